@@ -1,0 +1,1 @@
+"""Ground-truth adversarial examples and minimal patches, with proof."""

@@ -1,0 +1,1 @@
+"""Engines that answer a :class:`~marapatch.query.Query`, behind one protocol."""

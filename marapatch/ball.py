@@ -1,0 +1,72 @@
+"""The set of inputs a question ranges over: a norm ball around an input, within a box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from math import inf
+
+import numpy as np
+
+from marapatch.errors import InputError
+from marapatch.network.layers import Array, freeze
+
+
+class Norm(Enum):
+    """The norm in which a distance is measured."""
+
+    LINF = "linf"
+    L1 = "l1"
+
+    def distance(self, difference: Array) -> float:
+        """The norm of ``difference`` in float64, rounded up so that it is never understated."""
+        size = np.abs(difference)
+        if self is Norm.LINF:
+            return float(size.max(initial=0.0))
+        return float(np.nextafter(size.sum() * (1.0 + (size.size + 2) * 2.0**-52), inf))
+
+
+@dataclass(frozen=True, eq=False)
+class Ball:
+    """``{x : norm(x - centre) <= radius, lower <= x <= upper}``.
+
+    ``centre``, ``lower``, ``upper``: float64 of shape (inputs,), the centre inside the box; an
+    entry that must not change has ``lower == upper``. ``radius >= 0``.
+    """
+
+    centre: Array
+    lower: Array
+    upper: Array
+    norm: Norm
+    radius: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "centre", freeze(self.centre, "centre"))
+        for name in ("lower", "upper"):
+            array = np.array(np.broadcast_to(getattr(self, name), self.centre.shape), float)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        if not ((self.lower <= self.centre) & (self.centre <= self.upper)).all():
+            raise InputError("the centre of the ball lies outside the box")
+        if not self.radius >= 0.0:
+            raise InputError(f"the radius must be at least 0, not {self.radius}")
+
+    def at(self, radius: float) -> Ball:
+        """The same ball with another radius."""
+        return replace(self, radius=radius)
+
+    @property
+    def reach(self) -> tuple[Array, Array]:
+        """How far each entry can go down and up: two arrays >= 0 of shape (inputs,), rounded up."""
+        down = np.minimum(np.nextafter(self.centre - self.lower, inf), self.radius)
+        up = np.minimum(np.nextafter(self.upper - self.centre, inf), self.radius)
+        fixed = self.lower == self.upper
+        return np.where(fixed, 0.0, down), np.where(fixed, 0.0, up)
+
+    @property
+    def enclosing_box(self) -> tuple[Array, Array]:
+        """The smallest box around the set, rounded outward."""
+        down, up = self.reach
+        low = np.maximum(self.lower, np.nextafter(self.centre - down, -inf))
+        high = np.minimum(self.upper, np.nextafter(self.centre + up, inf))
+        return low, high

@@ -1,0 +1,132 @@
+"""An immutable feed-forward network: a networkx DAG of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+
+import networkx as nx
+import numpy as np
+from numpy.typing import ArrayLike
+
+from marapatch.errors import InputError
+from marapatch.network.layers import Affine, Array, Layer, Relu
+from marapatch.network.standard_form import StandardForm
+from marapatch.network.standardise import standardise
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network came from: ``path`` and ``sha256`` of the file, and the file's ``format``
+    (``onnx`` or ``nnet``); ``content`` keeps an ONNX file as it was read, for writing back."""
+
+    path: str
+    sha256: str
+    format: str
+    content: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A real-valued function of the weights as stored in the file (DESIGN: rule 1).
+
+    ``graph``: a directed acyclic graph; each node, in the order of evaluation, carries ``layer``
+    (a :class:`~marapatch.network.layers.Layer`, absent at the input node) and ``inputs`` (the
+    names of its predecessors in order). ``input_node``, ``output_node``: names in the graph.
+    ``input_shape``, ``output_shape``: without the batch axis. ``input_dtype``: the type in which
+    the file takes its input. ``input_box``: (lower, upper) arrays of shape (inputs,) where the
+    file states one.
+    """
+
+    graph: nx.DiGraph
+    input_node: str
+    output_node: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    input_dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float32))
+    input_box: tuple[Array, Array] | None = None
+    source: Source | None = None
+
+    def __post_init__(self) -> None:
+        if not nx.is_directed_acyclic_graph(self.graph):
+            raise InputError("the network has a cycle; only feed-forward networks are supported")
+        nx.freeze(self.graph)
+
+    @property
+    def inputs(self) -> int:
+        """The number of entries of one input."""
+        return prod(self.input_shape)
+
+    @property
+    def outputs(self) -> int:
+        """The number of entries of one output."""
+        return prod(self.output_shape)
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The nodes in an order in which they can be evaluated, the same at every run."""
+        return tuple(nx.lexicographical_topological_sort(self.graph, key=self._rank.__getitem__))
+
+    @cached_property
+    def _rank(self) -> Mapping[str, int]:
+        return {node: i for i, node in enumerate(self.graph.nodes)}
+
+    def layer(self, node: str) -> Layer:
+        """The layer at ``node``."""
+        return self.graph.nodes[node]["layer"]  # type: ignore[no-any-return]  # networkx is untyped
+
+    def predecessors(self, node: str) -> tuple[str, ...]:
+        """The nodes whose values ``node`` takes, in order."""
+        return self.graph.nodes[node]["inputs"]  # type: ignore[no-any-return]  # networkx is untyped
+
+    def evaluate(self, inputs: ArrayLike) -> Array:
+        """The outputs, float64 of shape (batch, outputs).
+
+        ``inputs``: one input or a batch, in the file's shape or flat; InputError otherwise.
+        """
+        values: dict[str, Array] = {self.input_node: self.flatten(inputs)}
+        for node in self.order:
+            if node != self.input_node:
+                values[node] = self.layer(node)(*(values[p] for p in self.predecessors(node)))
+        return values[self.output_node]
+
+    def flatten(self, inputs: ArrayLike) -> Array:
+        """``inputs`` as float64 (batch, inputs); InputError where the shape does not fit."""
+        array = np.asarray(inputs, dtype=np.float64)
+        fits = self.input_shape, (self.inputs,)
+        if array.shape in fits:
+            return array.reshape(1, self.inputs)
+        if array.shape[1:] in fits:
+            return array.reshape(-1, self.inputs)
+        if array.size == self.inputs:
+            squeezed = tuple(n for n in array.shape if n != 1)
+            if squeezed == tuple(n for n in self.input_shape if n != 1):
+                return array.reshape(1, self.inputs)
+        raise InputError(
+            f"the input has shape {array.shape}, the network takes {self.input_shape} "
+            f"or flat ({self.inputs},)"
+        )
+
+    @cached_property
+    def standard_form(self) -> StandardForm:
+        """The same function as affine maps and ReLUs only."""
+        return standardise(self.graph, self.order, self.input_node, self.output_node, self.inputs)
+
+
+def dense_network(weights: Sequence[Array], biases: Sequence[Array]) -> Network:
+    """A fully connected ReLU network from matrices of shape (outputs, inputs) and biases."""
+    graph = nx.DiGraph()
+    graph.add_node("input")
+    last = "input"
+    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        layers: list[tuple[str, Layer]] = [(f"affine{k}", Affine(weight, bias))]
+        if k + 1 < len(weights):
+            layers.append((f"relu{k}", Relu()))
+        for name, layer in layers:
+            graph.add_node(name, layer=layer, inputs=(last,))
+            graph.add_edge(last, name)
+            last = name
+    shape_in, shape_out = (weights[0].shape[1],), (weights[-1].shape[0],)
+    return Network(graph, "input", last, shape_in, shape_out, np.dtype(np.float64))

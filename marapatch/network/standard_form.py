@@ -1,0 +1,171 @@
+"""A network as affine maps and ReLUs only: the form in which bounds, queries and gradients work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from marapatch.network.layers import Array, Matrix, freeze, freeze_matrix
+
+UNIT = 2.0**-53
+"""The unit roundoff of float64."""
+
+
+def gamma(operations: int) -> float:
+    """A safe bound on the relative rounding error of ``operations`` float64 operations.
+
+    Twice Higham's n u / (1 - n u) plus a few operations, so that the bookkeeping around a matrix
+    product is covered too. Source: Higham, "Accuracy and Stability of Numerical Algorithms", 3.1.
+    """
+    return 2.0 * (operations + 8) * UNIT
+
+
+@dataclass(frozen=True, eq=False)
+class AffineMap:
+    """``sum_s weights[s] @ a_s + bias`` over sources s, as stored in float64.
+
+    ``sources``: 0 is the network's input, k the output of ReLU layer k (counted from 1), strictly
+    increasing. ``weights``: one matrix (outputs, size of the source) a source. The stored numbers
+    are the float64 rounding of products of the file's weights where layers were fused: the true
+    coefficients lie within ``weight_errors[s]`` and ``bias_error`` of the stored ones (arrays of
+    absolute errors; None where the stored numbers are exact).
+    """
+
+    sources: tuple[int, ...]
+    weights: tuple[Matrix, ...]
+    bias: Array
+    weight_errors: tuple[Matrix | None, ...]
+    bias_error: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "weights", tuple(freeze_matrix(w, "weights") for w in self.weights)
+        )
+        object.__setattr__(self, "bias", freeze(self.bias, "bias"))
+        object.__setattr__(self, "bias_error", freeze(self.bias_error, "bias error"))
+
+    @property
+    def outputs(self) -> int:
+        """The number of entries of the result."""
+        return int(self.bias.size)
+
+    def __call__(self, activations: Sequence[Array]) -> Array:
+        """Apply to ``activations``, one (batch, size) array a source; gives (batch, outputs)."""
+        total = np.broadcast_to(self.bias, (activations[0].shape[0], self.outputs))
+        for source, weight in zip(self.sources, self.weights, strict=True):
+            total = total + np.asarray((weight @ activations[source].T).T)
+        return total
+
+    def magnitude(self, activations: Sequence[Array]) -> tuple[Array, Array]:
+        """For |a_s| <= activations[s] (one vector a source number): bounds, by output, on
+        ``sum |w||a| + |b|`` and on the difference between stored and true coefficients applied."""
+        size = np.abs(self.bias)
+        error = np.array(self.bias_error)
+        for s, weight, inexact in zip(self.sources, self.weights, self.weight_errors, strict=True):
+            size = size + abs(weight) @ activations[s]
+            if inexact is not None:
+                error = error + inexact @ activations[s]
+        return np.asarray(size), np.asarray(error)
+
+    @property
+    def terms(self) -> int:
+        """The largest number of products summed for one output."""
+        count = np.ones(self.outputs)
+        for weight in self.weights:
+            if sp.issparse(weight):
+                count = count + np.diff(weight.indptr)
+            else:
+                count = count + weight.shape[1]
+        return int(count.max(initial=1))
+
+
+@dataclass(frozen=True, eq=False)
+class StandardForm:
+    """``a_0 = input; z_k = hidden[k-1](a); a_k = max(z_k, 0); output = output(a)``.
+
+    Exact in real arithmetic for every supported layer: leaky ReLU is s x + (1-s) relu(x), |x| is
+    2 relu(x) - x and max(x, y) is relu(x - y) + y (Carlini et al., section 3), maxima over more
+    are tournaments, clip(x) is low + relu(x - low) - relu(x - high).
+    """
+
+    inputs: int
+    hidden: tuple[AffineMap, ...]
+    output: AffineMap
+
+    @property
+    def outputs(self) -> int:
+        """The number of entries of the output."""
+        return self.output.outputs
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The size of every source: the input, then each ReLU layer."""
+        return (self.inputs, *(layer.outputs for layer in self.hidden))
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether every map takes only the layer just before it."""
+        maps = (*self.hidden, self.output)
+        return all(layer.sources == (k,) for k, layer in enumerate(maps))
+
+    def pre_activations(self, x: Array) -> tuple[list[Array], Array]:
+        """All z_k and the output at a batch ``x`` of shape (batch, inputs)."""
+        activations = [x]
+        hidden = []
+        for layer in self.hidden:
+            z = layer(activations)
+            hidden.append(z)
+            activations.append(np.maximum(z, 0.0))
+        return hidden, self.output(activations)
+
+    def evaluate(self, x: Array) -> Array:
+        """The outputs (batch, outputs) at a batch ``x`` of shape (batch, inputs)."""
+        return self.pre_activations(x)[1]
+
+    def pullback(self, pattern: Sequence[NDArray[np.bool_]], direction: Array) -> Array:
+        """The gradient of ``direction . output`` by the input where ReLU phases are ``pattern``.
+
+        ``pattern``: per ReLU layer (batch, size) or (size,), True where active. ``direction``:
+        (batch, outputs). Returns (batch, inputs).
+        """
+        gradients: list[Array | None] = [None] * len(self.sizes)
+        _accumulate(gradients, self.output, direction)
+        for k in range(len(self.hidden), 0, -1):
+            incoming = gradients[k]
+            if incoming is not None:
+                _accumulate(gradients, self.hidden[k - 1], incoming * pattern[k - 1])
+        first = gradients[0]
+        return np.zeros((direction.shape[0], self.inputs)) if first is None else first
+
+    def evaluation_error(self, x: Array) -> tuple[Array, Array]:
+        """The outputs at one input ``x`` (inputs,) and a bound on |computed - true|, by output.
+
+        Running error analysis: errors of earlier layers are carried through |weights| (ReLU does
+        not enlarge them), and each sum adds its own rounding (Higham, chapter 3).
+        """
+        values, errors = [x[None, :]], [np.zeros(self.inputs)]
+        computed = np.zeros(0)
+        for layer in (*self.hidden, self.output):
+            computed = layer(values)[0]
+            size, inexact = layer.magnitude(
+                [np.abs(v[0]) + e for v, e in zip(values, errors, strict=True)]
+            )
+            carried = np.zeros(layer.outputs)
+            for s, weight in zip(layer.sources, layer.weights, strict=True):
+                carried = carried + abs(weight) @ errors[s]
+            own = gamma(layer.terms + len(layer.sources)) * size
+            error = (carried + own + inexact) * (1.0 + gamma(layer.terms + 16))
+            values.append(np.maximum(computed, 0.0)[None, :])
+            errors.append(error)
+        return computed, errors[-1]
+
+
+def _accumulate(gradients: list[Array | None], layer: AffineMap, incoming: Array) -> None:
+    for source, weight in zip(layer.sources, layer.weights, strict=True):
+        part = np.asarray((weight.T @ incoming.T).T)
+        known = gradients[source]
+        gradients[source] = part if known is None else known + part

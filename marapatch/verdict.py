@@ -1,0 +1,67 @@
+"""What is known after a question was asked: a replayed witness, a proof, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Evidence(Enum):
+    """How a lower bound is known; ordered by :meth:`weakest` (DESIGN: rule 6)."""
+
+    BOUND = "bound"
+    """Our own outward-rounded bounds: rigorous without any solver."""
+    SOLVER = "solver"
+    """A solver (Marabou or HiGHS) answered, and is trusted."""
+
+    @staticmethod
+    def weakest(*grades: Evidence) -> Evidence:
+        """The weakest of several grades; BOUND where there is none."""
+        return Evidence.SOLVER if Evidence.SOLVER in grades else Evidence.BOUND
+
+
+@dataclass(frozen=True, eq=False)
+class Witness:
+    """An input that was re-evaluated on the original network and does change the decision.
+
+    ``input``: array of the network file's input type and shape, inside the box. ``distance``:
+    its distance from the original, rounded up. ``margin``: by how much the target leads every
+    rival on the real-valued network, evaluation error already subtracted (so it is > 0).
+    ``outputs``: the network's float64 outputs. ``confirmed``: whether onnxruntime, run on the
+    file as given, decides the same (None where there is no ONNX file).
+    Made by :func:`marapatch.replay.replay` and nowhere else.
+    """
+
+    input: NDArray[np.floating]
+    distance: float
+    margin: float
+    outputs: NDArray[np.float64]
+    confirmed: bool | None
+
+
+@dataclass(frozen=True)
+class Sat:
+    """There is one, here it is, and it was replayed."""
+
+    witness: Witness
+
+
+@dataclass(frozen=True)
+class Unsat:
+    """Proved: there is none nearer than ``radius``."""
+
+    radius: float
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Nothing is known, and nothing may be concluded; ``reason`` says why, for people."""
+
+    reason: str
+
+
+Verdict = Sat | Unsat | Unknown
