@@ -58,10 +58,16 @@ class Ball:
     @property
     def reach(self) -> tuple[Array, Array]:
         """How far each entry can go down and up: two arrays >= 0 of shape (inputs,), rounded up."""
-        down = np.minimum(np.nextafter(self.centre - self.lower, inf), self.radius)
-        up = np.minimum(np.nextafter(self.upper - self.centre, inf), self.radius)
-        fixed = self.lower == self.upper
-        return np.where(fixed, 0.0, down), np.where(fixed, 0.0, up)
+        return (
+            np.minimum(_rounded_up(self.centre - self.lower), self.radius),
+            np.minimum(_rounded_up(self.upper - self.centre), self.radius),
+        )
+
+    @property
+    def whole_box(self) -> float:
+        """A radius at which the ball is the whole box: infinite where the box is."""
+        down, up = replace(self, radius=inf).reach
+        return self.norm.distance(np.maximum(down, up))
 
     @property
     def enclosing_box(self) -> tuple[Array, Array]:
@@ -70,3 +76,8 @@ class Ball:
         low = np.maximum(self.lower, np.nextafter(self.centre - down, -inf))
         high = np.minimum(self.upper, np.nextafter(self.centre + up, inf))
         return low, high
+
+
+def _rounded_up(difference: Array) -> Array:
+    """An upper bound on the true difference; equal numbers differ by exactly 0."""
+    return np.where(difference > 0.0, np.nextafter(difference, inf), 0.0)

@@ -117,16 +117,18 @@ def row(
 
 def dense_row(variables: ArrayLike, coefficients: ArrayLike, sense: Sense, rhs: float) -> Row:
     """Like :func:`row`, from two arrays of equal length."""
-    columns = np.array(variables, dtype=np.int64).reshape(-1)
-    values = np.array(coefficients, dtype=np.float64).reshape(-1)
+    columns: NDArray[np.int64] = np.array(variables, dtype=np.int64).reshape(-1)
+    values: NDArray[np.float64] = np.array(coefficients, dtype=np.float64).reshape(-1)
     if columns.shape != values.shape:
         raise ValueError(f"{columns.size} variables but {values.size} coefficients")
     if not np.isfinite(values).all() or not isfinite(rhs):
         raise ValueError("a row needs finite coefficients and a finite right-hand side")
     unique, position = np.unique(columns, return_inverse=True)
     if unique.size != columns.size or not np.array_equal(unique, columns):
-        values = np.bincount(position, weights=values, minlength=unique.size)
+        values = np.bincount(position, weights=values, minlength=unique.size).astype(np.float64)
         columns = unique
+        if not np.isfinite(values).all():
+            raise ValueError("a row needs finite coefficients: those of one variable overflow")
     keep = values != 0.0
     columns, values = columns[keep], values[keep]
     columns.flags.writeable = False
@@ -174,3 +176,13 @@ class Encoding:
 
     value: Variable | None
     constraints: tuple[Constraint, ...]
+
+    @property
+    def variable(self) -> Variable:
+        """The value, for an encoding that defines one.
+
+        Raises ValueError for a mere condition.
+        """
+        if self.value is None:
+            raise ValueError("this encoding is a condition and defines no value")
+        return self.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from marapatch.query import Assignment, Query
@@ -51,3 +52,22 @@ class Backend(Protocol):
     def close(self) -> None:
         """Release processes and memory; a later ``solve`` starts them again."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """What is known about ``min objective @ x`` over the assignments of a query.
+
+    ``bound``: the engine's dual bound: no assignment has a smaller objective (-inf where nothing
+    is known, +inf where the query is infeasible). ``assignment``: the best one found, if any.
+    ``reason``: empty where the two meet or the query is infeasible; else why the search stopped.
+    """
+
+    bound: float
+    assignment: Assignment | None
+    reason: str = ""
+
+    @property
+    def infeasible(self) -> bool:
+        """Whether the engine said that the query has no assignment at all."""
+        return self.bound == inf and not self.reason

@@ -7,17 +7,18 @@ in the reader; here an affine map is a matrix, dense or sparse, whatever operato
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from marapatch.errors import InputError
+from marapatch.network.parameters import Parameters
 
 Array = NDArray[np.float64]
-Matrix = Array | sp.csr_array[Any]
-"""A float64 matrix of shape (outputs, inputs), dense or scipy.sparse in CSR form."""
+Matrix: TypeAlias = Any
+"""A float64 matrix (outputs, inputs): an ndarray, or a scipy.sparse csr_array (untyped)."""
 
 
 def freeze(values: ArrayLike, what: str) -> Array:
@@ -54,11 +55,14 @@ class Layer(Protocol):
 class Affine:
     """``weight @ x + bias``: fully connected, convolution, average pool, normalisation, reshape.
 
-    ``weight``: (outputs, inputs), dense or sparse. ``bias``: (outputs,).
+    ``weight``: (outputs, inputs), dense or sparse. ``bias``: (outputs,). ``parameters``: the free
+    numbers the layer is made of, None where it cannot be patched (a pool, a reshuffle, a
+    normalisation, weights shared with another layer).
     """
 
     weight: Matrix
     bias: Array
+    parameters: Parameters | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", freeze_matrix(self.weight, "weights"))
@@ -73,6 +77,18 @@ class Affine:
         (x,) = inputs
         return np.asarray((self.weight @ x.T).T + self.bias)
 
+    def replaced(self, weight: ArrayLike | None = None, bias: ArrayLike | None = None) -> Affine:
+        """The same layer with other free numbers (shapes as in ``parameters``), rounded to the
+        type in which the file holds them; InputError where the layer cannot be patched."""
+        if self.parameters is None:
+            raise InputError("the layer has no parameters of its own, so it cannot be patched")
+        matrix, offset = self.weight, self.bias
+        if weight is not None:
+            matrix = self.parameters.expand_weight(weight, self.weight.shape[1])
+        if bias is not None:
+            offset = self.parameters.expand_bias(bias)
+        return Affine(matrix, offset, self.parameters)
+
 
 @dataclass(frozen=True)
 class Relu:
@@ -85,7 +101,7 @@ class Relu:
 
 @dataclass(frozen=True)
 class LeakyRelu:
-    """``x`` where positive, ``slope * x`` elsewhere; ``0 <= slope <= 1``."""
+    """``x`` where positive, ``slope * x`` elsewhere; any finite slope."""
 
     slope: float
 
@@ -126,7 +142,7 @@ class MaxPool:
 
     def __call__(self, *inputs: Array) -> Array:
         (x,) = inputs
-        return x[:, self.groups].max(axis=2)
+        return np.asarray(x[:, self.groups].max(axis=2))
 
 
 @dataclass(frozen=True)
@@ -134,7 +150,7 @@ class Maximum:
     """The entry-wise maximum of several arrays of one size."""
 
     def __call__(self, *inputs: Array) -> Array:
-        return np.maximum.reduce(inputs)
+        return np.asarray(np.maximum.reduce(inputs))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from math import prod
 
 import networkx as nx
@@ -13,6 +14,8 @@ from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
 from marapatch.network.layers import Affine, Array, Layer, Relu
+from marapatch.network.onnx_file import replace_tensors
+from marapatch.network.parameters import Kind, Parameters
 from marapatch.network.standard_form import StandardForm
 from marapatch.network.standardise import standardise
 
@@ -20,12 +23,32 @@ from marapatch.network.standardise import standardise
 @dataclass(frozen=True)
 class Source:
     """Where a network came from: ``path`` and ``sha256`` of the file, and the file's ``format``
-    (``onnx`` or ``nnet``); ``content`` keeps an ONNX file as it was read, for writing back."""
+    (``onnx`` or ``nnet``). ``content`` holds an ONNX file, for writing back and for outside
+    evaluators: as it was read (with external data moved inside), or with the weights replaced
+    since; ``sha256`` is that of the content (of the file, for ``nnet``)."""
 
     path: str
     sha256: str
     format: str
     content: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True)
+class PatchableLayer:
+    """An affine layer whose weights can be replaced.
+
+    ``number``: its place among them, counted from 0. ``node``: its name in the graph. ``inputs``,
+    ``outputs``: sizes of the vectors it maps. ``weights``, ``biases``: how many free numbers it
+    has; fewer weights than ``inputs * outputs`` where they are shared, as in a convolution.
+    """
+
+    number: int
+    node: str
+    kind: Kind
+    inputs: int
+    outputs: int
+    weights: int
+    biases: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +60,7 @@ class Network:
     names of its predecessors in order). ``input_node``, ``output_node``: names in the graph.
     ``input_shape``, ``output_shape``: without the batch axis. ``input_dtype``: the type in which
     the file takes its input. ``input_box``: (lower, upper) arrays of shape (inputs,) where the
-    file states one.
+    file states one. ``notes``: what a user should know of how the file was read.
     """
 
     graph: nx.DiGraph
@@ -48,6 +71,7 @@ class Network:
     input_dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float32))
     input_box: tuple[Array, Array] | None = None
     source: Source | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not nx.is_directed_acyclic_graph(self.graph):
@@ -80,6 +104,73 @@ class Network:
     def predecessors(self, node: str) -> tuple[str, ...]:
         """The nodes whose values ``node`` takes, in order."""
         return self.graph.nodes[node]["inputs"]  # type: ignore[no-any-return]  # networkx is untyped
+
+    @cached_property
+    def affine_layers(self) -> tuple[PatchableLayer, ...]:
+        """The layers that can be patched, in the order of evaluation."""
+        found: list[PatchableLayer] = []
+        for node in self.order:
+            layer = self.graph.nodes[node].get("layer")
+            if isinstance(layer, Affine) and layer.parameters is not None:
+                outputs, inputs = layer.weight.shape
+                kind, biases = layer.parameters.kind, layer.parameters.biases
+                weights = int(layer.parameters.used.sum())
+                found.append(
+                    PatchableLayer(len(found), node, kind, inputs, outputs, weights, biases)
+                )
+        return tuple(found)
+
+    def weights(self, node: str) -> tuple[Array, Array]:
+        """The free weights and biases of a layer that can be patched, as copies.
+
+        Weights (outputs, inputs), or the kernel (channels out, channels in / groups, *window) of
+        a convolution; biases, empty where the file has none.
+        """
+        layer, parameters = self._patchable(node)
+        return parameters.weight_of(layer.weight), parameters.bias_of(layer.bias)
+
+    def with_weights(
+        self, node: str, weight: ArrayLike | None = None, bias: ArrayLike | None = None
+    ) -> Network:
+        """A new network in which the layer at ``node`` has other weights, or biases, or both.
+
+        Shapes as :meth:`weights` gives them. The numbers are rounded to the type in which the
+        file holds them, so that the new network is the one that would be written. Raises
+        :class:`InputError` where the layer cannot be patched, or shapes or numbers do not fit.
+        """
+        layer, _ = self._patchable(node)
+        try:
+            changed = layer.replaced(weight, bias)
+        except InputError as error:
+            raise InputError(f"layer {node!r}: {error}") from error
+        graph = nx.DiGraph()
+        for name in self.graph.nodes:
+            graph.add_node(name, **self.graph.nodes[name])
+        graph.add_edges_from(self.graph.edges)
+        graph.nodes[node]["layer"] = changed
+        return replace(self, graph=graph, source=self._written(changed))
+
+    def _patchable(self, node: str) -> tuple[Affine, Parameters]:
+        layer = self.graph.nodes[node].get("layer") if node in self.graph else None
+        if not isinstance(layer, Affine) or layer.parameters is None:
+            names = [candidate.node for candidate in self.affine_layers]
+            raise InputError(f"layer {node!r} cannot be patched; those that can are {names}")
+        return layer, layer.parameters
+
+    def _written(self, layer: Affine) -> Source | None:
+        """The source with the numbers of ``layer`` in it; None where there is no ONNX file."""
+        parameters = layer.parameters
+        if self.source is None or parameters is None or parameters.stored_weight is None:
+            return None
+        used = parameters.used
+        weight = parameters.stored_weight
+        numbers = parameters.weight_of(layer.weight)
+        changes = [(weight.name, weight.positions.reshape(used.shape)[used], numbers[used])]
+        if parameters.stored_bias is not None:
+            bias = parameters.stored_bias
+            changes.append((bias.name, bias.positions, parameters.bias_of(layer.bias)))
+        content = replace_tensors(self.source.content, changes)
+        return replace(self.source, content=content, sha256=sha256(content).hexdigest())
 
     def evaluate(self, inputs: ArrayLike) -> Array:
         """The outputs, float64 of shape (batch, outputs).
@@ -121,7 +212,9 @@ def dense_network(weights: Sequence[Array], biases: Sequence[Array]) -> Network:
     graph.add_node("input")
     last = "input"
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        layers: list[tuple[str, Layer]] = [(f"affine{k}", Affine(weight, bias))]
+        layers: list[tuple[str, Layer]] = [
+            (f"affine{k}", Affine(weight, bias, Parameters.dense(weight)))
+        ]
         if k + 1 < len(weights):
             layers.append((f"relu{k}", Relu()))
         for name, layer in layers:

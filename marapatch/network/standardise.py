@@ -145,6 +145,20 @@ def _is_selection(matrix: Matrix) -> bool:
     return _products_are_single(matrix) and bool(np.isin(values, (0.0, 1.0, -1.0)).all())
 
 
+def _is_placement(matrix: Matrix) -> bool:
+    """Whether each column has at most one entry, 1 or -1: then products *by* it are exact.
+
+    Not the same as a selection: where a selection takes an entry twice, the product adds up.
+    """
+    if sp.issparse(matrix):
+        values = matrix.data
+        single = bool((np.bincount(matrix.indices, minlength=1) <= 1).all())
+    else:
+        values = np.asarray(matrix)
+        single = bool((np.count_nonzero(values, axis=0) <= 1).all())
+    return single and bool(np.isin(values, (0.0, 1.0, -1.0)).all())
+
+
 def _affine(layer: Affine, x: _Form) -> _Form:
     """``layer`` after ``x``; bounds the rounding of the fused coefficients.
 
@@ -159,7 +173,7 @@ def _affine(layer: Affine, x: _Form) -> _Form:
     for s, inner in x.weights.items():
         weights[s] = outer @ inner
         parts = []
-        if not (exact_outer or _is_selection(inner)):
+        if not (exact_outer or _is_placement(inner)):
             parts.append((abs(outer) @ abs(inner)) * terms)
         if s in x.errors:
             parts.append((abs(outer) @ x.errors[s]) * (1.0 + terms))

@@ -1,0 +1,77 @@
+"""What an attack wants: the margin it must raise above zero, and its slope by the outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from marapatch.errors import InputError
+from marapatch.network.layers import Array
+
+Classes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """Decide for a class (targeted), or no longer for it (untargeted); one class an input.
+
+    With s = 1 where the network decides by its largest output and s = -1 where by its smallest
+    (``argmin``), the lead of class c is ``s y_c - max_{j != c} s y_j``; the margin is the lead of
+    the target, or minus the lead of the label. It must be > 0: a tie is no success.
+    ``classes``: (n,) int64. Build with :meth:`towards` or :meth:`away_from`.
+    """
+
+    classes: Classes
+    targeted: bool
+    argmin: bool = False
+
+    @staticmethod
+    def towards(targets: ArrayLike, *, argmin: bool = False) -> Objective:
+        """Targeted: input i must be decided for ``targets[i]``."""
+        return Objective(_classes(targets), True, argmin)
+
+    @staticmethod
+    def away_from(labels: ArrayLike, *, argmin: bool = False) -> Objective:
+        """Untargeted: input i must no longer be decided for ``labels[i]``."""
+        return Objective(_classes(labels), False, argmin)
+
+    def __len__(self) -> int:
+        return int(self.classes.size)
+
+    def take(self, rows: NDArray[np.int64]) -> Objective:
+        """The objective of a batch that holds the inputs ``rows``, in that order."""
+        return Objective(self.classes[rows], self.targeted, self.argmin)
+
+    def margins(self, outputs: Array) -> Array:
+        """The margin of each row of ``outputs`` (n, outputs); a success is > 0."""
+        rows = np.arange(len(self))
+        scores, rival = self._rival(outputs)
+        lead = scores[rows, self.classes] - scores[rows, rival]
+        return np.asarray(lead if self.targeted else -lead)
+
+    def directions(self, outputs: Array) -> Array:
+        """The gradient of :meth:`margins` by the outputs, (n, outputs); a tie takes the first."""
+        rows = np.arange(len(self))
+        _, rival = self._rival(outputs)
+        direction = np.zeros(outputs.shape)
+        sign = 1.0 if self.targeted != self.argmin else -1.0
+        direction[rows, self.classes] = sign
+        direction[rows, rival] = -sign
+        return direction
+
+    def _rival(self, outputs: Array) -> tuple[Array, Classes]:
+        scores = -outputs if self.argmin else outputs
+        others = np.array(scores)
+        others[np.arange(len(self)), self.classes] = -np.inf
+        return scores, others.argmax(axis=-1)
+
+
+def _classes(values: ArrayLike) -> Classes:
+    array = np.asarray(values)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"classes must be whole numbers, not {array.dtype}")
+    classes = np.array(array, dtype=np.int64).reshape(-1)
+    classes.flags.writeable = False
+    return classes

@@ -1,0 +1,218 @@
+"""Marabou as a backend: a worker process, kept and reused, with a hard deadline.
+
+Everything the design's section 5 knows to be wrong with maraboupy 2.0.0 is kept behind this door,
+except ranges that become narrow by Marabou's own tightening: for those, ask more than you claim.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import threading
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+
+from marapatch.backends._process import DeadlineError, Reply, Worker, WorkerLostError
+from marapatch.backends._request import Numbers, request_of
+from marapatch.backends.base import Answer, Candidate, Infeasible, Undecided
+from marapatch.backends.reduction import check_timeout, reduce
+from marapatch.errors import InputError
+from marapatch.query import Query
+
+NARROW = 1e-5
+"""Marabou's preprocessor fixes a variable whose range is at most this wide to one value."""
+
+STATUS_MAP: dict[str, type[Candidate] | type[Infeasible] | type[Undecided]] = {
+    "sat": Candidate,
+    "unsat": Infeasible,
+    "timeout": Undecided,
+    "unknown": Undecided,
+    "error": Undecided,
+    "quit_requested": Undecided,
+}
+"""What Marabou's exit code, in lower case, means; a code that is not here is Undecided."""
+
+REUSABLE = frozenset({"sat", "unsat", "timeout", "unknown"})
+"""After any other code the worker is replaced: Marabou's global state is not trusted then."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolveOptions:
+    """Marabou's own options that change its speed and nothing else.
+
+    ``tightening``: symbolic bound tightening. ``splitting``: how it chooses the constraint to
+    split on. ``simulations``: random simulations while preprocessing (Marabou's default is 100).
+    """
+
+    tightening: Literal["deeppoly", "sbt", "none"] = "deeppoly"
+    splitting: Literal[
+        "auto", "largest-interval", "relu-violation", "polarity", "earliest-relu", "pseudo-impact"
+    ] = "auto"
+    simulations: int = 100
+
+    def marabou(self, timeout: float) -> dict[str, str | int | bool]:
+        """The attributes of ``MarabouCore.Options``; its timeout is in whole seconds, 0 is none."""
+        return {
+            "_verbosity": 0,
+            "_timeoutInSeconds": max(1, math.ceil(timeout)),
+            "_numWorkers": 1,
+            "_numBlasThreads": 1,
+            "_snc": False,
+            "_tighteningStrategy": self.tightening,
+            "_splittingStrategy": self.splitting,
+            "_numSimulations": self.simulations,
+        }
+
+
+@dataclass(eq=False)
+class MarabouBackend:
+    """Answers queries with Marabou 2.0.0 in a process of its own.
+
+    ``memory_bytes``: address space the worker may map beyond what it maps when idle.
+    ``grace_seconds``: the worker is killed this long after the timeout (Marabou counts whole
+    seconds and does not look at the clock while it preprocesses).
+
+    One query at a time: other threads wait their turn, and a thread other than the one before it
+    starts a new worker (0.15 s). An ``unsat`` to a query that *gives* a variable a range above 0
+    and at most :data:`NARROW` is Undecided, because Marabou fixes such a variable. Raises
+    :class:`~marapatch.errors.BackendError` only where the worker cannot be started. Trusts
+    Marabou's ``unsat`` otherwise (evidence: solver).
+    """
+
+    memory_bytes: int = 8 * 2**30
+    grace_seconds: float = 2.0
+    options: SolveOptions = SolveOptions()
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _worker: Worker | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("memory_bytes", "grace_seconds"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise InputError(f"Marabou backend: {name} is {value}; give a positive number")
+
+    @property
+    def name(self) -> str:
+        """``marabou``."""
+        return "marabou"
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process number of the worker that is kept, if there is one."""
+        return None if self._worker is None else self._worker.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker; a later :meth:`solve` starts another."""
+        with self._lock:
+            self._discard()
+
+    def solve(self, query: Query, timeout: float) -> Answer:
+        """Ask Marabou; the answer comes at most ``grace_seconds`` after ``timeout`` seconds
+        (starting the worker, where that is needed, is not counted)."""
+        check_timeout(timeout)
+        reduced = reduce(query)
+        if reduced is None:
+            return Infeasible()
+        if not reduced.names:
+            return Candidate(np.zeros(0))
+        request, place = request_of(reduced, self.options.marabou(timeout))
+        payload = pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
+        if not self._lock.acquire(timeout=timeout):
+            return Undecided(f"timeout: another query kept Marabou busy for {timeout:g} s")
+        try:
+            return self._interpret(reduced, place, self._ask(payload, timeout))
+        finally:
+            self._lock.release()
+
+    def _ask(self, request: bytes, timeout: float) -> Reply | Undecided:
+        if self._worker is None or not self._worker.usable:
+            self._discard()
+            self._worker = Worker(self.memory_bytes)
+        try:
+            reply = self._worker.exchange(request, time.monotonic() + timeout + self.grace_seconds)
+        except DeadlineError:
+            self._discard()
+            return Undecided(f"timeout: Marabou was killed {self.grace_seconds:g} s after "
+                             f"its {timeout:g} s")  # fmt: skip
+        except WorkerLostError as error:
+            self._discard()
+            return Undecided(str(error))
+        except BaseException:  # such as KeyboardInterrupt: leave no process behind
+            self._discard()
+            raise
+        if reply.code.lower() not in REUSABLE:
+            self._discard()
+        return reply
+
+    def _discard(self) -> None:
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker = None
+
+    def _interpret(self, query: Query, place: Numbers, reply: Reply | Undecided) -> Answer:
+        if isinstance(reply, Undecided):
+            return reply
+        kind = STATUS_MAP.get(reply.code.lower(), Undecided)
+        if kind is Candidate:
+            return candidate(query, place, reply)
+        if kind is Infeasible:
+            i = narrow(query)
+            if i is None:
+                return Infeasible()
+            return Undecided(
+                f"Marabou said unsat, but variable {query.names[i]!r} has the range "
+                f"[{query.lower[i]:.17g}, {query.upper[i]:.17g}], below {NARROW:g}, which it "
+                "fixes to one value; scale the variable or fix it"
+            )
+        return Undecided(explain(query, reply))
+
+
+def narrow(query: Query) -> int | None:
+    """The first variable whose given range is above 0 and at most :data:`NARROW`, if any."""
+    width = query.upper - query.lower
+    bad = (width > 0.0) & (width <= NARROW * (1.0 + 1e-6))
+    return int(np.argmax(bad)) if bad.any() else None
+
+
+def candidate(query: Query, place: Numbers, reply: Reply) -> Candidate | Undecided:
+    """The assignment Marabou gave, if it gives every variable a finite value."""
+    if place.size and reply.values.size <= int(place.max()):
+        return Undecided(
+            f"Marabou said sat with {reply.values.size} values for {len(query.names)} variables"
+        )
+    values = reply.values[place]
+    missing = ~np.isfinite(values)
+    if missing.any():
+        name = query.names[int(np.argmax(missing))]
+        return Undecided(f"Marabou said sat without a finite value for variable {name!r}")
+    return Candidate(values)
+
+
+def explain(query: Query, reply: Reply) -> str:
+    """Why there is no answer, for people."""
+    code = reply.code.lower()
+    if code == "timeout":
+        return "timeout: Marabou gave up"
+    reason = f"Marabou answered {reply.code}"
+    if reply.message:
+        reason += f" ({' '.join(reply.message.split())})"
+    unbounded = ~np.isfinite(query.lower) | ~np.isfinite(query.upper)
+    if code == "error" and unbounded.any():
+        name = query.names[int(np.argmax(unbounded))]
+        reason += f"; variable {name!r} has an infinite bound, and Marabou needs finite ones"
+    return reason

@@ -1,0 +1,61 @@
+"""Interval bounds: forward through the network, one layer after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from marapatch.ball import Ball
+from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.concretise import Concretiser
+from marapatch.network.layers import Array, Matrix
+from marapatch.network.standard_form import AffineMap, StandardForm, gamma
+
+CHUNK = 2_000_000
+"""Entries of a dense block of input rows held at once."""
+
+
+def interval_bounds(form: StandardForm, ball: Ball) -> Bounds:
+    """Bounds from interval arithmetic; maps from the input are exact over the ball itself."""
+    concretiser = Concretiser(ball)
+    box: list[tuple[Array, Array]] = [ball.enclosing_box]
+    pre: list[tuple[Array, Array]] = []
+    for layer in (*form.hidden, form.output):
+        low, high = interval_image(layer, box, concretiser)
+        pre.append((low, high))
+        box.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
+    lower, upper = zip(*pre, strict=True)
+    return Bounds(ball, lower[:-1], upper[:-1], pre[-1])
+
+
+def interval_image(
+    layer: AffineMap, box: Sequence[tuple[Array, Array]], concretiser: Concretiser
+) -> tuple[Array, Array]:
+    """An enclosure of ``layer`` over activations in ``box``, the input over its ball."""
+    low, high = layer.bias.copy(), layer.bias.copy()
+    for source, weight in zip(layer.sources, layer.weights, strict=True):
+        if source == 0:
+            part_low, part_high = _over_ball(weight, concretiser)
+        else:
+            a, b = box[source]
+            middle, half = weight @ ((a + b) / 2), abs(weight) @ ((b - a) / 2)
+            part_low, part_high = middle - half, middle + half
+        low, high = low + part_low, high + part_high
+    sizes = [np.maximum(np.abs(a), np.abs(b)) for a, b in box]
+    size, inexact = layer.magnitude(sizes)
+    slack = gamma(2 * layer.terms) * 2.0 * size + inexact
+    return np.asarray(low - slack), np.asarray(high + slack)
+
+
+def _over_ball(weight: Matrix, concretiser: Concretiser) -> tuple[Array, Array]:
+    rows = max(1, CHUNK // max(1, weight.shape[1]))
+    lows, highs = [], []
+    for start in range(0, weight.shape[0], rows):
+        block = weight[start : start + rows]
+        dense = np.asarray(block.toarray() if sp.issparse(block) else block)
+        zero = np.zeros(dense.shape[0])
+        lows.append(concretiser.minimum(dense, zero))
+        highs.append(-concretiser.minimum(-dense, zero))
+    return np.concatenate(lows), np.concatenate(highs)

@@ -1,0 +1,149 @@
+"""Linear relaxations of ReLU and the backward pass that turns them into bounds (CROWN).
+
+Everything is batched: arrays have axes (node, row, neuron), a node being a sub-problem with its
+own relaxation. Source of the method: Zhang et al., "Efficient Neural Network Robustness
+Certification with General Activation Functions", section 3; split multipliers as in Wang et al.,
+"Beta-CROWN", section 3. The rounding of every sum is accounted for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from marapatch.network.layers import Array
+from marapatch.network.standard_form import UNIT, AffineMap, StandardForm, gamma
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """``lower_slope * z <= relu(z) <= upper_slope * z + upper_intercept`` for one ReLU layer.
+
+    Arrays of shape (nodes, neurons).
+    """
+
+    lower_slope: Array
+    upper_slope: Array
+    upper_intercept: Array
+
+
+def relax(lower: Array, upper: Array, alpha: Array | None = None) -> Relaxation:
+    """The triangle relaxation of ReLU on ``[lower, upper]``, arrays (nodes, neurons).
+
+    ``alpha``: the slope in [0, 1] of the lower line of unstable neurons; where None, 1 if the
+    interval reaches further up than down and 0 otherwise. The chord is lifted by a few units of
+    rounding, so that it lies above ReLU in real arithmetic.
+    """
+    active, unstable = lower >= 0.0, (lower < 0.0) & (upper > 0.0)
+    width = np.where(unstable, upper - lower, 1.0)
+    chord = np.where(unstable, upper / width, active.astype(np.float64))
+    lift = 8.0 * UNIT * (np.abs(upper) + np.abs(lower))
+    intercept = np.where(unstable, -chord * lower + lift, 0.0)
+    slope = (upper > -lower).astype(np.float64) if alpha is None else np.clip(alpha, 0.0, 1.0)
+    return Relaxation(np.where(unstable, slope, active.astype(np.float64)), chord, intercept)
+
+
+@dataclass(frozen=True, eq=False)
+class InputForm:
+    """``weights . x + constant - error`` as a lower bound of the form started from.
+
+    ``weights``: (nodes, rows, inputs); ``constant``, ``error``: (nodes, rows), error >= 0.
+    ``coefficients``: per ReLU layer, what multiplied its activations (nodes, rows, neurons).
+    """
+
+    weights: Array
+    constant: Array
+    error: Array
+    coefficients: tuple[Array | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class BackwardPass:
+    """Substitutes relaxations backward through ``form``.
+
+    ``sizes``: per source, a bound on |activation| over the scope: rounding errors are measured
+    against it.
+    """
+
+    form: StandardForm
+    sizes: Sequence[Array]
+
+    def start(self, layer: AffineMap, rows: Array) -> tuple[dict[int, Array], Array, Array]:
+        """The form ``rows @ layer(a)``: coefficients by source, constant and error.
+
+        ``rows``: (nodes, rows, outputs of the layer).
+        """
+        into: dict[int, Array] = {}
+        constant = np.zeros(rows.shape[:2])
+        error = np.zeros(rows.shape[:2])
+        self._through(layer, rows, into, constant, error)
+        return into, constant, error
+
+    def run(
+        self,
+        started: tuple[dict[int, Array], Array, Array],
+        depth: int,
+        relaxations: Sequence[Relaxation],
+        multipliers: Mapping[int, Array] | None = None,
+    ) -> InputForm:
+        """Substitute ReLU layers ``depth`` .. 1; lower bounds of the form started from.
+
+        ``multipliers``: by layer number (from 1), (nodes, neurons) added to the coefficient of
+        the pre-activation: the Lagrange multipliers of phase splits (sign checked by the caller).
+        """
+        into, constant, error = started
+        coefficients: list[Array | None] = [None] * depth
+        for k in range(depth, 0, -1):
+            extra = None if multipliers is None else multipliers.get(k)
+            incoming = into.pop(k, None)
+            if incoming is None and extra is None:
+                continue
+            if incoming is None:
+                incoming = np.zeros((*constant.shape, self.form.hidden[k - 1].outputs))
+            coefficients[k - 1] = incoming
+            line = relaxations[k - 1]
+            negative = np.minimum(incoming, 0.0)
+            offset = np.einsum("nrj,nj->nr", negative, _per_node(line.upper_intercept, negative))
+            constant += offset
+            error -= gamma(incoming.shape[2]) * offset
+            rows = (incoming - negative) * line.lower_slope[:, None]
+            rows += negative * line.upper_slope[:, None]
+            if extra is not None:
+                rows += extra[:, None]
+            self._through(self.form.hidden[k - 1], rows, into, constant, error)
+        error = error * (1.0 + gamma(64)) + gamma(4 * depth + 16) * np.abs(constant)
+        weights = into.get(0)
+        if weights is None:
+            weights = np.zeros((*constant.shape, self.form.inputs))
+        return InputForm(weights, constant, error, tuple(coefficients))
+
+    def _through(
+        self,
+        layer: AffineMap,
+        rows: Array,
+        into: dict[int, Array],
+        constant: Array,
+        error: Array,
+    ) -> None:
+        """Replace ``rows . z`` by what ``z`` is, adding to ``into``, ``constant`` and ``error``."""
+        nodes, count, width = rows.shape
+        flat = rows.reshape(-1, width)
+        for source, weight in zip(layer.sources, layer.weights, strict=True):
+            part = np.asarray((weight.T @ flat.T).T if _sparse(weight) else flat @ weight)
+            part = part.reshape(nodes, count, -1)
+            into[source] = into[source] + part if source in into else part
+        constant += (flat @ layer.bias).reshape(nodes, count)
+        size, inexact = layer.magnitude(self.sizes)
+        unit = gamma(width + 2 * len(layer.sources) + 8)
+        error += (np.abs(flat) @ (unit * size + inexact)).reshape(nodes, count)
+
+
+def _sparse(weight: object) -> bool:
+    return not isinstance(weight, np.ndarray)
+
+
+def _per_node(values: Array, like: Array) -> Array:
+    """``values`` (1 or nodes, neurons) for every node of ``like`` (nodes, rows, neurons)."""
+    return np.broadcast_to(values, (like.shape[0], like.shape[2]))

@@ -1,0 +1,99 @@
+"""The command ``marapatch``: arguments in, one call of the library, exit code out.
+
+Exit codes: 0 decided, 1 undecided, 2 bad input, 3 a backend failed, 4 two pieces of evidence
+contradict each other, 70 a defect of marapatch itself, 130 interrupted.
+
+Commands import what they need when they run, so that ``marapatch --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from marapatch.cli import attack, doctor, fetch, groundtruth
+from marapatch.errors import (
+    BackendError,
+    ContradictionError,
+    InputError,
+    MarapatchError,
+    UnsupportedOperatorError,
+)
+
+DEFECT = 70
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="marapatch",
+    help="Ground-truth adversarial examples and minimal patches of neural networks, proved with "
+    "the Marabou verifier.",
+    epilog="Try: marapatch groundtruth example:mnist_3x24 example:seven --target 3",
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("groundtruth", epilog=groundtruth.EPILOG)(groundtruth.command)
+app.command("attack", epilog=attack.EPILOG)(attack.command)
+app.command("fetch", epilog=fetch.EPILOG)(fetch.command)
+app.command("doctor")(doctor.command)
+
+_USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""The base of the errors of the command line; typer does not name it in all its versions."""
+
+
+@app.callback(invoke_without_command=True)
+def _common(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"marapatch {installed('marapatch')}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code; errors become one line on stderr."""
+    try:
+        code = app(
+            None if arguments is None else list(arguments),
+            prog_name="marapatch",
+            standalone_mode=False,
+        )
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("MARAPATCH_DEBUG"):
+            raise
+        message, code = _judged(error)
+        typer.echo(f"marapatch: error: {' '.join(message.split())}", err=True)
+    return code if isinstance(code, int) else 0
+
+
+def _judged(error: Exception) -> tuple[str, int]:
+    """What to say about ``error``, and the exit code."""
+    match error:
+        case InputError() | UnsupportedOperatorError():
+            return str(error), 2
+        case BackendError():
+            return str(error), 3
+        case ContradictionError():
+            return str(error), 4
+        case _ if isinstance(error, _USAGE_ERROR):
+            hint = f"marapatch {' '.join(sys.argv[1:2])} --help".replace("  ", " ")
+            return f"{error.format_message()} (see: {hint})", 2
+        case MarapatchError():
+            return f"{type(error).__name__}: {error}; please report this", DEFECT
+        case _:
+            return (
+                f"{type(error).__name__}: {error}; this is a defect: please report it with the "
+                "traceback that MARAPATCH_DEBUG=1 shows",
+                DEFECT,
+            )

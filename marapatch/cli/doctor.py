@@ -1,0 +1,26 @@
+"""``marapatch doctor``: does what marapatch needs work on this machine?"""
+
+from __future__ import annotations
+
+import typer
+
+
+def command() -> None:
+    """Print versions, and try a small query each way through Marabou and HiGHS.
+
+    Exit code 3 where an answer is wrong or missing.
+    """
+    from marapatch.backends import BACKENDS
+    from marapatch.selftest import diagnose, versions
+
+    for package, number in versions().items():
+        typer.echo(f"{package:24} {number}")
+    bad = 0
+    for check in diagnose({name: BACKENDS[name] for name in ("marabou", "highs")}):
+        bad += not check.good
+        typer.echo(f"{check.name:24} {'ok' if check.good else 'WRONG'}: {check.detail}")
+    if bad:
+        typer.echo(
+            f"marapatch: error: {bad} check(s) failed; answers here cannot be trusted", err=True
+        )
+        raise typer.Exit(3)

@@ -1,0 +1,93 @@
+"""A linear program kept warm in HiGHS: bounds and costs change, the basis stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+
+from marapatch.errors import BackendError
+from marapatch.network.layers import Array, Matrix
+
+FEASIBILITY_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """An optimal solution as HiGHS reports it: candidates, to be checked by whoever uses them.
+
+    ``values`` (columns,), ``objective``, ``row_duals`` (rows,), ``reduced_costs`` (columns,).
+    """
+
+    values: Array
+    objective: float
+    row_duals: Array
+    reduced_costs: Array
+
+
+class LinearProgram:
+    """``min cost . x`` over ``lower <= x <= upper`` and ``row_lower <= A x <= row_upper``.
+
+    One HiGHS instance, single-threaded dual simplex; every :meth:`solve` starts from the last
+    basis. Raises :class:`BackendError` where HiGHS refuses the model.
+    """
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        row_bounds: tuple[Array, Array],
+        bounds: tuple[Array, Array],
+        cost: Array,
+    ) -> None:
+        columns = sp.csc_array(matrix)
+        model: Any = highspy.HighsLp()
+        model.num_row_, model.num_col_ = columns.shape
+        model.col_cost_ = cost
+        model.col_lower_, model.col_upper_ = bounds
+        model.row_lower_, model.row_upper_ = row_bounds
+        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        model.a_matrix_.start_ = columns.indptr
+        model.a_matrix_.index_ = columns.indices
+        model.a_matrix_.value_ = columns.data
+        self._columns = np.arange(columns.shape[1], dtype=np.int32)
+        self._rows = np.arange(columns.shape[0], dtype=np.int32)
+        self._highs: Any = highspy.Highs()
+        self._option("output_flag", False)
+        self._option("threads", 1)
+        self._option("presolve", "off")
+        self._option("solver", "simplex")
+        self._option("primal_feasibility_tolerance", FEASIBILITY_TOLERANCE)
+        self._option("dual_feasibility_tolerance", FEASIBILITY_TOLERANCE)
+        if self._highs.passModel(model) == highspy.HighsStatus.kError:
+            raise BackendError("HiGHS refused a linear program (non-finite coefficients?)")
+
+    def _option(self, name: str, value: object) -> None:
+        if self._highs.setOptionValue(name, value) == highspy.HighsStatus.kError:
+            raise BackendError(f"HiGHS does not know the option {name}={value!r}")
+
+    def bound(self, lower: Array, upper: Array) -> None:
+        """Change the bounds of all columns."""
+        self._highs.changeColsBounds(self._columns.size, self._columns, lower, upper)
+
+    def bound_rows(self, lower: Array, upper: Array) -> None:
+        """Change the bounds of all rows."""
+        self._highs.changeRowsBounds(self._rows.size, self._rows, lower, upper)
+
+    def solve(self, timeout: float = inf) -> Solution | None:
+        """The optimum, or None where HiGHS found none in time (infeasible, or out of time)."""
+        if timeout < inf:
+            self._option("time_limit", float(self._highs.getRunTime() + max(timeout, 0.0)))
+        self._highs.run()
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        found = self._highs.getSolution()
+        return Solution(
+            np.array(found.col_value),
+            float(self._highs.getInfo().objective_function_value),
+            np.array(found.row_dual),
+            np.array(found.col_dual),
+        )

@@ -1,0 +1,156 @@
+"""ONNX files as protobuf messages: opened, checked from outside, and written back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import (  # type: ignore[import-untyped]  # protobuf ships no type information
+    DecodeError,
+    EncodeError,
+)
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+
+from marapatch.errors import InputError, UnsupportedOperatorError
+
+OLDEST_OPSET = 7
+"""Before it, broadcasting was written in another way."""
+
+FLOATS: Mapping[int, np.dtype[np.floating]] = {
+    int(onnx.TensorProto.FLOAT): np.dtype(np.float32),
+    int(onnx.TensorProto.DOUBLE): np.dtype(np.float64),
+}
+"""The types in which a network may take its input."""
+
+
+def read_model(path: Path) -> tuple[Any, bytes]:
+    """The ModelProto in ``path``, and the file's content (external data, if any, moved inside)."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror}); check the path") from error
+    model = parse_model(content)
+    if any(uses_external_data(tensor) for tensor in model.graph.initializer):
+        try:
+            load_external_data_for_model(model, str(path.parent))
+            content = model.SerializeToString()
+        except (OSError, ValueError, EncodeError, onnx.checker.ValidationError) as error:
+            raise InputError(
+                f"its weights are in another file that cannot be read ({_line(error)}); "
+                "put that file beside it"
+            ) from error
+    return model, content
+
+
+def parse_model(content: bytes) -> Any:
+    """The ModelProto in ``content``; InputError where it is none, or cut off."""
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise InputError(f"is no ONNX file, or cut off ({_line(error)})") from error
+    if not model.graph.output:
+        raise InputError("is no ONNX file: there is no graph with an output in it")
+    return model
+
+
+def check_model(model: Any) -> int:
+    """The version of the operator set; refuses what no operator reader could notice."""
+    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    version = max(versions, default=1)
+    if version < OLDEST_OPSET:
+        raise UnsupportedOperatorError(
+            f"operator set {version} is older than {OLDEST_OPSET}; re-export with a newer one"
+        )
+    if model.graph.sparse_initializer:
+        raise UnsupportedOperatorError("sparse initializers are not supported; store them dense")
+    return int(version)
+
+
+def sole_input(graph: Any) -> Any:
+    """The one input that is no initializer."""
+    stored = {tensor.name for tensor in graph.initializer}
+    names = [value.name for value in graph.input if value.name not in stored]
+    if len(names) != 1:
+        raise InputError(f"has {len(names)} inputs {names}; a network with exactly 1 is needed")
+    return next(value for value in graph.input if value.name == names[0])
+
+
+def sole_output(graph: Any) -> str:
+    """The name of the one output."""
+    names = [value.name for value in graph.output]
+    if len(names) != 1:
+        raise InputError(f"has {len(names)} outputs {names}; a network with exactly 1 is needed")
+    return str(names[0])
+
+
+def shape_of_input(value: Any) -> tuple[int, ...]:
+    """The shape at batch 1: the first axis must be dynamic or 1, every other one fixed."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape") or len(tensor.shape.dim) < 2:
+        sizes = [d.dim_param or d.dim_value for d in tensor.shape.dim]
+        raise InputError(
+            f"input {value.name!r} has shape {sizes}; a batch axis and at least one more are "
+            "needed: re-export with a shape such as [1, 5]"
+        )
+    batch, *rest = tensor.shape.dim
+    if batch.dim_value > 1:
+        raise InputError(
+            f"input {value.name!r}: axis 0 (the batch) is fixed at {batch.dim_value}; "
+            "re-export with a batch of 1 or a dynamic one"
+        )
+    for axis, size in enumerate(rest, start=1):
+        if size.dim_value < 1:
+            name = f" ({size.dim_param!r})" if size.dim_param else ""
+            raise InputError(
+                f"input {value.name!r}: axis {axis}{name} is dynamic; only the batch axis may "
+                "be: re-export with a fixed size"
+            )
+    return (1, *(int(size.dim_value) for size in rest))
+
+
+def dtype_of_input(value: Any) -> np.dtype[np.floating]:
+    """The type in which the network takes its input: float32 or float64."""
+    code = value.type.tensor_type.elem_type
+    if code not in FLOATS:
+        name = onnx.TensorProto.DataType.Name(code)
+        raise InputError(
+            f"input {value.name!r} has type {name}; re-export with a float or double input"
+        )
+    return FLOATS[code]
+
+
+def replace_tensors(
+    content: bytes, changes: Iterable[tuple[str, NDArray[np.int64], NDArray[Any]]]
+) -> bytes:
+    """``content`` with numbers of tensors replaced, everything else as it was.
+
+    ``changes``: a tensor's name, positions in the flat tensor, the new numbers there. A tensor is
+    an initializer or the output of a Constant node. Where no bit changes the content is returned
+    as it is.
+    """
+    model = parse_model(content)
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            for attribute in node.attribute:
+                if attribute.name == "value":
+                    tensors.setdefault(node.output[0], attribute.t)
+    touched = False
+    for name, positions, numbers in changes:
+        old = numpy_helper.to_array(tensors[name])
+        new = np.array(old)
+        new.reshape(-1)[positions] = numbers
+        if new.tobytes() != old.tobytes():
+            tensors[name].CopyFrom(numpy_helper.from_array(new, tensors[name].name))
+            touched = True
+    return bytes(model.SerializeToString()) if touched else content
+
+
+def _line(error: Exception) -> str:
+    """The error's message in one line."""
+    return " ".join(str(error).split())[:200]

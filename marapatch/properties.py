@@ -1,0 +1,66 @@
+"""What a network decides, and the conditions on its outputs that change a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from marapatch.errors import InputError
+from marapatch.network.layers import Array, freeze
+
+
+class Rule(Enum):
+    """How outputs become a decision: classifiers take the largest, ACAS Xu the smallest."""
+
+    ARGMAX = "argmax"
+    ARGMIN = "argmin"
+
+    @property
+    def sign(self) -> float:
+        """+1 where larger outputs win, -1 where smaller ones do."""
+        return 1.0 if self is Rule.ARGMAX else -1.0
+
+    def decide(self, outputs: Array) -> int:
+        """The class decided for one output vector (ties: the lowest class number)."""
+        return int(np.argmax(self.sign * outputs))
+
+
+@dataclass(frozen=True, eq=False)
+class OutputCondition:
+    """``matrix @ outputs >= rhs``, every row of it; ``matrix``: (rows, outputs), ``rhs``: (rows,).
+
+    Rows are small integer combinations of outputs, so that they are exact in float64.
+    """
+
+    matrix: Array
+    rhs: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matrix", freeze(self.matrix, "output condition"))
+        object.__setattr__(self, "rhs", freeze(self.rhs, "output condition"))
+
+    def slack(self, outputs: Array) -> Array:
+        """``matrix @ outputs - rhs`` of outputs (batch, outputs): (batch, rows), met if >= 0."""
+        return np.asarray(outputs @ self.matrix.T - self.rhs)
+
+    def worst(self, outputs: Array) -> Array:
+        """The least slack, (batch,): the condition is met where it is >= 0."""
+        return np.asarray(self.slack(outputs).min(axis=-1))
+
+
+def beats(target: int, classes: int, rule: Rule, margin: float = 0.0) -> OutputCondition:
+    """``target`` leads every other class by at least ``margin`` (a closed condition).
+
+    Raises InputError where there is no such class or the margin is negative or not finite.
+    """
+    if not 0 <= target < classes:
+        raise InputError(f"target {target} is not one of the {classes} classes 0..{classes - 1}")
+    if not 0.0 <= margin < np.inf:
+        raise InputError(f"the margin must be finite and at least 0, not {margin}")
+    rivals = [j for j in range(classes) if j != target]
+    matrix = np.zeros((len(rivals), classes))
+    matrix[:, target] = rule.sign
+    matrix[np.arange(len(rivals)), rivals] = -rule.sign
+    return OutputCondition(matrix, np.full(len(rivals), margin))

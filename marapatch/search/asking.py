@@ -1,0 +1,123 @@
+"""Ask whether there is a witness within a radius: bounds first, then a backend, then replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from time import monotonic
+
+from marapatch.attacks.polish import polish
+from marapatch.backends.base import Backend, Candidate, Infeasible, Undecided
+from marapatch.bounds.interval import interval_bounds
+from marapatch.bounds.linear import bound_condition, linear_bounds
+from marapatch.bracket import Bracket
+from marapatch.lowering import SHRINKAGE, Lowered, lower
+from marapatch.properties import OutputCondition
+from marapatch.query import Query
+from marapatch.question import Question
+from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
+from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict
+
+INSISTENCE = 1e-4
+"""By how much, relative to the outputs' range, the condition is tightened when a ``sat`` did not
+replay and is asked once more; an ``unsat`` to that proves nothing."""
+
+
+@dataclass
+class Asker:
+    """Puts one question at several radii and keeps the bracket and the record of it."""
+
+    question: Question
+    bracket: Bracket
+    backend: Backend
+    options: SearchOptions
+    report: Report
+    deadline: float
+    records: list[QueryRecord] = field(default_factory=list)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline."""
+        return self.deadline - monotonic()
+
+    @property
+    def done(self) -> bool:
+        """Whether the bracket is closed or the time is over."""
+        return self.bracket.closed(self.options.tolerance) or self.remaining <= 0.0
+
+    def outcome(self, note: str = "") -> Outcome:
+        """What is known now."""
+        closed = self.bracket.closed(self.options.tolerance)
+        return Outcome(self.bracket, tuple(self.records), note="" if closed else note)
+
+    def ask(self, radius: float, seconds: float, *, polished: bool = True) -> Verdict:
+        """The verdict on ``radius``; the bracket takes it in. At most about ``seconds``.
+
+        An ``unsat`` of the backend supports the claim ``radius * (1 - kappa)`` and no more.
+        """
+        started = monotonic()
+        verdict, query, relus, who = self._decide(radius, seconds)
+        if isinstance(verdict, Unsat) and verdict.radius >= self.question.ball.whole_box:
+            verdict = Unsat(inf, verdict.evidence)  # there is nothing beyond the box
+        if isinstance(verdict, Sat) and polished:
+            until = min(self.deadline, started + 2.0 * seconds)
+            verdict = Sat(polish(self.question, verdict.witness, until))
+        match verdict:
+            case Sat():
+                answer = "sat"
+            case Unsat():
+                answer = "unsat"
+            case Unknown(reason=reason):
+                answer = f"unknown: {reason}"
+        variables, rows = (len(query.names), len(query.rows)) if query else (0, 0)
+        seconds_used = monotonic() - started
+        self.records.append(
+            QueryRecord(radius, answer, seconds_used, variables, rows, relus, who)
+        )
+        self.bracket = self.bracket.tighten(verdict)
+        self.report(self.bracket, len(self.records))
+        return verdict
+
+    def _decide(self, radius: float, seconds: float) -> tuple[Verdict, Query | None, int, str]:
+        question, started = self.question, monotonic()
+        ball = question.ball.at(radius)
+        if self.options.bounds:
+            bounds = linear_bounds(question.form, ball)
+            if bound_condition(question.form, bounds, question.condition).worst < 0.0:
+                return Unsat(radius, Evidence.BOUND), None, 0, "bounds"
+        else:
+            bounds = interval_bounds(question.form, ball)
+        if self.options.evidence is Evidence.BOUND:
+            reason = "not decided by bounds, and --evidence bound accepts nothing else"
+            return Unknown(reason), None, 0, "bounds"
+
+        def lowered(condition: OutputCondition) -> Lowered:
+            return lower(question.form, bounds, ball, condition, self.options.l1_form)
+
+        first = lowered(question.condition)
+        verdict = self._solve(first, radius, seconds - (monotonic() - started))
+        if verdict is None:
+            tighter = _tightened(question.condition, bounds.output)
+            verdict = self._solve(lowered(tighter), radius, seconds - (monotonic() - started))
+            if verdict is None or isinstance(verdict, Unsat):
+                verdict = Unknown("a claimed input did not change the decision when replayed")
+        return verdict, first.query, first.relus, self.backend.name
+
+    def _solve(self, lowered: Lowered, radius: float, seconds: float) -> Verdict | None:
+        """The verdict of the backend; None where its ``sat`` did not replay."""
+        if seconds <= 0.0:
+            return Unknown("timeout")
+        match self.backend.solve(lowered.query, seconds):
+            case Infeasible():
+                return Unsat(radius * (1.0 - SHRINKAGE), Evidence.SOLVER)
+            case Undecided(reason=reason):
+                return Unknown(reason)
+            case Candidate(assignment=assignment):
+                witness = self.question.replay(lowered.decode(assignment))
+                return None if witness is None else Sat(witness)
+
+
+def _tightened(condition: OutputCondition, output: tuple[object, object]) -> OutputCondition:
+    low, high = output
+    spread = float((high - low).max())  # type: ignore[operator]  # arrays
+    return OutputCondition(condition.matrix, condition.rhs + INSISTENCE * spread)

@@ -1,0 +1,53 @@
+"""Algorithm 1 of "Ground-Truth Adversarial Examples" (Carlini et al., section 4): binary search."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from marapatch.backends.base import Backend
+from marapatch.bracket import Bracket
+from marapatch.question import Question
+from marapatch.search.asking import Asker
+from marapatch.search.options import Outcome, Report, SearchOptions
+from marapatch.verdict import Unknown
+
+
+def bisection(
+    question: Question,
+    start: Bracket,
+    backend: Backend,
+    options: SearchOptions,
+    report: Report,
+) -> Outcome:
+    """Halve the bracket by one query a step until it is closed.
+
+    Where a query is undecided (the published algorithm stops there), ``lower`` is raised from
+    below it: the next radius asked lies half way between ``lower`` and the undecided one, and
+    the search ends when that is within the tolerance. Without a witness to start from, the
+    ball's own radius is asked first.
+    """
+    deadline = monotonic() + options.timeout
+    asker = Asker(question, start, backend, options, report, deadline)
+    ceiling = min(start.upper, question.ball.radius)
+    if start.witness is None:
+        if isinstance(asker.ask(ceiling, _seconds(asker), polished=False), Unknown):
+            return asker.outcome("the first query, over the whole box, was undecided")
+        ceiling = min(asker.bracket.upper, ceiling)
+        if asker.bracket.lower >= ceiling * (1.0 - 1e-3) and asker.bracket.witness is None:
+            return asker.outcome("nothing found within the largest radius asked")
+    undecided = 0
+    while not asker.done:
+        lower = asker.bracket.lower
+        ceiling = min(ceiling, asker.bracket.upper)
+        if ceiling - lower <= options.tolerance / 2:
+            break
+        middle = 0.5 * (lower + ceiling)
+        if isinstance(asker.ask(middle, _seconds(asker), polished=False), Unknown):
+            ceiling, undecided = middle, undecided + 1
+    reason = f"{undecided} queries were undecided" if undecided else "out of time"
+    return asker.outcome(reason)
+
+
+def _seconds(asker: Asker) -> float:
+    limit = asker.options.query_timeout
+    return asker.remaining if limit is None else min(limit, asker.remaining)

@@ -1,0 +1,71 @@
+"""Ask just below the witness first: a polished witness is usually within the tolerance."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from marapatch.backends.base import Backend
+from marapatch.bracket import Bracket
+from marapatch.lowering import SHRINKAGE
+from marapatch.question import Question
+from marapatch.search.asking import Asker
+from marapatch.search.bisection import bisection
+from marapatch.search.options import Outcome, Report, SearchOptions
+from marapatch.verdict import Sat, Unknown, Unsat
+
+PATIENCE = 0.5
+"""The share of the remaining time that one query just below the witness may take."""
+
+
+def descent(
+    question: Question,
+    start: Bracket,
+    backend: Backend,
+    options: SearchOptions,
+    report: Report,
+) -> Outcome:
+    """Ask ``upper - tolerance``; polish every witness; where undecided, raise ``lower`` from below.
+
+    Without a witness the first steps are those of the bisection, until there is one.
+    """
+    deadline = monotonic() + options.timeout
+    asker = Asker(question, start, backend, options, report, deadline)
+    if start.witness is None:
+        return bisection(question, start, backend, options, report)
+    while not asker.done:
+        verdict = asker.ask(_just_below(asker), _seconds(asker))
+        match verdict:
+            case Sat():
+                continue
+            case Unsat():
+                break
+            case Unknown(reason=reason):
+                return _raise_lower(asker, reason)
+    return asker.outcome("out of time")
+
+
+def _just_below(asker: Asker) -> float:
+    """The largest radius whose refutation closes the bracket, kappa included."""
+    upper = asker.bracket.upper
+    wanted = (upper - 0.98 * asker.options.tolerance) / (1.0 - SHRINKAGE)
+    return max(min(wanted, upper * (1.0 - 1e-9)), asker.bracket.lower + 0.5 * asker.bracket.gap)
+
+
+def _raise_lower(asker: Asker, reason: str) -> Outcome:
+    """Halve between ``lower`` and the least undecided radius while that is worth a query."""
+    ceiling = asker.bracket.upper
+    while not asker.done:
+        lower = asker.bracket.lower
+        ceiling = min(ceiling, asker.bracket.upper)
+        if ceiling - lower <= max(asker.options.tolerance, 0.02 * ceiling):
+            break
+        middle = 0.5 * (lower + ceiling)
+        if isinstance(asker.ask(middle, _seconds(asker)), Unknown):
+            ceiling = middle
+    return asker.outcome(f"undecided just below the witness: {reason}")
+
+
+def _seconds(asker: Asker) -> float:
+    limit = asker.options.query_timeout
+    share = max(PATIENCE * asker.remaining, min(1.0, asker.remaining))
+    return share if limit is None else min(limit, asker.remaining)

@@ -1,0 +1,83 @@
+"""What every search is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from marapatch_encodings.l1_ball import L1Form
+
+from marapatch.backends.base import Backend
+from marapatch.bracket import Bracket
+from marapatch.question import Question
+from marapatch.verdict import Evidence
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """``tolerance``: the gap at which a bracket is closed, in units of the input. ``timeout``:
+    seconds for the whole search. ``query_timeout``: seconds for one query (None: the search
+    chooses). ``l1_form``: how the L1 ball is encoded. ``bounds``: whether linear bounds go into
+    the queries (else interval bounds only). ``evidence``: the weakest evidence that may move
+    ``lower``. ``seed``, ``jobs``: as everywhere.
+    """
+
+    tolerance: float = 1e-4
+    timeout: float = float("inf")
+    query_timeout: float | None = None
+    l1_form: L1Form = "split"
+    bounds: bool = True
+    evidence: Evidence = Evidence.SOLVER
+    seed: int = 0
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class QueryRecord:
+    """One question put to a backend or decided by bounds alone.
+
+    ``verdict``: ``sat``, ``unsat`` or ``unknown: reason``. ``variables``, ``rows``, ``relus``:
+    the size of the query (0 where bounds decided). ``backend``: who decided.
+    """
+
+    radius: float
+    verdict: str
+    seconds: float
+    variables: int
+    rows: int
+    relus: int
+    backend: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The bracket a search ended with and the queries it asked; ``nodes`` of its tree, if any.
+
+    ``note``: why an open bracket is open, for people; empty where it is closed.
+    """
+
+    bracket: Bracket
+    queries: tuple[QueryRecord, ...]
+    nodes: int = 0
+    note: str = ""
+
+
+Report = Callable[[Bracket, int], None]
+"""Called with the bracket so far and the number of queries asked."""
+
+
+class Search(Protocol):
+    """A search strategy. Laws: the bracket returned is never wider than the one given; only
+    verdicts move it; at the deadline the bracket so far is returned."""
+
+    def __call__(
+        self,
+        question: Question,
+        start: Bracket,
+        backend: Backend,
+        options: SearchOptions,
+        report: Report,
+    ) -> Outcome:
+        """Tighten ``start``."""
+        ...
