@@ -11,7 +11,6 @@ import functools
 import gzip
 import hashlib
 import io
-import logging
 import os
 import tarfile
 import tempfile
@@ -265,7 +264,7 @@ def _download(addresses: tuple[str, ...], sha256: str, member: str | None) -> by
         try:
             packed = _get(address)
         except OSError as error:  # requests' errors are OSErrors; so is a full disc
-            problems.append(f"{address}: {one_line(error)}")
+            problems.append(f"{address}: {_reason(error)}")
             continue
         try:
             content = _unpack(packed, address, member)
@@ -286,7 +285,7 @@ def _download(addresses: tuple[str, ...], sha256: str, member: str | None) -> by
 def _get(address: str) -> bytes:
     import pooch  # noqa: PLC0415  # as in cache()
 
-    logging.getLogger("pooch").setLevel(logging.WARNING)
+    pooch.get_logger().setLevel("WARNING")
     with tempfile.TemporaryDirectory(prefix="marapatch-") as folder:
         name = pooch.retrieve(
             address,
@@ -296,6 +295,14 @@ def _get(address: str) -> bytes:
             downloader=pooch.HTTPDownloader(timeout=30),
         )
         return Path(name).read_bytes()
+
+
+def _reason(error: OSError) -> str:
+    """Why a download failed, in a few words: what requests says fills a screen."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"the server answered {response.status_code}"
+    return error.strerror or f"no connection ({type(error).__name__})"
 
 
 def _unpack(packed: bytes, address: str, member: str | None) -> bytes:

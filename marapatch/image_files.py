@@ -105,10 +105,10 @@ def _select(name: Path, array: FileArray, index: int) -> FileArray:
 
 
 def _numpy_file(name: Path, key: str | None) -> FileArray:
-    loaded = np.load(name, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return _numbers(name, loaded)
-    with loaded:
+    with name.open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return _numbers(name, loaded)
         keys = list(loaded.files)
         if key is not None:
             if key not in keys:

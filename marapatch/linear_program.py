@@ -55,7 +55,7 @@ class LinearProgram:
         model.a_matrix_.value_ = columns.data
         self._columns = np.arange(columns.shape[1], dtype=np.int32)
         self._rows = np.arange(columns.shape[0], dtype=np.int32)
-        self._highs: Any = highspy.Highs()
+        self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._option("output_flag", False)
         self._option("threads", 1)
         self._option("presolve", "off")

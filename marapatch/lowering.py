@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from marapatch_encodings.l1_ball import L1Form, l1_ball
-from marapatch_encodings.terms import Constraint, Relu, Variable, VariablePool, dense_row
 from numpy.typing import NDArray
 
 from marapatch.ball import Ball, Norm
@@ -22,6 +20,8 @@ from marapatch.network.layers import Array
 from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition
 from marapatch.query import Assignment, Query
+from marapatch_encodings.l1_ball import L1Form, l1_ball
+from marapatch_encodings.terms import Constraint, Relu, Variable, VariablePool, dense_row
 
 NARROW = 1e-3
 """A scaled range below this is replaced by an error interval: Marabou fixes ranges below 1e-5,
@@ -79,20 +79,29 @@ def lower(
     ball: Ball,
     condition: OutputCondition,
     l1_form: L1Form = "split",
+    phases: Sequence[NDArray[np.int8]] | None = None,
 ) -> Lowered:
     """The query "is there an input of ``ball`` that meets ``condition``?", relaxed by rho.
 
     ``bounds`` must hold on ``ball`` (:class:`~marapatch.errors.ScopeError` otherwise).
-    Over-approximates: ``unsat`` says that no input of the ball meets the condition, ``sat`` says
-    nothing until the decoded input was replayed.
+    ``phases``: per ReLU layer, +1 or -1 where the phase of a neuron is prescribed (``bounds`` may
+    rely on that), 0 elsewhere. Over-approximates: ``unsat`` says that no input of the ball meets
+    the condition (and the phases), ``sat`` says nothing until the decoded input was replayed.
     """
     bounds.require(ball)
-    return _Lowering(form, bounds, ball, l1_form).build(condition)
+    return _Lowering(form, bounds, ball, l1_form, phases).build(condition)
 
 
 class _Lowering:
-    def __init__(self, form: StandardForm, bounds: Bounds, ball: Ball, l1_form: L1Form) -> None:
-        self.form, self.bounds, self.ball = form, bounds, ball
+    def __init__(
+        self,
+        form: StandardForm,
+        bounds: Bounds,
+        ball: Ball,
+        l1_form: L1Form,
+        phases: Sequence[NDArray[np.int8]] | None,
+    ) -> None:
+        self.form, self.bounds, self.ball, self.phases = form, bounds, ball, phases
         self.pool = VariablePool()
         self.constraints: list[Constraint] = []
         self.columns: list[Variable] = []
@@ -170,6 +179,8 @@ class _Lowering:
         straight = z.take(active)
         slack = np.where(unstable, 0.0, np.where(active, np.maximum(-low, 0), np.maximum(high, 0)))
         base = _Values(straight.matrix, straight.low, straight.high + slack)
+        if self.phases is not None:
+            self._prescribe(z, self.phases[k])
         chosen = np.flatnonzero(unstable)
         before = len(self.columns)
         for j in chosen:
@@ -178,6 +189,15 @@ class _Lowering:
         matrix[:, :before] = base.matrix
         matrix[chosen, before + np.arange(chosen.size)] = reach[chosen]
         return _Values(matrix, base.low, base.high)
+
+    def _prescribe(self, z: _Values, phases: NDArray[np.int8]) -> None:
+        """Rows that say ``phase * z >= 0``, relaxed like the condition."""
+        for j in np.flatnonzero(phases):
+            sign = float(phases[j])
+            scale = max(np.abs(z.matrix[j]).max(initial=0.0), 1e-6)
+            most = float(z.high[j] if sign > 0.0 else -z.low[j])
+            row = sign * z.matrix[j] / scale
+            self.constraints.append(self._row(row, ">=", -most / scale - RELAXATION))
 
     def _unstable(
         self, z: _Values, j: int, k: int, low: float, high: float, reach: float, before: int

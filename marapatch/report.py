@@ -2,22 +2,23 @@
 
 The JSON (schema version 1) is one object:
 
-- ``schema_version``: 1. ``marapatch``: what kind of result it is, ``"groundtruth"``.
-- ``status``: ``"closed"`` (the gap is at most the tolerance), ``"open"``, ``"none"`` (proved: no
-  input in the box changes the decision so) or ``"already"`` (the input itself is decided
-  otherwise than its label: distance 0).
-- ``norm``, ``decision`` and ``label``.
+- ``marapatch``: the kind of result, ``"groundtruth"``. ``schema_version``: 1.
+- ``status``: ``"closed"`` (what was asked is known to the tolerance), ``"open"``, ``"none"``
+  (proved: no input in the box is decided as a target) or ``"already"`` (the input itself is
+  decided otherwise than its label: distance 0).
+- ``norm``, ``decision``, ``label`` and ``decided`` (what the network decides on the input).
 - ``lower``, ``upper``, ``evidence``: of the nearest over the targets asked. JSON has no infinity:
-  ``lower`` is null where the status is ``"none"``, ``upper`` is null where no witness is known.
-- ``witness``: the path of the nearest witness, or null where there is none or none was written.
-- ``targets``: a list of objects with ``target``, ``status``, ``lower``, ``upper``, ``evidence``,
-  ``witness``, ``witness_margin`` (by how much the target leads every rival at the witness),
-  ``witness_confirmed`` (whether onnxruntime decides the same; null where it was not asked),
-  ``queries``, ``seconds`` and ``note``.
+  ``lower`` is null where it is infinite (status ``"none"``), ``upper`` where no witness is known.
+- ``witness``: the path to which the nearest witness was written, or null.
+- ``targets``: a list of objects with ``target``, ``status`` (as above, or ``"farther"``: proved
+  not to be nearer than the nearest witness, which is all that was asked), ``lower``, ``upper``,
+  ``evidence``, ``witness``, ``witness_margin`` (by how much the target leads every rival at the
+  witness), ``witness_confirmed`` (whether onnxruntime decides the same; null where not asked),
+  ``queries``, ``nodes``, ``seconds`` and ``note``.
 - ``queries``: a list of objects with ``radius``, ``verdict`` (``"sat"``, ``"unsat"`` or
   ``"unknown: reason"``), ``seconds``, ``variables``, ``rows``, ``relus`` and ``backend``.
-- ``seconds``, ``interrupted``, ``network`` (``path``, ``sha256``), ``image``, ``options`` and
-  ``versions``.
+- ``seconds``, ``interrupted``, ``network`` (``path``, ``sha256``, ``format``, ``input_shape``,
+  ``outputs``), ``image``, ``options`` and ``versions``.
 
 Distances are in the units of the network's input. Every number is written in full.
 """
@@ -25,53 +26,68 @@ Distances are in the units of the network's input. Every number is written in fu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
-from math import inf, isinf
-from typing import TYPE_CHECKING, Any
+from math import inf, isfinite
+from typing import Any
 
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from marapatch.groundtruth import GroundTruth, TargetResult
-    from marapatch.network.network import Network
-    from marapatch.search.options import QueryRecord
+from marapatch.groundtruth import GroundTruth, TargetResult
 
 SCHEMA_VERSION = 1
 DIGITS = 6
 """Significant digits of a bound in a table."""
 
 
+def status(result: GroundTruth) -> str:
+    """``closed``, ``open``, ``none`` or ``already``: see the module."""
+    if result.decided != result.label:
+        return "already"
+    if result.closed:
+        return "none" if result.lower == inf else "closed"
+    return "open"
+
+
+def target_status(result: GroundTruth, target: TargetResult) -> str:
+    """``closed``, ``open``, ``none`` or ``farther``: see the module."""
+    if target.lower == inf:
+        return "none"
+    if target.bracket.closed(result.options.tolerance):
+        return "closed"
+    if result.nearest_only and target.lower >= result.upper - result.options.tolerance:
+        return "farther"
+    return "open"
+
+
 def to_json(
     result: GroundTruth,
-    network: Network,
     *,
-    image: Mapping[str, Any],
-    versions: Mapping[str, str],
-    witnesses: Mapping[int, str] | None = None,
     witness: str | None = None,
+    witnesses: Mapping[int, str] | None = None,
+    **about: Any,
 ) -> dict[str, Any]:
-    """The result as an object that :mod:`json` can write; the module describes the schema.
+    """The result as an object that :func:`dump` can write; the module describes the schema.
 
-    ``image``: what to say about the input. ``witnesses``: by target, the path to which its
-    witness was written; ``witness``: that of the nearest.
+    ``witness``: where the nearest witness was written; ``witnesses``: those of targets, by target.
+    ``about``: what else belongs into the report (``decision``, ``image``, ``versions``).
     """
-    source = network.source
-    written = witnesses or {}
+    network, source = result.network, result.network.source
+    paths = witnesses or {}
     return {
         "marapatch": "groundtruth",
         "schema_version": SCHEMA_VERSION,
         "status": status(result),
         "norm": result.norm.value,
-        "decision": result.decision.value,
         "label": result.label,
+        "decided": result.decided,
         "lower": _finite(result.lower),
         "upper": _finite(result.upper),
         "evidence": result.evidence.value,
         "witness": witness,
-        "targets": [_target(t, result, written.get(t.target)) for t in result.targets],
+        "targets": [_target(result, t, paths.get(t.target)) for t in result.targets],
         "seconds": result.seconds,
         "interrupted": result.interrupted,
         "network": {
@@ -81,12 +97,116 @@ def to_json(
             "input_shape": list(network.input_shape),
             "outputs": network.outputs,
         },
-        "image": dict(image),
-        "options": options_json(result.options),
-        "versions": dict(versions),
+        "options": {
+            field.name: _plain(getattr(result.options, field.name))
+            for field in fields(result.options)
+        },
+        **about,
     }
 
 
 def dump(report: Mapping[str, Any]) -> bytes:
-    """The text of a report; ValueError where a number is not finite."""
+    """The text of a report; ValueError where a number in it is not finite."""
     return (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
+
+
+def summary(result: GroundTruth) -> str:
+    """The answer in one sentence, its numbers rounded so that it stays true."""
+    norm = {"linf": "L-inf", "l1": "L1"}[result.norm.value]
+    if result.decided != result.label:
+        return f"already decided {result.decided}, not {result.label}: the {norm} distance is 0"
+    targets = [t.target for t in result.targets]
+    goal = f"as {targets[0]}" if len(targets) == 1 else "as another class"
+    if result.nearest_only and 1 < len(targets) < result.network.outputs - 1:
+        goal = f"as one of {', '.join(map(str, targets))}"
+    if result.lower == inf:
+        return f"proved ({result.evidence.value}): no input in the box is decided {goal}"
+    lower, upper = rounded_down(result.lower), rounded_up(result.upper)
+    answer = f"nearest input decided {goal} instead of {result.label}: "
+    if result.upper == inf:
+        return f"{answer}{norm} distance at least {lower} ({result.evidence.value}); none was found"
+    nearest = min(result.targets, key=lambda t: t.upper).target
+    found = f", found as {nearest}" if len(targets) > 1 else ""
+    return f"{answer}{norm} distance in [{lower}, {upper}] ({result.evidence.value}){found}"
+
+
+def table(result: GroundTruth) -> Table:
+    """A row a target: lower, upper, gap, queries, seconds, evidence, status."""
+    columns = ("target", "lower", "upper", "gap", "queries", "seconds", "evidence", "status")
+    drawn = Table(*(column for column in columns), box=None, pad_edge=False)
+    for column in drawn.columns[:6]:
+        column.justify = "right"
+    for t in result.targets:
+        drawn.add_row(
+            str(t.target),
+            rounded_down(t.lower),
+            rounded_up(t.upper),
+            rounded_up(t.bracket.gap),
+            str(len(t.queries)),
+            f"{t.seconds:.1f}",
+            t.evidence.value,
+            target_status(result, t),
+        )
+    return drawn
+
+
+def remarks(result: GroundTruth) -> list[str]:
+    """Why open brackets are open, and what else a reader must know; a line each."""
+    lines = [
+        f"{t.target} is open: {t.note}"
+        for t in result.targets
+        if t.note and target_status(result, t) == "open"
+    ]
+    lines += [
+        f"the witness for {t.target} holds for the network's real-valued function, but onnxruntime "
+        "decides it otherwise (rounding); --margin asks for more"
+        for t in result.targets
+        if t.witness is not None and t.witness.confirmed is False
+    ]
+    return lines
+
+
+def rounded_down(value: float) -> str:
+    """``value`` to :data:`DIGITS` significant digits, never larger; ``inf`` as it is."""
+    return _rounded(value, ROUND_FLOOR)
+
+
+def rounded_up(value: float) -> str:
+    """``value`` to :data:`DIGITS` significant digits, never smaller; ``inf`` as it is."""
+    return _rounded(value, ROUND_CEILING)
+
+
+def _rounded(value: float, rounding: str) -> str:
+    if not isfinite(value):
+        return str(value)
+    number = Context(prec=DIGITS, rounding=rounding).create_decimal(Decimal(value))
+    if number == 0:
+        return "0"
+    padded = number.quantize(Decimal(1).scaleb(number.adjusted() - DIGITS + 1))
+    return f"{padded:f}" if 1e-4 <= abs(value) < 1e6 else f"{padded:e}"
+
+
+def _target(result: GroundTruth, target: TargetResult, path: str | None) -> dict[str, Any]:
+    witness = target.witness
+    return {
+        "target": target.target,
+        "status": target_status(result, target),
+        "lower": _finite(target.lower),
+        "upper": _finite(target.upper),
+        "evidence": target.evidence.value,
+        "witness": path,
+        "witness_margin": None if witness is None else witness.margin,
+        "witness_confirmed": None if witness is None else witness.confirmed,
+        "queries": [asdict(query) for query in target.queries],
+        "nodes": target.nodes,
+        "seconds": target.seconds,
+        "note": target.note,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import assert_never
 
+import numpy as np
+import onnxruntime
+
 from marapatch.backends.base import Answer, Backend, Candidate, Infeasible, Undecided
-from marapatch.errors import BackendError
+from marapatch.bundled import examples
+from marapatch.errors import BackendError, MarapatchError
+from marapatch.network.load import load
 from marapatch.query import Query
 from marapatch_encodings.terms import Relu, VariablePool, row
 
@@ -65,6 +70,28 @@ def diagnose(backends: dict[str, Callable[[], Backend]]) -> Iterator[Check]:
                 yield _asked(backend, least, expected)
         finally:
             backend.close()
+
+
+def check_example() -> Check:
+    """Read the bundled network and compare it with onnxruntime on the bundled image."""
+    name = "network: example"
+    path, picture = examples("network").get("mnist_3x24"), examples("image").get("seven")
+    if path is None or picture is None:
+        return Check(name, False, "the bundled files are missing: install marapatch again")
+    try:
+        network = load(path)
+        image = (np.load(picture) / 255.0).astype(network.input_dtype)
+    except (MarapatchError, OSError) as error:
+        return Check(name, False, str(error))
+    outputs = network.evaluate(image)[0]
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0]
+    shape = [n if isinstance(n, int) else 1 for n in entry.shape]
+    (expected,) = session.run(None, {entry.name: image.reshape(shape)})
+    difference = float(np.abs(outputs - np.asarray(expected, np.float64).reshape(-1)).max())
+    decided = int(np.argmax(outputs))
+    detail = f"decides {decided}, differs from onnxruntime by {difference:.1g}"
+    return Check(name, decided == 7 and difference < 1e-4, detail)
 
 
 def _asked(backend: Backend, least: float, expected: str) -> Check:

@@ -188,17 +188,20 @@ def _soft_threshold_to_length(step: Array, radius: Array, room: Room) -> Array:
     limit = np.where(step > 0.0, room[1], room[0])
     size = np.abs(step)
     low, high = np.zeros(radius.shape), size.max(axis=-1, initial=0.0)
-    threshold = np.zeros(radius.shape)
+    threshold, done = np.zeros(radius.shape), np.zeros(radius.shape, dtype=np.bool_)
     for _ in range(_ROUNDS):
         excess = size - threshold[..., None]
-        over = np.clip(excess, 0.0, limit).sum(axis=-1) - radius
+        amount = np.minimum(np.maximum(excess, 0.0), limit)
+        over = amount.sum(axis=-1) - radius
         fits = over <= 1e-12 * radius
         low = np.where(fits, low, threshold)
         high = np.where(fits, threshold, high)
-        if np.all((fits & (over >= -1e-9 * radius)) | (high - low <= 1e-15 * high)):
+        # A row that is done keeps its threshold: a further step would only leave it again.
+        done = done | (fits & (over >= -1e-9 * radius)) | (high - low <= 1e-15 * high)
+        if done.all():
             break
-        slope = ((excess > 0.0) & (excess < limit)).sum(axis=-1)
+        slope = ((amount > 0.0) & (amount < limit)).sum(axis=-1)
         newton = threshold + np.divide(over, slope, where=slope > 0, out=np.full_like(over, np.inf))
         inside = (newton > low) & (newton < high)
-        threshold = np.where(inside, newton, 0.5 * (low + high))
-    return np.copysign(np.clip(size - high[..., None], 0.0, limit), step)
+        threshold = np.where(done, threshold, np.where(inside, newton, 0.5 * (low + high)))
+    return np.copysign(np.minimum(np.maximum(size - high[..., None], 0.0), limit), step)

@@ -59,10 +59,10 @@ class Tracker:
         self._record(snapped, margins)
         return snapped, margins
 
-    def ascend(self, points: Array, smoothing: float = 0.0) -> tuple[Array, Array, Array]:
+    def ascend(self, points: Array, smoothing: Array | None = None) -> tuple[Array, Array, Array]:
         """``points`` snapped, their margins and the margins' gradients; one pass both ways.
 
-        With ``smoothing`` s > 0 the slope of a ReLU at z is the logistic function of ``z / (s *
+        With ``smoothing``, an s >= 0 a row, the slope of a ReLU at z is the logistic function of ``z / (s *
         mean |z| of its layer)`` instead of a step: the gradient of a softplus network, in which
         inactive neurons can be seen. Margins are always those of the network itself.
         """
@@ -75,8 +75,9 @@ class Tracker:
             if self._scores is not self.problem.form:
                 outputs = hidden.pop()
             directions = objective.directions(outputs)
+            soft = None if smoothing is None or not smoothing.any() else smoothing[part, None]
             gradients[part] = self._scores.pullback(
-                [_slopes(z, smoothing) for z in hidden], directions
+                [_slopes(z, soft) for z in hidden], directions
             )
         self._record(snapped, margins)
         return snapped, margins, gradients
@@ -104,9 +105,10 @@ class Tracker:
         self.vectors[hits] = snapped[hits]
 
 
-def _slopes(z: Array, smoothing: float) -> Array:
-    if smoothing == 0.0:
+def _slopes(z: Array, smoothing: Array | None) -> Array:
+    if smoothing is None:
         return np.asarray(z > 0.0, dtype=np.float64)
     width = smoothing * np.abs(z).mean(axis=-1, keepdims=True) + np.finfo(np.float64).tiny
     # tanh saturates quietly where exp would overflow.
-    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * z / width))
+    with np.errstate(over="ignore"):
+        return np.asarray(0.5 + 0.5 * np.tanh(0.5 * z / width))

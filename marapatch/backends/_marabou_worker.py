@@ -129,8 +129,7 @@ def build(core: Any, request: dict[str, Any]) -> Any:
     """The Marabou query of a request.
 
     ``lower``, ``upper``: bounds, infinite where there is none. ``rows``: a list of rows (sense,
-    variables, coefficients, right-hand side). ``relu``, ``abs``: pairs (input, output). ``max``:
-    pairs (inputs, output). ``or``: disjunctions, each a list of cases, each a list of rows.
+    variables, coefficients, right-hand side). ``relu``, ``abs``: pairs (input, output). ``or``: disjunctions, each a list of cases, each a list of rows.
     """
     query = core.InputQuery()
     query.setNumberOfVariables(request["lower"].size)
@@ -140,14 +139,14 @@ def build(core: Any, request: dict[str, Any]) -> Any:
     for i, bound in enumerate(request["upper"].tolist()):
         if math.isfinite(bound):
             query.setUpperBound(i, bound)
+    for i, variable in enumerate(request["inputs"]):
+        query.markInputVariable(variable, i)
     for row in request["rows"]:
         query.addEquation(equation(core, row))
     for source, output in request["relu"]:
         core.addReluConstraint(query, source, output)
     for source, output in request["abs"]:
         core.addAbsConstraint(query, source, output)
-    for sources, output in request["max"]:
-        core.addMaxConstraint(query, set(sources), output)
     for cases in request["or"]:
         core.addDisjunctionConstraint(
             query, [[equation(core, row) for row in case] for case in cases]

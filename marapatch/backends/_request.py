@@ -1,98 +1,164 @@
-"""A query in the form ``_marabou_worker.build`` reads, with variables numbered as Marabou needs.
+"""A query in the form ``_marabou_worker.build`` reads, rewritten to what Marabou answers rightly.
 
-maraboupy 2.0.0 renumbers variables while preprocessing and, where an input has a higher number
-than its output, can swap the two ends of a ReLU or absolute value: wrong ``unsat`` of a query with
-room to spare. Reproduced: x0 = x1 = 0 fixed, f = relu(b), b = u0 + u1, u0 + 2 u1 <= -1,
-2 u0 + u1 <= -1, numbered x0, f, b, u0, u1. So inputs are numbered before outputs here.
+Reproduced with maraboupy 2.0.0 and avoided here:
+
+- It renumbers variables while preprocessing and, where an input has a higher number than its
+  output, swaps the two ends of a ReLU or absolute value: a wrong ``unsat`` with room to spare. So
+  inputs are numbered before outputs.
+- Its maximum loses its rows when all inputs but one are eliminated (``sat`` with a wrong
+  assignment) and kills the process where inputs are marked. So ``max(a, b) = a + relu(b - a)``.
+- Without marked inputs it sees no layers and propagates no symbolic bounds. So they are marked.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.query import Query
-from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row
+from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row, Variable, row
 
 Numbers = NDArray[np.int64]
 """Marabou's number of each variable of the query."""
+
+Wire = tuple[str, Numbers, NDArray[np.float64], float]
+"""A row as it is sent: sense, variables, coefficients, right-hand side."""
 
 
 def request_of(query: Query, options: dict[str, Any]) -> tuple[dict[str, Any], Numbers]:
     """The request for ``query`` and Marabou's numbers of its variables.
 
-    Every input of a Relu, Abs or Max has a smaller number than the output. Where constraints make
-    a cycle, the output is a copy with the highest number, tied to the variable by two rows.
+    Exact. Cost beyond the query: 2 variables, 1 ReLU and 2 rows a further input of a maximum, a
+    third variable where there are more than 2; 1 variable and 2 rows a constraint that closes a
+    cycle.
     """
-    place = numbering(query)
-    lower, upper = np.empty(place.size), np.empty(place.size)
-    lower[place], upper[place] = query.lower, query.upper
-    rows = [_row(r, place) for r in query.rows]
-    bounds: list[tuple[float, float]] = []
-
-    def after(inputs: Iterable[int], output: int) -> int:
-        """The number of ``output``, or of a fresh copy of it where an input comes after it."""
-        number = int(place[output])
-        if max(inputs) < number:
-            return number
-        copy = place.size + len(bounds)
-        bounds.append((float(query.lower[output]), float(query.upper[output])))
-        tie = np.array([number, copy]), np.array([1.0, -1.0])
-        rows.extend((sense, *tie, 0.0) for sense in ("<=", ">="))  # an "=" would merge them
-        return copy
-
-    request: dict[str, Any] = {"options": options, "relu": [], "abs": [], "max": [], "or": []}
-    for constraint in query.piecewise:
-        match constraint:
-            case Relu() | Abs():
-                kind = "relu" if isinstance(constraint, Relu) else "abs"
-                source = int(place[constraint.input])
-                request[kind].append((source, after([source], constraint.output)))
-            case Max():
-                sources = sorted(place[list(constraint.inputs)].tolist())
-                request["max"].append((sources, after(sources, constraint.output)))
-            case Disjunction():
-                cases = [[_row(r, place) for r in case] for case in constraint.cases]
-                request["or"].append(cases)
-    request["rows"] = rows
-    request["lower"] = np.concatenate([lower, [low for low, _ in bounds]])
-    request["upper"] = np.concatenate([upper, [high for _, high in bounds]])
-    return request, place
+    return _Writer(query).request(options)
 
 
-def numbering(query: Query) -> Numbers:
-    """A numbering with inputs of Relu, Abs and Max before outputs, else as the query has them.
+class _Writer:
+    def __init__(self, query: Query) -> None:
+        self.lower, self.upper = query.lower.tolist(), query.upper.tolist()
+        self.rows: list[Row] = []
+        self.relus: list[tuple[int, int]] = []
+        self.absolutes: list[tuple[int, int]] = []
+        self.disjunctions: list[Disjunction] = []
+        self.before: list[tuple[int, int]] = []
+        self.variables = len(query.names)
+        for constraint in query.constraints:
+            match constraint:
+                case Row():
+                    self.rows.append(constraint)
+                case Relu():
+                    self.relus.append((constraint.input, constraint.output))
+                case Abs():
+                    self.absolutes.append((constraint.input, constraint.output))
+                case Max():
+                    self.maximum(constraint)
+                case Disjunction():
+                    self.disjunctions.append(constraint)
 
-    Where constraints make a cycle it is broken at the variable with the smallest number.
+    def fresh(self, lower: float = -np.inf, upper: float = np.inf) -> int:
+        self.lower.append(lower)
+        self.upper.append(upper)
+        return len(self.lower) - 1
+
+    def define(self, output: int, terms: dict[int, float]) -> None:
+        """``output = sum terms``, output numbered after them."""
+        self.rows.append(row([*terms.items(), (output, -1.0)], "=", 0.0))
+        self.before += [(x, output) for x in terms]
+
+    def maximum(self, constraint: Max) -> None:
+        best, *others = constraint.inputs
+        for i, x in enumerate(others):
+            lead, part = self.fresh(), self.fresh(0.0)
+            self.define(lead, {x: 1.0, best: -1.0})
+            self.relus.append((lead, part))
+            last = i == len(others) - 1
+            larger = constraint.output if last else self.fresh()
+            self.define(larger, {best: 1.0, part: 1.0})
+            best = larger
+
+    def request(self, options: dict[str, Any]) -> tuple[dict[str, Any], Numbers]:
+        place = numbering(len(self.lower), [*self.relus, *self.absolutes, *self.before])
+        place = self.break_cycles(place)
+        lower, upper = np.empty(place.size), np.empty(place.size)
+        lower[place], upper[place] = self.lower, self.upper
+
+        def wire(source: Row) -> Wire:
+            return source.sense, place[source.variables], source.coefficients, source.rhs
+
+        def pairs(constraints: list[tuple[int, int]]) -> list[tuple[int, int]]:
+            return [(int(place[x]), int(place[y])) for x, y in constraints]
+
+        request = {
+            "options": options,
+            "lower": lower,
+            "upper": upper,
+            "inputs": self.inputs(place),
+            "rows": [wire(r) for r in self.rows],
+            "relu": pairs(self.relus),
+            "abs": pairs(self.absolutes),
+            "or": [[[wire(r) for r in case] for case in d.cases] for d in self.disjunctions],
+        }
+        return request, place[: self.variables]
+
+    def break_cycles(self, place: Numbers) -> Numbers:
+        """Give a constraint whose output comes before its input a copy of it that comes last.
+
+        The rows that tie the copy are inequalities: Marabou would merge the two over an equality.
+        """
+        for constraints in (self.relus, self.absolutes):
+            for i, (x, y) in enumerate(constraints):
+                if place[x] < place[y]:
+                    continue
+                copy = self.fresh(self.lower[y], self.upper[y])
+                place = np.append(place, place.size)
+                for sense in ("<=", ">="):
+                    self.rows.append(row([(y, 1.0), (copy, -1.0)], sense, 0.0))
+                constraints[i] = (x, copy)
+        return place
+
+    def inputs(self, place: Numbers) -> list[int]:
+        """Marabou's numbers of the variables that no constraint defines.
+
+        An equality defines its last variable where that is the input of a ReLU or absolute value
+        or the output of a maximum.
+        """
+        piecewise = [*self.relus, *self.absolutes]
+        sources = {x for x, _ in piecewise} | {y for _, y in self.before}
+        defined = {y for _, y in piecewise}
+        for r in self.rows:
+            if r.sense == "=":
+                last = int(r.variables[np.argmax(place[r.variables])])
+                if last in sources:
+                    defined.add(last)
+        return sorted(int(place[v]) for v in range(place.size) if v not in defined)
+
+
+def numbering(size: int, before: list[tuple[int, int]]) -> Numbers:
+    """New numbers of ``size`` variables, such that x comes before y for every pair (x, y).
+
+    Otherwise as they were. A cycle is broken at the variable with the smallest number.
     """
     followers: dict[int, list[int]] = {}
-    waiting = np.zeros(len(query.names), dtype=np.int64)
-    for constraint in query.piecewise:
-        if isinstance(constraint, Disjunction):
-            continue
-        inputs = constraint.inputs if isinstance(constraint, Max) else (constraint.input,)
-        for x in inputs:
-            followers.setdefault(x, []).append(constraint.output)
-            waiting[constraint.output] += 1
+    waiting = np.zeros(size, dtype=np.int64)
+    for x, y in before:
+        followers.setdefault(x, []).append(y)
+        waiting[y] += 1
     ready = np.flatnonzero(waiting == 0).tolist()
-    left = np.flatnonzero(waiting > 0).tolist()  # ascending; looked at again where a cycle blocks
-    place = np.full(len(query.names), -1, dtype=np.int64)
-    for number in range(place.size):
+    left = np.flatnonzero(waiting > 0).tolist()
+    place = np.full(size, -1, dtype=np.int64)
+    for number in range(size):
         if not ready:
             left = [v for v in left if place[v] < 0]
             ready = [left[0]]
         variable = heapq.heappop(ready)
         place[variable] = number
-        for output in followers.get(variable, ()):
-            waiting[output] -= 1
-            if waiting[output] == 0 and place[output] < 0:
-                heapq.heappush(ready, output)
+        for y in followers.get(variable, ()):
+            waiting[y] -= 1
+            if waiting[y] == 0 and place[y] < 0:
+                heapq.heappush(ready, y)
     return place
-
-
-def _row(row: Row, place: Numbers) -> tuple[str, Numbers, NDArray[np.float64], float]:
-    return row.sense, place[row.variables], row.coefficients, row.rhs

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marapatch.ball import Ball, Norm
 from marapatch.network.layers import Array
 from marapatch.network.standard_form import gamma
 
-PRICE_STEPS = 40
+KEPT = 48
+"""How many items of a knapsack are sorted at first."""
+
 RADIUS_STEPS = 12
 
 
@@ -51,7 +54,24 @@ class Concretiser:
         ``radius``: a number or an array (...), the ball's own where None (never more than that).
         """
         r = np.asarray(self.ball.radius if radius is None else radius)
-        fall = self._fall(a, r)
+        return self._outward(a, c, self._fall(a, r))
+
+    def minimum_and_minimiser(self, a: Array, c: Array) -> tuple[Array, Array]:
+        """:meth:`minimum` over the ball, and a point of it (up to rounding) where it is taken."""
+        radius = np.asarray(self.ball.radius)
+        down, up = self.room
+        if self.ball.norm is Norm.LINF:
+            down, up = np.minimum(down, radius), np.minimum(up, radius)
+            step = np.where(a > 0.0, -down, np.where(a < 0.0, up, 0.0))
+            fall = -np.einsum("...i,...i->...", a, step)
+        else:
+            sack = fill_knapsack(np.abs(a), np.where(a > 0.0, down, up), radius)
+            amount = np.zeros(a.shape)
+            np.put_along_axis(amount, sack.items, sack.amounts, -1)
+            step, fall = -np.sign(a) * amount, sack.value
+        return self._outward(a, c, fall), self.ball.centre + step
+
+    def _outward(self, a: Array, c: Array, fall: Array) -> Array:
         size = np.abs(a) @ (2.0 * self.centre_size)
         value = a @ self.ball.centre + c - fall
         return np.asarray(value - gamma(2 * a.shape[-1]) * (size + np.abs(c)))
@@ -59,33 +79,14 @@ class Concretiser:
     def _fall(self, a: Array, radius: Array) -> Array:
         """``max -a . d`` over the ball around 0, up to rounding."""
         down, up = self.room
-        if self.ball.norm is Norm.LINF:
-            if radius.ndim == 0:
-                down, up = np.minimum(down, radius), np.minimum(up, radius)
-                return np.asarray(np.abs(a) @ ((up + down) / 2) - a @ ((up - down) / 2))
-            reach = np.where(a > 0.0, down, up)
-            np.minimum(reach, radius[..., None], out=reach)
-            return np.asarray(np.einsum("...i,...i->...", np.abs(a), reach))
-        gain = np.abs(a)
-        capacity = np.where(a > 0.0, down, up)
-        price = knapsack_price(gain, capacity, radius)
-        excess = np.maximum(gain - price[..., None], 0.0)
-        return np.asarray(price * radius + np.einsum("...i,...i->...", excess, capacity))
-
-    def minimiser(self, a: Array) -> Array:
-        """A point x of the ball (up to rounding) that attains the minimum; shape of ``a``."""
-        down, up = self.room
-        if self.ball.norm is Norm.LINF:
-            down, up = np.minimum(down, self.ball.radius), np.minimum(up, self.ball.radius)
-            return np.asarray(self.ball.centre + np.where(a > 0.0, -down, np.where(a < 0.0, up, 0)))
-        capacity = np.where(a > 0.0, down, up)
-        order = np.argsort(-np.abs(a), axis=-1)
-        filled = np.take_along_axis(capacity, order, -1)
-        before = np.cumsum(filled, axis=-1) - filled
-        amount = np.clip(self.ball.radius - before, 0.0, filled)
-        step = np.empty_like(amount)
-        np.put_along_axis(step, order, amount, -1)
-        return np.asarray(self.ball.centre - np.sign(a) * step)
+        if self.ball.norm is Norm.L1:
+            return fill_knapsack(np.abs(a), np.where(a > 0.0, down, up), radius).value
+        if radius.ndim == 0:
+            down, up = np.minimum(down, radius), np.minimum(up, radius)
+            return np.asarray(np.abs(a) @ ((up + down) / 2) - a @ ((up - down) / 2))
+        reach = np.where(a > 0.0, down, up)
+        np.minimum(reach, radius[..., None], out=reach)
+        return np.asarray(np.einsum("...i,...i->...", np.abs(a), reach))
 
     def radius_of(self, a: Array, c: Array) -> Array:
         """A radius, at most the ball's, up to which ``a . x + c > 0`` is proved: shape (...).
@@ -117,23 +118,60 @@ class Concretiser:
         capacity = np.where(a > 0.0, down, up)
         if self.ball.norm is Norm.LINF:
             return np.asarray(np.einsum("ni,ni->n", np.abs(a), capacity > radius[:, None]))
-        return np.asarray(knapsack_price(np.abs(a), capacity, radius))
+        return fill_knapsack(np.abs(a), capacity, radius).price
 
 
-def knapsack_price(gain: Array, capacity: Array, radius: Array) -> Array:
-    """The price s >= 0 that minimises ``s r + sum capacity * max(gain - s, 0)``; (...).
+@dataclass(frozen=True, eq=False)
+class Knapsack:
+    """``max sum gain * t`` over 0 <= t <= capacity, sum t <= radius; all arrays (..., items kept).
 
-    Newton steps on the convex piecewise-linear dual, kept in a bracket; any value returned is
-    valid, a wrong one only gives a weaker bound.
+    ``items``: positions of the items of largest gain; ``amounts``: how much of each is taken;
+    ``price`` (...): the gain of the last one taken; ``value`` (...): an upper bound, in the dual
+    form ``price * radius + sum capacity * max(gain - price, 0)``.
     """
-    low = np.zeros(gain.shape[:-1])
-    high = gain.max(axis=-1, initial=0.0)
-    radius = np.broadcast_to(radius, low.shape)
-    for _ in range(PRICE_STEPS):
-        middle = 0.5 * (low + high)
-        used = np.einsum("...i,...i->...", gain > middle[..., None], capacity)
-        full = used > radius
-        low, high = np.where(full, middle, low), np.where(full, high, middle)
-        if np.all(high - low <= 1e-12 * high):
-            break
-    return np.asarray(high)
+
+    items: NDArray[np.int64]
+    amounts: Array
+    price: Array
+    value: Array
+
+
+def fill_knapsack(gain: Array, capacity: Array, radius: Array) -> Knapsack:
+    """Solve fractional knapsacks along the last axis; ``radius``: a number or (...).
+
+    Only the :data:`KEPT` items of largest gain are sorted; where they cannot fill the sack, all
+    are. The dual value is valid whatever the price, because items left out gain less than it.
+    """
+    count = gain.shape[-1]
+    kept = min(KEPT, count)
+    radius = np.broadcast_to(radius, gain.shape[:-1])
+    sack = _fill(gain, capacity, radius, kept)
+    if kept < count:
+        short = sack.amounts.sum(axis=-1) < radius * (1.0 - 1e-9)
+        if short.any():
+            whole = _fill(gain[short], capacity[short], radius[short], count)
+            sack.price[short], sack.value[short] = whole.price, whole.value
+            items = np.tile(np.arange(count), (*gain.shape[:-1], 1))
+            amounts = np.zeros(gain.shape)
+            np.put_along_axis(amounts, sack.items, sack.amounts, -1)
+            items[short], amounts[short] = whole.items, whole.amounts
+            return Knapsack(items, amounts, sack.price, sack.value)
+    return sack
+
+
+def _fill(gain: Array, capacity: Array, radius: Array, kept: int) -> Knapsack:
+    items = np.argpartition(gain, gain.shape[-1] - kept, axis=-1)[..., -kept:]
+    gains = np.take_along_axis(gain, items, -1)
+    order = np.argsort(-gains, axis=-1)
+    items = np.take_along_axis(items, order, -1)
+    gains = np.take_along_axis(gains, order, -1)
+    room = np.take_along_axis(capacity, items, -1)
+    filled = np.cumsum(room, axis=-1)
+    amounts = np.clip(radius[..., None] - (filled - room), 0.0, room)
+    last = np.minimum((filled < radius[..., None]).sum(axis=-1), kept - 1)
+    price = np.take_along_axis(gains, last[..., None], -1)[..., 0]
+    if kept == gain.shape[-1]:
+        price = np.where(filled[..., -1] < radius, 0.0, price)  # room for everything
+    excess = np.maximum(gains - price[..., None], 0.0)
+    value = price * radius + np.einsum("...i,...i->...", excess, room)
+    return Knapsack(items, amounts, price, value)

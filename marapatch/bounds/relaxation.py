@@ -9,9 +9,10 @@ Certification with General Activation Functions", section 3; split multipliers a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marapatch.network.layers import Array
 from marapatch.network.standard_form import UNIT, AffineMap, StandardForm, gamma
@@ -27,6 +28,12 @@ class Relaxation:
     lower_slope: Array
     upper_slope: Array
     upper_intercept: Array
+
+    def take(self, index: NDArray[np.int64]) -> Relaxation:
+        """The relaxations of the nodes at ``index``."""
+        return Relaxation(
+            self.lower_slope[index], self.upper_slope[index], self.upper_intercept[index]
+        )
 
 
 def relax(lower: Array, upper: Array, alpha: Array | None = None) -> Relaxation:
@@ -69,6 +76,7 @@ class BackwardPass:
 
     form: StandardForm
     sizes: Sequence[Array]
+    _roundings: dict[int, Array] = field(default_factory=dict)
 
     def start(self, layer: AffineMap, rows: Array) -> tuple[dict[int, Array], Array, Array]:
         """The form ``rows @ layer(a)``: coefficients by source, constant and error.
@@ -135,9 +143,16 @@ class BackwardPass:
             part = part.reshape(nodes, count, -1)
             into[source] = into[source] + part if source in into else part
         constant += (flat @ layer.bias).reshape(nodes, count)
-        size, inexact = layer.magnitude(self.sizes)
-        unit = gamma(width + 2 * len(layer.sources) + 8)
-        error += (np.abs(flat) @ (unit * size + inexact)).reshape(nodes, count)
+        error += (np.abs(flat) @ self._rounding(layer)).reshape(nodes, count)
+
+    def _rounding(self, layer: AffineMap) -> Array:
+        """By output of ``layer``: what one unit of its coefficient can lose to rounding."""
+        known = self._roundings.get(id(layer))
+        if known is None:
+            size, inexact = layer.magnitude(self.sizes)
+            unit = gamma(layer.outputs + 2 * len(layer.sources) + 8)
+            known = self._roundings[id(layer)] = unit * size + inexact
+        return known
 
 
 def _sparse(weight: object) -> bool:

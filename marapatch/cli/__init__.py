@@ -9,7 +9,6 @@ Commands import what they need when they run, so that ``marapatch --help`` is qu
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -87,8 +86,9 @@ def _judged(error: Exception) -> tuple[str, int]:
         case ContradictionError():
             return str(error), 4
         case _ if isinstance(error, _USAGE_ERROR):
-            hint = f"marapatch {' '.join(sys.argv[1:2])} --help".replace("  ", " ")
-            return f"{error.format_message()} (see: {hint})", 2
+            context = getattr(error, "ctx", None)
+            path = "marapatch" if context is None else context.command_path
+            return f"{error.format_message()} (see: {path} --help)", 2
         case MarapatchError():
             return f"{type(error).__name__}: {error}; please report this", DEFECT
         case _:

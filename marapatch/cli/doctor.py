@@ -6,17 +6,18 @@ import typer
 
 
 def command() -> None:
-    """Print versions, and try a small query each way through Marabou and HiGHS.
+    """Print versions; try the bundled network, and small queries through Marabou and HiGHS.
 
     Exit code 3 where an answer is wrong or missing.
     """
     from marapatch.backends import BACKENDS
-    from marapatch.selftest import diagnose, versions
+    from marapatch.selftest import check_example, diagnose, versions
 
     for package, number in versions().items():
         typer.echo(f"{package:24} {number}")
     bad = 0
-    for check in diagnose({name: BACKENDS[name] for name in ("marabou", "highs")}):
+    asked = diagnose({name: BACKENDS[name] for name in ("marabou", "highs")})
+    for check in (check_example(), *asked):
         bad += not check.good
         typer.echo(f"{check.name:24} {'ok' if check.good else 'WRONG'}: {check.detail}")
     if bad:

@@ -177,11 +177,15 @@ class Network:
 
         ``inputs``: one input or a batch, in the file's shape or flat; InputError otherwise.
         """
+        return self.values(inputs)[self.output_node]
+
+    def values(self, inputs: ArrayLike) -> dict[str, Array]:
+        """What every node takes at ``inputs``, which are as in :meth:`evaluate`: (batch, size)."""
         values: dict[str, Array] = {self.input_node: self.flatten(inputs)}
         for node in self.order:
             if node != self.input_node:
                 values[node] = self.layer(node)(*(values[p] for p in self.predecessors(node)))
-        return values[self.output_node]
+        return values
 
     def flatten(self, inputs: ArrayLike) -> Array:
         """``inputs`` as float64 (batch, inputs); InputError where the shape does not fit."""

@@ -81,7 +81,7 @@ def fold(builder: Builder, node: Node) -> Constant | None:
         return None
     try:
         return Constant(np.asarray(FOLDS[node.operator](node, *arrays)), node.output)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise InputError(f"{node.label}: cannot be worked out ({error})") from error
 
 

@@ -71,6 +71,17 @@ def check_model(model: Any) -> int:
     return int(version)
 
 
+def check_node(label: str, node: Any, opset: int) -> None:
+    """Refuse a node whose attributes or numbers of inputs do not fit its operator."""
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = onnx.IR_VERSION
+    context.opset_imports = {"": opset, "ai.onnx": opset}
+    try:
+        onnx.checker.check_node(node, context)
+    except onnx.checker.ValidationError as error:
+        raise InputError(f"{label} is malformed ({_line(error)}); repair the file") from error
+
+
 def sole_input(graph: Any) -> Any:
     """The one input that is no initializer."""
     stored = {tensor.name for tensor in graph.initializer}

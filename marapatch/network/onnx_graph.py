@@ -38,7 +38,10 @@ class Constant:
 
     def numbers(self) -> Array:
         """The entries as float64; InputError where one is NaN or infinite."""
-        array = self.values.astype(np.float64)
+        try:
+            array = self.values.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"tensor {self.name!r} does not hold numbers") from error
         if not np.isfinite(array).all():
             raise InputError(f"tensor {self.name!r} contains NaN or infinity; repair the file")
         return array
@@ -88,7 +91,8 @@ class Node:
         found = {}
         for attribute in self.proto.attribute:
             value = onnx.helper.get_attribute_value(attribute)
-            found[attribute.name] = value.decode() if isinstance(value, bytes) else value
+            text = value.decode(errors="replace") if isinstance(value, bytes) else value
+            found[attribute.name] = text
         object.__setattr__(self, "attributes", found)
 
     @property

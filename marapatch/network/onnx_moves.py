@@ -65,7 +65,10 @@ def cast(builder: Builder, node: Node) -> Tensor:
     node.take("round_mode")
     tensor = builder.operand(node, 0)
     if isinstance(tensor, Constant):
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(target)
+        try:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(target)
+        except KeyError as error:
+            raise node.unsupported("to", target) from error
         same = dtype == tensor.values.dtype
         positions = tensor.positions if same else None
         return Constant(tensor.values.astype(dtype), tensor.name, positions)
@@ -170,14 +173,15 @@ def pad(builder: Builder, node: Node) -> Tensor:
     if mode not in ("constant", "reflect", "edge", "wrap"):
         raise node.unsupported("mode", mode)
     x = builder.value(node, 0)
-    along = list(range(len(x.shape))) if axes is None else axes.integers()
-    if widths is None or len(widths) != 2 * len(along):
+    rank = len(x.shape)
+    along = list(range(rank)) if axes is None else axes.integers()
+    if widths is None or len(widths) != 2 * len(along) or not set(along) <= set(range(-rank, rank)):
         raise InputError(f"{node.label}: its pads do not fit an input of shape {x.shape}")
-    pairs, cut = [(0, 0)] * len(x.shape), [slice(None)] * len(x.shape)
+    pairs, cut = [(0, 0)] * rank, [slice(None)] * rank
     for k, axis in enumerate(along):
         before, after = widths[k], widths[k + len(along)]
         pairs[axis] = (max(before, 0), max(after, 0))
-        cut[axis] = slice(max(-before, 0), x.shape[axis] + min(after, 0))
+        cut[axis] = slice(max(-before, 0), max(x.shape[axis] + min(after, 0), 0))
     x = x.move(lambda a: a[tuple(cut)])
     if mode != "constant" or not any(a or b for a, b in pairs):
         return x if mode == "constant" else x.move(lambda a: np.pad(a, pairs, mode))

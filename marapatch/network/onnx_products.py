@@ -157,9 +157,10 @@ def conv(builder: Builder, node: Node) -> Tensor:
     x, kernel = builder.value(node, 0), builder.constant(node, 1)
     bias = builder.optional(node, 2)
     groups = node.take("group", 1)
-    outputs, depth, *window = kernel.values.shape
-    batch, channels, *image = x.shape
-    if batch != 1 or channels != depth * groups or len(window) != len(image) or outputs % groups:
+    outputs, depth, *window = kernel.values.shape if kernel.values.ndim > 2 else (0, 0)
+    batch, channels, *image = x.shape if len(x.shape) > 2 else (0, 0)
+    fits = batch == 1 and outputs > 0 and len(window) == len(image) and groups > 0
+    if not fits or channels != depth * groups or outputs % groups:
         raise InputError(
             f"{node.label}: a kernel of shape {kernel.values.shape} in {groups} groups does not "
             f"fit an input of shape {x.shape}"

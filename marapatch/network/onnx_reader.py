@@ -15,6 +15,7 @@ from marapatch.network.network import Network, Source
 from marapatch.network.onnx_constants import CONSTANTS, FOLDS, fold
 from marapatch.network.onnx_file import (
     check_model,
+    check_node,
     dtype_of_input,
     read_model,
     shape_of_input,
@@ -108,18 +109,25 @@ def _apply(builder: Builder, node: Node) -> Tensor:
             raise UnsupportedOperatorError(
                 f"{node.label}: its further output {extra!r} is used; only the first is supported"
             )
+    if node.operator not in (*OPERATORS, *DECISIONS, *FOLDS):
+        raise _unsupported(node)
+    check_node(node.label, node.proto, node.opset)
     folded = fold(builder, node)
     if folded is not None:
         return folded
     if node.operator in DECISIONS:
         return _decision(builder, node)
     if node.operator not in OPERATORS:
-        where = "with inputs that are no integer constants " if node.operator in FOLDS else ""
-        raise UnsupportedOperatorError(
-            f"{node.label} {where}is not supported: only piecewise-linear networks are read; "
-            "retrain or re-export it with Relu, LeakyRelu, Abs, Clip, Max or MaxPool in its place"
-        )
+        raise _unsupported(node)
     return OPERATORS[node.operator](builder, node)
+
+
+def _unsupported(node: Node) -> UnsupportedOperatorError:
+    where = " except on integer constants" if node.operator in FOLDS else ""
+    return UnsupportedOperatorError(
+        f"{node.label} is not supported{where}: only piecewise-linear networks are read; "
+        "retrain or re-export it with Relu, LeakyRelu, Abs, Clip, Max or MaxPool in its place"
+    )
 
 
 def _decision(builder: Builder, node: Node) -> Tensor:
@@ -130,6 +138,8 @@ def _decision(builder: Builder, node: Node) -> Tensor:
     flattened = not argmax and node.opset < 13  # then all axes from this one on are classes
     axis = node.take("axis", 0 if argmax else (1 if flattened else -1))
     first = axis if axis >= 0 else axis + rank
+    if not 0 <= first < rank:
+        raise node.unsupported("axis", axis)
     classes = prod(scores.shape[first:]) if flattened else scores.shape[first]
     if argmax:
         node.take("keepdims")

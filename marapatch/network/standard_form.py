@@ -161,7 +161,7 @@ class StandardForm:
                 [np.abs(v[0]) + e for v, e in zip(values, errors, strict=True)]
             )
             operations = layer.terms + len(layer.sources)
-            terms += operations
+            terms += operations + layer.outputs  # forward, and backward through the gradients
             carried = np.zeros(layer.outputs)
             for s, weight in zip(layer.sources, layer.weights, strict=True):
                 carried = carried + abs(weight) @ errors[s]

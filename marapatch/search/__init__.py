@@ -1,1 +1,14 @@
-"""Searches for the least distance: each takes a question and a bracket and returns a tighter one."""
+"""Searches for the least distance: each takes a question and a bracket and tightens it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from marapatch.search.bisection import bisection
+from marapatch.search.descent import descent
+from marapatch.search.options import Search
+from marapatch.search.tree import tree
+
+SEARCHES: Mapping[str, Search] = MappingProxyType(
+    {"tree": tree, "descent": descent, "bisection": bisection}
+)
+"""Every search by the name under which people choose it."""

@@ -43,11 +43,11 @@ class Asker:
     @property
     def done(self) -> bool:
         """Whether the bracket is closed or the time is over."""
-        return self.bracket.closed(self.options.tolerance) or self.remaining <= 0.0
+        return self.options.closed(self.bracket) or self.remaining <= 0.0
 
     def outcome(self, note: str = "") -> Outcome:
         """What is known now."""
-        closed = self.bracket.closed(self.options.tolerance)
+        closed = self.options.closed(self.bracket)
         return Outcome(self.bracket, tuple(self.records), note="" if closed else note)
 
     def ask(self, radius: float, seconds: float, *, polished: bool = True) -> Verdict:
@@ -71,9 +71,7 @@ class Asker:
                 answer = f"unknown: {reason}"
         variables, rows = (len(query.names), len(query.rows)) if query else (0, 0)
         seconds_used = monotonic() - started
-        self.records.append(
-            QueryRecord(radius, answer, seconds_used, variables, rows, relus, who)
-        )
+        self.records.append(QueryRecord(radius, answer, seconds_used, variables, rows, relus, who))
         self.bracket = self.bracket.tighten(verdict)
         self.report(self.bracket, len(self.records))
         return verdict

@@ -28,7 +28,7 @@ def bisection(
     """
     deadline = monotonic() + options.timeout
     asker = Asker(question, start, backend, options, report, deadline)
-    ceiling = min(start.upper, question.ball.radius)
+    ceiling = min(options.ceiling(start), question.ball.radius)
     if start.witness is None:
         if isinstance(asker.ask(ceiling, _seconds(asker), polished=False), Unknown):
             return asker.outcome("the first query, over the whole box, was undecided")

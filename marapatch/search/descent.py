@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from time import monotonic
 
 from marapatch.backends.base import Backend
@@ -30,7 +31,7 @@ def descent(
     """
     deadline = monotonic() + options.timeout
     asker = Asker(question, start, backend, options, report, deadline)
-    if start.witness is None:
+    if options.ceiling(start) == inf:
         return bisection(question, start, backend, options, report)
     while not asker.done:
         verdict = asker.ask(_just_below(asker), _seconds(asker))
@@ -46,14 +47,14 @@ def descent(
 
 def _just_below(asker: Asker) -> float:
     """The largest radius whose refutation closes the bracket, kappa included."""
-    upper = asker.bracket.upper
+    upper = asker.options.ceiling(asker.bracket)
     wanted = (upper - 0.98 * asker.options.tolerance) / (1.0 - SHRINKAGE)
-    return max(min(wanted, upper * (1.0 - 1e-9)), asker.bracket.lower + 0.5 * asker.bracket.gap)
+    return max(min(wanted, upper * (1.0 - 1e-9)), 0.5 * (asker.bracket.lower + upper))
 
 
 def _raise_lower(asker: Asker, reason: str) -> Outcome:
     """Halve between ``lower`` and the least undecided radius while that is worth a query."""
-    ceiling = asker.bracket.upper
+    ceiling = asker.options.ceiling(asker.bracket)
     while not asker.done:
         lower = asker.bracket.lower
         ceiling = min(ceiling, asker.bracket.upper)

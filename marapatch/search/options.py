@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from marapatch_encodings.l1_ball import L1Form
-
 from marapatch.backends.base import Backend
 from marapatch.bracket import Bracket
 from marapatch.question import Question
 from marapatch.verdict import Evidence
+from marapatch_encodings.l1_ball import L1Form
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,9 @@ class SearchOptions:
     seconds for the whole search. ``query_timeout``: seconds for one query (None: the search
     chooses). ``l1_form``: how the L1 ball is encoded. ``bounds``: whether linear bounds go into
     the queries (else interval bounds only). ``evidence``: the weakest evidence that may move
-    ``lower``. ``seed``, ``jobs``: as everywhere.
+    ``lower``. ``cutoff``: a distance beyond which nothing is of interest (another target has a
+    witness there): reaching it with ``lower`` closes the question too. ``seed``, ``jobs``: as
+    everywhere.
     """
 
     tolerance: float = 1e-4
@@ -29,8 +30,18 @@ class SearchOptions:
     l1_form: L1Form = "split"
     bounds: bool = True
     evidence: Evidence = Evidence.SOLVER
+    cutoff: float = float("inf")
     seed: int = 0
     jobs: int = 1
+
+    def ceiling(self, bracket: Bracket) -> float:
+        """The distance up to which ``lower`` is wanted: the witness's or the cutoff."""
+        return min(bracket.upper, self.cutoff)
+
+    def closed(self, bracket: Bracket) -> bool:
+        """Whether ``lower`` is within the tolerance of the ceiling."""
+        ceiling = self.ceiling(bracket)
+        return bracket.lower >= ceiling or ceiling - bracket.lower <= self.tolerance
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,9 @@ class TestValues:
         for end in map(Fraction, ends):
             intended = end if end >= 0 else Fraction(slope) * end
             encoded = Fraction(gain.get(x, 0.0)) * end + Fraction(gain.get(1, 0.0)) * max(end, 0)
-            assert abs(encoded - intended) <= Fraction(2) ** -53 * (1 + abs(slope)) * max(end, 0)
+            assert abs(encoded - intended) <= Fraction(2) ** -53 * (1 + abs(Fraction(slope))) * max(
+                end, 0
+            )
             assert lower <= intended <= upper
             assert lower <= encoded <= upper
 

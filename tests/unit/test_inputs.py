@@ -123,7 +123,7 @@ def test_csv_of_floats_with_blanks_and_semicolons(tmp_path: Path) -> None:
 
 
 def truncated_png(path: Path) -> None:
-    Image.fromarray(np.zeros((40, 40), np.uint8)).save(path)
+    Image.fromarray(np.arange(1600, dtype=np.uint8).reshape(40, 40)).save(path)
     path.write_bytes(path.read_bytes()[:60])
 
 

@@ -1,0 +1,294 @@
+"""Bounding many sub-problems at once: phase splits, their multipliers, and the property's mix.
+
+A node fixes the phase of some neurons. Over the inputs of a ball that have these phases, and for
+any lower slopes alpha in [0, 1], split multipliers beta >= 0 and mix lambda >= 0 of the
+condition's rows,
+
+    -lambda . (C y - d)  -  beta . (sign * z)   >=   a . x + c        (backward substitution)
+
+and where the right side is > 0 over the ball, no input of the node meets the condition: every
+choice of the multipliers gives a proof, better ones are found by supergradient steps. Source:
+Wang et al., "Beta-CROWN", sections 3.1 to 3.3; Bunel et al., "Branch and Bound for Piecewise
+Linear Neural Network Verification".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.ball import Ball
+from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.linear import concretise, magnitudes
+from marapatch.bounds.relaxation import BackwardPass, InputForm, Relaxation, relax
+from marapatch.network.layers import Array
+from marapatch.network.standard_form import StandardForm
+from marapatch.properties import OutputCondition
+
+Phases = NDArray[np.int8]
+"""+1 where a neuron is fixed active, -1 where inactive, 0 where free."""
+
+
+BLOCK = 2_000_000
+"""Entries of the largest array of one backward pass over many neurons."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """A batch of sub-problems; arrays have the node as first axis, layers are concatenated.
+
+    ``lower``, ``upper``: bounds of the pre-activations of all ReLU layers (nodes, neurons);
+    ``phases`` (nodes, neurons); ``alpha``, ``beta`` (nodes, neurons); ``mix`` (nodes, rows of
+    the condition), a convex combination, or zero where the phases alone are refuted.
+    """
+
+    lower: Array
+    upper: Array
+    phases: Phases
+    alpha: Array
+    beta: Array
+    mix: Array
+
+    def __len__(self) -> int:
+        return int(self.lower.shape[0])
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Nodes:
+        """The nodes at ``index``."""
+        return Nodes(*(getattr(self, field.name)[index] for field in fields(Nodes)))
+
+    @staticmethod
+    def stack(parts: Sequence[Nodes]) -> Nodes:
+        """All nodes of ``parts`` in one batch."""
+        names = (field.name for field in fields(Nodes))
+        return Nodes(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+    @property
+    def unstable(self) -> NDArray[np.bool_]:
+        """Which neurons can still be on either side of 0: (nodes, neurons)."""
+        return (self.lower < 0.0) & (self.upper > 0.0)
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Nodes whose bounds contradict each other: no input has these phases."""
+        return np.asarray((self.lower > self.upper).any(axis=1))
+
+    def split(self, neuron: NDArray[np.int64], phase: int) -> Nodes:
+        """Each node with its ``neuron`` fixed to ``phase`` (+1 or -1)."""
+        rows = np.arange(len(self))
+        lower, upper, phases = self.lower.copy(), self.upper.copy(), self.phases.copy()
+        if phase > 0:
+            lower[rows, neuron] = np.maximum(lower[rows, neuron], 0.0)
+        else:
+            upper[rows, neuron] = np.minimum(upper[rows, neuron], 0.0)
+        phases[rows, neuron] = phase
+        return replace(self, lower=lower, upper=upper, phases=phases)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """What a pass over nodes proved: by node, ``value`` > 0 means refuted over the whole ball,
+    ``radius`` how far refuted at least, and ``score`` (nodes, neurons) what each neuron's
+    relaxation costs the bound; ``point`` (nodes, inputs) the minimiser."""
+
+    nodes: Nodes
+    value: Array
+    radius: Array
+    score: Array
+    point: Array
+
+
+class NodeBounder:
+    """Bounds nodes of one question over one ball (its radius may shrink: :meth:`at`)."""
+
+    def __init__(self, form: StandardForm, root: Bounds, condition: OutputCondition) -> None:
+        self.form, self.condition = form, condition
+        self.passes = BackwardPass(form, magnitudes(root))
+        self.ball: Ball = root.ball
+        self.concretiser = Concretiser(root.ball)
+        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
+        self.block = max(1, BLOCK // max(form.sizes))
+        self.spans = [
+            slice(e - layer.outputs, e) for e, layer in zip(ends, form.hidden, strict=True)
+        ]
+        self.layer_of = np.repeat(np.arange(len(form.hidden)), [h.outputs for h in form.hidden])
+
+    def shrink(self, radius: float) -> None:
+        """From now on only inputs within ``radius`` matter (never more than before)."""
+        self.ball = self.ball.at(min(radius, self.ball.radius))
+        self.concretiser = Concretiser(self.ball)
+
+    def root(self, bounds: Bounds) -> Nodes:
+        """The whole problem as one node."""
+        lower, upper = np.concatenate(bounds.lower)[None], np.concatenate(bounds.upper)[None]
+        rows = self.condition.rhs.size
+        return Nodes(
+            lower,
+            upper,
+            np.zeros(lower.shape, np.int8),
+            (upper > -lower).astype(np.float64),
+            np.zeros(lower.shape),
+            np.full((1, rows), 1.0 / rows),
+        )
+
+    def lines(self, nodes: Nodes, alpha: Array | None) -> list[Relaxation]:
+        """The relaxations of all layers."""
+        return [
+            relax(nodes.lower[:, s], nodes.upper[:, s], None if alpha is None else alpha[:, s])
+            for s in self.spans
+        ]
+
+    def tighten(self, nodes: Nodes, after: NDArray[np.int64] | None = None) -> Nodes:
+        """Bound anew, with the phases in mind, what is unstable in layers behind ``after``.
+
+        ``after``: by node, the layer (counted from 0) of its newest phase; None: all layers.
+        """
+        lower, upper = nodes.lower.copy(), nodes.upper.copy()
+        lines: list[Relaxation] = []
+        for k, span in enumerate(self.spans):
+            if k > 0:
+                stale = (lower[:, span] < 0.0) & (upper[:, span] > 0.0)
+                if after is not None:
+                    stale &= (after < k)[:, None]
+                node, neuron = np.nonzero(stale)
+                for part in range(0, node.size, self.block):
+                    at = slice(part, part + self.block)
+                    low, high = self._pairs(k, node[at], neuron[at], lines)
+                    column = span.start + neuron[at]
+                    lower[node[at], column] = np.maximum(lower[node[at], column], low)
+                    upper[node[at], column] = np.minimum(upper[node[at], column], high)
+            lines.append(relax(lower[:, span], np.maximum(upper[:, span], lower[:, span])))
+        return replace(nodes, lower=lower, upper=upper)
+
+    def _pairs(
+        self,
+        k: int,
+        node: NDArray[np.int64],
+        neuron: NDArray[np.int64],
+        lines: list[Relaxation],
+    ) -> tuple[Array, Array]:
+        """Bounds of ``neuron[i]`` of layer ``k`` in node ``node[i]``."""
+        layer = self.form.hidden[k]
+        unit = np.zeros((node.size, 2, layer.outputs))
+        unit[np.arange(node.size), 0, neuron] = 1.0
+        unit[np.arange(node.size), 1, neuron] = -1.0
+        mine = [line.take(node) for line in lines]
+        result = self.passes.run(self.passes.start(layer, unit), k, mine)
+        least = concretise(result, self.concretiser)
+        return least[:, 0], -least[:, 1]
+
+    def form_of(self, nodes: Nodes) -> tuple[InputForm, list[Relaxation]]:
+        """The linear form that the multipliers of ``nodes`` prove to lie below."""
+        lines = self.lines(nodes, nodes.alpha)
+        started = self.passes.start(self.form.output, -(nodes.mix @ self.condition.matrix)[:, None])
+        sign = np.clip(nodes.beta, 0.0, None) * -nodes.phases
+        used = {k + 1: sign[:, span] for k, span in enumerate(self.spans) if sign[:, span].any()}
+        return self.passes.run(started, len(lines), lines, used), lines
+
+    def evaluate(self, nodes: Nodes) -> tuple[Array, Array, InputForm, list[Relaxation]]:
+        """(weights (nodes, inputs), constant (nodes,)) of the form, rounding subtracted."""
+        result, lines = self.form_of(nodes)
+        lead = (nodes.mix * self.condition.rhs).sum(axis=1)
+        size = (nodes.mix * np.abs(self.condition.rhs)).sum(axis=1)
+        constant = result.constant[:, 0] - result.error[:, 0] + lead - 1e-14 * size
+        return result.weights[:, 0], constant, result, lines
+
+    def bound(self, nodes: Nodes, steps: int) -> Bounded:
+        """Improve the multipliers by ``steps`` supergradient steps; keep each node's best."""
+        ascent = _Ascent(nodes)
+        best_value = np.full(len(nodes), -np.inf)
+        best, score, point = nodes, np.zeros(nodes.lower.shape), np.zeros(0)
+        for step in range(steps + 1):
+            weights, constant, result, lines = self.evaluate(nodes)
+            value, x = self.concretiser.minimum_and_minimiser(weights, constant)
+            better = value > best_value
+            best_value = np.where(better, value, best_value)
+            best = _merge(best, nodes, better)
+            score = np.where(better[:, None], self._score(result, lines), score)
+            point = x if step == 0 else np.where(better[:, None], x, point)
+            if step == steps or bool((best_value > 0.0).all()):
+                break
+            z, outputs = self._relaxed(x, result, lines)
+            nodes = ascent.step(nodes, result, self._flat(result), z, self.condition.slack(outputs))
+        weights, constant, _, _ = self.evaluate(best)
+        radius = self.concretiser.radius_of(weights, constant)
+        return Bounded(best, best_value, radius, score, point)
+
+    def _flat(self, result: InputForm) -> Array:
+        """The coefficients of all activations, (nodes, neurons)."""
+        count = result.constant.shape[0]
+        parts = [
+            np.zeros((count, span.stop - span.start)) if c is None else c[:, 0]
+            for c, span in zip(result.coefficients, self.spans, strict=True)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def _score(self, result: InputForm, lines: list[Relaxation]) -> Array:
+        """What each neuron's relaxation costs the bound: the offset its upper line adds, or
+        what its lower line gives away at the ends of its interval."""
+        coefficients = self._flat(result)
+        intercept = np.concatenate([line.upper_intercept for line in lines], axis=1)
+        return np.asarray(np.maximum(-coefficients, 0.25 * coefficients) * intercept)
+
+    def _relaxed(self, x: Array, result: InputForm, lines: list[Relaxation]) -> tuple[Array, Array]:
+        """Pre-activations (nodes, neurons) and outputs of the relaxed network at ``x``."""
+        activations = [x]
+        hidden = []
+        for k, (layer, line) in enumerate(zip(self.form.hidden, lines, strict=True)):
+            z = layer(activations)
+            coefficient = result.coefficients[k]
+            chosen = np.zeros_like(z) if coefficient is None else coefficient[:, 0]
+            above = line.upper_slope * z + line.upper_intercept
+            activations.append(np.where(chosen >= 0.0, line.lower_slope * z, above))
+            hidden.append(z)
+        return np.concatenate(hidden, axis=1), self.form.output(activations)
+
+
+def _merge(old: Nodes, new: Nodes, better: NDArray[np.bool_]) -> Nodes:
+    pick = better[:, None]
+    return replace(
+        old,
+        alpha=np.where(pick, new.alpha, old.alpha),
+        beta=np.where(pick, new.beta, old.beta),
+        mix=np.where(pick, new.mix, old.mix),
+    )
+
+
+class _Ascent:
+    """Adam on the concave dual, by node; the mix moves by exponentiated steps on the simplex."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.first = [np.zeros(nodes.lower.shape) for _ in range(2)]
+        self.second = [np.zeros(nodes.lower.shape) for _ in range(2)]
+        self.mix_scale = np.zeros((len(nodes), 1))
+        self.count = 0
+
+    def step(
+        self, nodes: Nodes, result: InputForm, coefficients: Array, z: Array, slack: Array
+    ) -> Nodes:
+        """The multipliers after one step along the supergradient at the minimiser."""
+        self.count += 1
+        rate = 0.97**self.count
+        unstable = nodes.unstable
+        by_alpha = np.maximum(coefficients, 0.0) * z * unstable
+        by_beta = -nodes.phases * z
+        alpha = np.clip(nodes.alpha + 0.2 * rate * self._adam(0, by_alpha), 0.0, 1.0)
+        scale = np.abs(coefficients).mean(axis=1, keepdims=True) + 1e-12
+        beta = np.maximum(nodes.beta + 0.3 * rate * scale * self._adam(1, by_beta), 0.0)
+        beta *= nodes.phases != 0
+        self.mix_scale = np.maximum(self.mix_scale, np.ptp(slack, axis=1, keepdims=True) + 1e-12)
+        mix = nodes.mix * np.exp(
+            -rate * (slack - slack.min(axis=1, keepdims=True)) / self.mix_scale
+        )
+        total = mix.sum(axis=1, keepdims=True)
+        return replace(nodes, alpha=alpha, beta=beta, mix=mix / np.where(total > 0, total, 1.0))
+
+    def _adam(self, which: int, gradient: Array) -> Array:
+        self.first[which] = 0.8 * self.first[which] + 0.2 * gradient
+        self.second[which] = 0.95 * self.second[which] + 0.05 * gradient**2
+        mean = self.first[which] / (1.0 - 0.8**self.count)
+        square = self.second[which] / (1.0 - 0.95**self.count)
+        return np.asarray(mean / (np.sqrt(square) + 1e-12))

@@ -1,0 +1,191 @@
+"""``marapatch groundtruth``: the nearest input that changes a decision, with proof."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from marapatch.cli.options import (
+    BoxOption,
+    DecisionName,
+    DecisionOption,
+    ImageArgument,
+    IndexOption,
+    LabelOption,
+    MarginOption,
+    MaskOption,
+    NetworkArgument,
+    NormName,
+    ScaleName,
+    ScaleOption,
+    SeedOption,
+    TargetOption,
+    read_given,
+)
+
+INTERRUPTED = 130
+
+EPILOG = """Examples:
+
+marapatch groundtruth example:mnist_3x24 example:seven --target 3 --plot seven.png
+
+marapatch groundtruth net.onnx t10k-images-idx3-ubyte.gz --index 0 --norm l1 --timeout 60
+
+marapatch groundtruth acas.onnx point.csv --decision argmin --box prop_1.vnnlib --all-targets
+
+Exit codes: 0 every bracket asked for is closed, 1 one is open, 2 bad input, 3 a backend failed,
+4 contradiction, 130 interrupted (the bracket so far is printed and written).
+"""
+
+
+class EvidenceName(StrEnum):
+    """The weakest evidence that may move the lower bound."""
+
+    SOLVER = "solver"
+    BOUND = "bound"
+
+
+class EncodingName(StrEnum):
+    """The forms of the L1 ball."""
+
+    SPLIT = "split"
+    RELU = "relu"
+    ABS = "abs"
+
+
+def command(
+    *,
+    network: NetworkArgument,
+    image: ImageArgument,
+    norm: Annotated[NormName, typer.Option(help="How distance is measured.")] = NormName.LINF,
+    target: TargetOption = None,
+    all_targets: Annotated[
+        bool, typer.Option("--all-targets", help="Close a bracket for each class.")
+    ] = False,
+    label: LabelOption = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Closed at this gap, in units of the network's input.")
+    ] = 1e-4,
+    margin: MarginOption = 0.0,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds for everything.")
+    ] = None,
+    query_timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds for one query.")
+    ] = None,
+    box: BoxOption = None,
+    mask: MaskOption = None,
+    scale: ScaleOption = ScaleName.AUTO,
+    index: IndexOption = None,
+    decision: DecisionOption = DecisionName.ARGMAX,
+    init: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Start from this input, for instance a witness."),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="bisection (Algorithm 1 as published), descent or tree."),
+    ] = None,
+    encoding: Annotated[
+        EncodingName, typer.Option(help="How the L1 ball is written.")
+    ] = EncodingName.SPLIT,
+    bounds: Annotated[
+        bool, typer.Option("--bounds/--no-bounds", help="Write linear bounds into the queries.")
+    ] = True,
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="marabou, highs, or enumeration (tiny networks).")
+    ] = "marabou",
+    evidence: Annotated[
+        EvidenceName,
+        typer.Option(help="The weakest evidence accepted for the lower bound."),
+    ] = EvidenceName.SOLVER,
+    jobs: Annotated[int, typer.Option(metavar="N", help="Processes to use.")] = 1,
+    seed: SeedOption = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the nearest witness (.npy, the network's input type and shape); with "
+            "--all-targets also FILE-K.npy for each class K.",
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw original, witness and difference (.png, .svg)."),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Progress also where stderr is no terminal.")
+    ] = False,
+) -> None:
+    """Find how near the nearest input is that changes the decision, and prove it.
+
+    The answer is a bracket, lower and upper: nothing nearer than lower changes the decision
+    (proved), and a witness at upper does (found, and evaluated again on the network as it is).
+    """
+    from marapatch.cli.live import LiveLine
+    from marapatch.cli.outputs import Outputs, report
+    from marapatch.errors import InputError
+    from marapatch.groundtruth import GroundTruthOptions, ground_truth
+    from marapatch.inputs import fit, read_image
+    from marapatch.verdict import Evidence
+
+    if all_targets and target is not None:
+        raise InputError("--target and --all-targets exclude each other: leave one out")
+    chosen = {} if search is None else {"search": search}
+    options = GroundTruthOptions(
+        tolerance=tolerance,
+        margin=margin,
+        timeout=timeout,
+        query_timeout=query_timeout,
+        encoding=encoding.value,
+        bounds=bounds,
+        backend=backend,
+        evidence=Evidence(evidence.value),
+        jobs=jobs,
+        seed=seed,
+        **chosen,
+    )
+    given = read_given(network, image, index=index, scale=scale, box=box, mask=mask)
+    first = None if init is None else fit(read_image(init, scale="1"), given.network)
+    each = range(given.network.outputs) if all_targets else ()
+    outputs = Outputs(witness=out, report=json_file, picture=plot, each=each)
+    outputs.check(inputs=given.paths if init is None else (*given.paths, Path(init)))
+    _end_like_an_interrupt(signal.SIGTERM)
+    with LiveLine(verbose=verbose, notes=given.start.notes) as live:
+        result = ground_truth(
+            given.network,
+            given.start.x,
+            norm=norm.value,
+            label=label,
+            target=target,
+            each_target=all_targets,
+            box=(given.start.lower, given.start.upper),
+            mask=given.free,
+            decision=decision.value,
+            init=first,
+            options=options,
+            progress=live,
+        )
+    report(result, outputs, given.image, index=index, decision=decision.value)
+    if result.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(0 if result.closed else 1)
+
+
+def _end_like_an_interrupt(number: int) -> None:
+    """Let the signal end the search as Ctrl-C does: processes closed, the bracket reported."""
+
+    def interrupt(received: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(number, interrupt)

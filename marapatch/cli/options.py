@@ -1,0 +1,119 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from marapatch.inputs import LoadedImage, Start
+    from marapatch.network.network import Network
+
+
+class NormName(StrEnum):
+    """The norms in which a distance can be proved."""
+
+    LINF = "linf"
+    L1 = "l1"
+
+
+class DecisionName(StrEnum):
+    """Which output wins."""
+
+    ARGMAX = "argmax"
+    ARGMIN = "argmin"
+
+
+class ScaleName(StrEnum):
+    """What the numbers of an image are divided by."""
+
+    AUTO = "auto"
+    ONE = "1"
+    BYTE = "255"
+
+
+NetworkArgument = Annotated[
+    str,
+    typer.Argument(metavar="NET", help="The network: .onnx, .nnet, or example:NAME (bundled)."),
+]
+ImageArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="IMAGE",
+        help=".npy, .npz, .npz:KEY, idx (or idx.gz), .png, .csv, or example:NAME (bundled).",
+    ),
+]
+TargetOption = Annotated[
+    int | None,
+    typer.Option(metavar="K", help="Look for an input decided K; without: any other class."),
+]
+LabelOption = Annotated[
+    int | None,
+    typer.Option(metavar="K", help="The image's class; without: what the network decides."),
+]
+BoxOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LO,HI|FILE",
+        help="Where entries may move: two numbers, a .npy of shape (2, inputs) or a .vnnlib. "
+        "Without: 0,1 for scaled pixels, or what the network's file says.",
+    ),
+]
+MaskOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="A .npy of booleans: only True entries may change."),
+]
+ScaleOption = Annotated[
+    ScaleName,
+    typer.Option(help="What pixels are divided by; auto: whole numbers of 0..255 by 255."),
+]
+IndexOption = Annotated[
+    int | None, typer.Option(metavar="I", help="Which image of a file with many, from 0.")
+]
+DecisionOption = Annotated[
+    DecisionName, typer.Option(help="Which output wins; ACAS Xu decides by argmin.")
+]
+MarginOption = Annotated[
+    float, typer.Option(help="By how much the target must lead every other class.")
+]
+SeedOption = Annotated[int, typer.Option(help="For what is random in the attacks.")]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What was read from NET, IMAGE and the options about them; ``paths``: the files read."""
+
+    network: Network
+    image: LoadedImage
+    start: Start
+    free: NDArray[np.bool_] | None
+    paths: tuple[Path, ...]
+
+
+def read_given(
+    network: str,
+    image: str,
+    *,
+    index: int | None,
+    scale: ScaleName,
+    box: str | None,
+    mask: str | None,
+) -> Given:
+    """Read the network and place the image in its box; InputError where anything does not fit."""
+    from marapatch.bundled import resolve
+    from marapatch.inputs import read_image, read_mask, start
+    from marapatch.network.load import load
+
+    network, image = resolve(network, "network"), resolve(image, "image")
+    net = load(network)
+    loaded = read_image(image, index, scale.value)
+    paths = tuple(Path(file) for file in (network, image, box, mask) if file is not None)
+    free = None if mask is None else read_mask(mask, net)
+    return Given(net, loaded, start(loaded, net, box), free, paths)

@@ -1,0 +1,451 @@
+"""Ground truth: how near is the nearest input that changes the decision?
+
+The use case that joins the parts: specify, attack, polish, then search between proofs and
+witnesses, one target after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+from time import monotonic
+from typing import assert_never
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from marapatch.attacks.nearest import nearest
+from marapatch.attacks.objective import Objective
+from marapatch.attacks.polish import polish
+from marapatch.attacks.problem import Problem
+from marapatch.backends import create
+from marapatch.backends.base import Backend
+from marapatch.ball import Ball, Norm
+from marapatch.bracket import Bracket
+from marapatch.errors import InputError
+from marapatch.network.layers import Array
+from marapatch.network.network import Network
+from marapatch.properties import Rule, beats
+from marapatch.question import Question
+from marapatch.replay import Replay
+from marapatch.search import SEARCHES
+from marapatch.search.options import Outcome, QueryRecord, SearchOptions
+from marapatch.verdict import Evidence, Witness
+from marapatch_encodings.l1_ball import L1_FORMS, L1Form
+
+ATTACK_SHARE = 0.2
+"""The share of the time that the attacks and their polish may take, at most."""
+
+ATTACK_SECONDS = 20.0
+"""And at most so many seconds."""
+
+
+@dataclass(frozen=True)
+class GroundTruthOptions:
+    """How to search; see ``marapatch groundtruth --help`` for what each means.
+
+    ``tolerance``: the gap at which a bracket is closed, in units of the network's input.
+    ``timeout``, ``query_timeout``: seconds for everything, for one query. ``search``: a name in
+    :data:`marapatch.search.SEARCHES`. ``encoding``: the form of the L1 ball. ``evidence``: the
+    weakest evidence that may move ``lower``. Raises :class:`InputError` on a value out of range.
+    """
+
+    tolerance: float = 1e-4
+    margin: float = 0.0
+    timeout: float | None = None
+    query_timeout: float | None = None
+    search: str = "tree"
+    encoding: L1Form = "split"
+    backend: str = "marabou"
+    bounds: bool = True
+    evidence: Evidence = Evidence.SOLVER
+    seed: int = 0
+    jobs: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.tolerance < inf:
+            raise InputError(f"the tolerance must be finite and at least 0, not {self.tolerance}")
+        if not 0.0 <= self.margin < inf:
+            raise InputError(f"the margin must be finite and at least 0, not {self.margin}")
+        for name in ("timeout", "query_timeout"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0.0 < seconds < inf:
+                raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
+        if self.search not in SEARCHES:
+            raise InputError(f"search {self.search!r} is not one of {', '.join(SEARCHES)}")
+        if self.encoding not in L1_FORMS:
+            raise InputError(f"encoding {self.encoding!r} is not one of {', '.join(L1_FORMS)}")
+        if self.jobs < 1:
+            raise InputError(f"jobs must be at least 1, not {self.jobs}")
+
+    def for_search(self, seconds: float) -> SearchOptions:
+        """What a search needs to know, with ``seconds`` for it."""
+        return SearchOptions(
+            tolerance=self.tolerance,
+            timeout=seconds,
+            query_timeout=self.query_timeout,
+            l1_form=self.encoding,
+            bounds=self.bounds,
+            evidence=self.evidence,
+            seed=self.seed,
+            jobs=self.jobs,
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a ground truth stands: of the target in hand, and of the whole."""
+
+    target: int
+    targets_done: int
+    targets_total: int
+    lower: float
+    upper: float
+    queries: int
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class TargetResult:
+    """The bracket of one target. ``lower`` may be infinite: no input in the box reaches it.
+
+    ``note`` says why an open bracket is open. ``nodes``: sub-problems the search bounded.
+    """
+
+    target: int
+    bracket: Bracket
+    queries: tuple[QueryRecord, ...]
+    seconds: float
+    nodes: int = 0
+    note: str = ""
+
+    @property
+    def lower(self) -> float:
+        """Nothing decided as the target is nearer."""
+        return self.bracket.lower
+
+    @property
+    def upper(self) -> float:
+        """The distance of the witness, or infinity."""
+        return self.bracket.upper
+
+    @property
+    def evidence(self) -> Evidence:
+        """How ``lower`` is known."""
+        return self.bracket.evidence
+
+    @property
+    def witness(self) -> Witness | None:
+        """The nearest witness found."""
+        return self.bracket.witness
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """The answer: ``lower`` is proved and ``upper`` is witnessed, the nearest over ``targets``.
+
+    ``witness``: the vector at ``upper``, of the network's input type and shape, or None.
+    ``interrupted``: stopped by hand; everything reported holds all the same. ``decided``: what
+    the network decides on the image (differs from ``label`` only where ``upper`` is 0).
+    """
+
+    network: Network
+    image: NDArray[np.floating]
+    norm: Norm
+    label: int
+    decided: int
+    targets: tuple[TargetResult, ...]
+    options: GroundTruthOptions
+    seconds: float
+    nearest_only: bool
+    interrupted: bool = False
+
+    @property
+    def _bracket(self) -> Bracket:
+        if self.decided != self.label:
+            return Bracket()
+        lower = min(t.lower for t in self.targets)
+        best = min(self.targets, key=lambda t: t.upper)
+        grades = [t.evidence for t in self.targets]
+        if best.upper <= lower:
+            return best.bracket
+        return Bracket(lower, Evidence.weakest(*grades), best.witness)
+
+    @property
+    def lower(self) -> float:
+        """Nothing that changes the decision to a target is nearer."""
+        return self._bracket.lower
+
+    @property
+    def upper(self) -> float:
+        """The distance of the nearest witness, or infinity; 0 where the label was wrong."""
+        return 0.0 if self.decided != self.label else self._bracket.upper
+
+    @property
+    def evidence(self) -> Evidence:
+        """How ``lower`` is known: the weakest over the targets."""
+        return self._bracket.evidence
+
+    @property
+    def witness(self) -> NDArray[np.floating] | None:
+        """The input at ``upper``; the image itself where the label was wrong."""
+        if self.decided != self.label:
+            return self.image
+        witness = self._bracket.witness
+        return None if witness is None else witness.input
+
+    @property
+    def queries(self) -> tuple[QueryRecord, ...]:
+        """All queries, target by target."""
+        return tuple(q for target in self.targets for q in target.queries)
+
+    @property
+    def closed(self) -> bool:
+        """Whether what was asked is answered to the tolerance: one bracket, or each target's."""
+        tolerance = self.options.tolerance
+        if self.decided != self.label or self.nearest_only:
+            return self.upper - self.lower <= tolerance or self.upper == self.lower
+        return all(t.bracket.closed(tolerance) for t in self.targets)
+
+
+@dataclass(eq=False)
+class _Task:
+    """One ground truth being worked on."""
+
+    network: Network
+    ball: Ball
+    rule: Rule
+    targets: tuple[int, ...]
+    options: GroundTruthOptions
+    nearest_only: bool
+    progress: Callable[[Progress], None] | None
+    started: float
+    found: dict[int, Bracket] = field(default_factory=dict)
+    results: dict[int, TargetResult] = field(default_factory=dict)
+
+    @property
+    def deadline(self) -> float:
+        limit = self.options.timeout
+        return inf if limit is None else self.started + limit
+
+    def question(self, target: int, radius: float = inf) -> Question:
+        condition = beats(target, self.network.outputs, self.rule, self.options.margin)
+        ball = self.ball.at(min(radius, self.ball.whole_box))
+        replay = Replay(self.network, self.ball, condition)
+        return Question(self.network.standard_form, ball, condition, replay)
+
+    def attack(self, init: Array | None) -> None:
+        """Put a first witness, where one is found, into ``found`` for every target."""
+        seconds = min(ATTACK_SECONDS, ATTACK_SHARE * (self.deadline - monotonic()))
+        until = monotonic() + seconds
+        objective = Objective.towards(list(self.targets), argmin=self.rule is Rule.ARGMIN)
+        form, dtype = self.network.standard_form, self.network.input_dtype
+        problem = Problem.of_ball(form, self.ball.at(self.ball.whole_box), objective, dtype)
+        result = nearest(problem, seed=self.options.seed, seconds=0.5 * seconds)
+        order = np.argsort(result.distances)
+        for i in order:
+            question = self.question(self.targets[i])
+            claims = [result.inputs[i].astype(np.float64)] if result.success[i] else []
+            claims += [] if init is None else [init]
+            witnesses = [w for w in map(question.replay, claims) if w is not None]
+            if not witnesses:
+                continue
+            witness = min(witnesses, key=lambda w: w.distance)
+            if monotonic() < until:
+                witness = polish(question, witness, until)
+            self.found[self.targets[i]] = Bracket(witness=witness)
+
+    def search(self, backend: Backend) -> None:
+        """Search every target, those with the nearest witness first."""
+        order = sorted(self.targets, key=lambda t: (self._start(t).upper, t))
+        for i, target in enumerate(order):
+            started = monotonic()
+            left = self.deadline - started
+            seconds = left if self.nearest_only else left / (len(order) - i)
+            outcome = self._search_one(target, i, backend, max(seconds, 0.0))
+            self.found[target] = outcome.bracket
+            self.results[target] = TargetResult(
+                target,
+                outcome.bracket,
+                outcome.queries,
+                monotonic() - started,
+                outcome.nodes,
+                outcome.note,
+            )
+
+    def _start(self, target: int) -> Bracket:
+        return self.found.get(target, Bracket())
+
+    def _search_one(self, target: int, done: int, backend: Backend, seconds: float) -> Outcome:
+        def report(bracket: Bracket, queries: int) -> None:
+            self.found[target] = bracket
+            if self.progress is not None:
+                total, spent = len(self.targets), monotonic() - self.started
+                asked = queries + sum(len(r.queries) for r in self.results.values())
+                lower, upper = bracket.lower, bracket.upper
+                self.progress(Progress(target, done, total, lower, upper, asked, spent))
+
+        best = min((b.upper for b in self.found.values()), default=inf)
+        cutoff = best if self.nearest_only else inf
+        options = replace(self.options.for_search(seconds), cutoff=cutoff)
+        start = self._start(target)
+        report(start, 0)
+        if seconds <= 0.0:
+            return Outcome(start, (), note="out of time before this target's turn")
+        run = SEARCHES[self.options.search]
+        return run(self.question(target), start, backend, options, report)
+
+    def result(self, target: int) -> TargetResult:
+        """The result of ``target``, or what is known of one that was not finished."""
+        if target in self.results:
+            return self.results[target]
+        return TargetResult(target, self._start(target), (), 0.0, note="interrupted")
+
+
+def ground_truth(
+    network: Network,
+    x: ArrayLike,
+    *,
+    norm: str | Norm = Norm.LINF,
+    label: int | None = None,
+    target: int | Sequence[int] | None = None,
+    each_target: bool = False,
+    box: tuple[ArrayLike, ArrayLike] | None = None,
+    mask: ArrayLike | None = None,
+    decision: str | Rule = Rule.ARGMAX,
+    init: ArrayLike | None = None,
+    options: GroundTruthOptions | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> GroundTruth:
+    """The nearest input decided otherwise than ``x``: a bracket, lower proved, upper witnessed.
+
+    ``x``: one input in the network's shape or flat; rounded to the file's input type, and so are
+    ``box`` = (lower, upper), numbers or arrays of the input's shape (where None: the network
+    file's own box, or else [0, 1]). ``label``: what ``x`` counts as (None: what the network
+    decides); where the network decides otherwise the distance is 0. ``target``: one class, some,
+    or None for all others; the nearest over them is found, with one incumbent for all, or with
+    ``each_target`` every target's own bracket. ``mask``: True where an entry may change.
+    ``init``: an input to start from. ``progress``: called as the bracket moves.
+
+    A KeyboardInterrupt ends the search; what is known is returned with ``interrupted`` set.
+
+    Raises :class:`InputError` on an input that does not fit (shape, box, target, label, options).
+    Source: Carlini et al., "Ground-Truth Adversarial Examples", section 4.
+    """
+    options = options or GroundTruthOptions()
+    rule, norm = Rule(decision), Norm(norm)
+    ball, image = _ball(network, x, norm, box, mask)
+    decided = rule.decide(network.evaluate(ball.centre)[0])
+    label = decided if label is None else _class(label, network, "label")
+    targets = _targets(target, label, network)
+    started = monotonic()
+    nearest_only = not each_target
+    task = _Task(network, ball, rule, targets, options, nearest_only, progress, started)
+    interrupted = False
+    if decided == label:
+        backend = create(options.backend)
+        try:
+            start = None if init is None else network.flatten(init)[0]
+            task.attack(start)
+            task.search(backend)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            backend.close()
+    return GroundTruth(
+        network=network,
+        image=image,
+        norm=norm,
+        label=label,
+        decided=decided,
+        targets=tuple(task.result(t) for t in targets) if decided == label else (),
+        options=options,
+        seconds=monotonic() - started,
+        nearest_only=nearest_only,
+        interrupted=interrupted,
+    )
+
+
+def _ball(
+    network: Network,
+    x: ArrayLike,
+    norm: Norm,
+    box: tuple[ArrayLike, ArrayLike] | None,
+    mask: ArrayLike | None,
+) -> tuple[Ball, NDArray[np.floating]]:
+    """The whole box as a ball around ``x``, everything rounded to the network's input type."""
+    flat = network.flatten(x)
+    if flat.shape[0] != 1:
+        raise InputError(f"one input is needed, {flat.shape[0]} were given")
+    image = flat[0].astype(network.input_dtype)
+    centre = image.astype(np.float64)
+    if not np.isfinite(centre).all():
+        raise InputError("the input contains NaN or infinity")
+    low, high = box if box is not None else (network.input_box or (0.0, 1.0))
+    lower = _rounded_inward(_entries(low, network, "box"), network.input_dtype, up=True)
+    upper = _rounded_inward(_entries(high, network, "box"), network.input_dtype, up=False)
+    if (lower > upper).any():
+        i = int(np.argmax(lower > upper))
+        raise InputError(f"the box is empty at entry {i}: [{lower[i]}, {upper[i]}]")
+    outside = (centre < lower) | (centre > upper)
+    if outside.any():
+        i = int(np.argmax(outside))
+        raise InputError(
+            f"the input is outside the box at entry {i}: {centre[i]} is not in "
+            f"[{lower[i]}, {upper[i]}] ({int(outside.sum())} entries are)"
+        )
+    if mask is not None:
+        free = _entries(mask, network, "mask").astype(bool)
+        lower, upper = np.where(free, lower, centre), np.where(free, upper, centre)
+    if not np.isfinite(upper - lower).all():
+        raise InputError("the box must be finite")
+    return Ball(centre, lower, upper, norm, inf), image.reshape(network.input_shape)
+
+
+def _rounded_inward(values: Array, dtype: np.dtype[np.floating], *, up: bool) -> Array:
+    """The nearest number of ``dtype`` that does not leave the box."""
+    rounded = values.astype(dtype)
+    wrong = rounded < values if up else rounded > values
+    rounded[wrong] = np.nextafter(rounded[wrong], dtype.type(inf if up else -inf))
+    return np.asarray(rounded.astype(np.float64))
+
+
+def _entries(values: ArrayLike, network: Network, what: str) -> Array:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 0:
+        return np.full(network.inputs, float(array))
+    if array.size != network.inputs:
+        raise InputError(
+            f"the {what} has shape {array.shape}, the network takes {network.input_shape}"
+        )
+    return array.reshape(-1)
+
+
+def _class(number: int, network: Network, what: str) -> int:
+    if not 0 <= number < network.outputs:
+        raise InputError(
+            f"{what} {number} is not one of the network's classes 0..{network.outputs - 1}"
+        )
+    return number
+
+
+def _targets(
+    target: int | Sequence[int] | None, label: int, network: Network
+) -> tuple[int, ...]:
+    match target:
+        case None:
+            chosen: tuple[int, ...] = tuple(t for t in range(network.outputs) if t != label)
+        case int():
+            chosen = (target,)
+        case Sequence():
+            chosen = tuple(dict.fromkeys(int(t) for t in target))
+        case _:
+            assert_never(target)
+    for t in chosen:
+        _class(t, network, "target")
+        if t == label:
+            raise InputError(f"target {t} is the label itself; choose another class")
+    if not chosen:
+        raise InputError("the network has no other class to ask about")
+    return chosen
