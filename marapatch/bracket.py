@@ -24,7 +24,7 @@ class Bracket:
     witness: Witness | None = None
 
     def __post_init__(self) -> None:
-        if self.lower > self.upper:
+        if not self.lower <= self.upper:  # also where either is NaN
             raise ContradictionError(
                 f"a proof ({self.evidence.value}) says that nothing is nearer than {self.lower!r}, "
                 f"and a replayed witness is at {self.upper!r}: please report this with the network"
@@ -48,7 +48,7 @@ class Bracket:
         """The bracket with ``verdict`` taken into account; ``Unknown`` changes nothing."""
         match verdict:
             case Unsat(radius=radius, evidence=evidence):
-                if radius <= self.lower:
+                if not radius > self.lower:
                     return self
                 return replace(self, lower=radius, evidence=evidence)
             case Sat(witness=witness):

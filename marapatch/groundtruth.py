@@ -14,6 +14,7 @@ from typing import assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from marapatch.attacks.nearest import nearest
 from marapatch.attacks.objective import Objective
@@ -347,8 +348,9 @@ def ground_truth(
         backend = create(options.backend)
         try:
             start = None if init is None else network.flatten(init)[0]
-            task.attack(start)
-            task.search(backend)
+            with threadpool_limits(1):  # the arrays are small: threads would only wait
+                task.attack(start)
+                task.search(backend)
         except KeyboardInterrupt:
             interrupted = True
         finally:

@@ -40,6 +40,11 @@ class OutputCondition:
     def __post_init__(self) -> None:
         object.__setattr__(self, "matrix", freeze(self.matrix, "output condition"))
         object.__setattr__(self, "rhs", freeze(self.rhs, "output condition"))
+        if self.matrix.ndim != 2 or self.rhs.shape != self.matrix.shape[:1]:
+            raise InputError(
+                f"output condition: matrix of shape {self.matrix.shape} and right-hand side of "
+                f"shape {self.rhs.shape}; give (rows, outputs) and (rows,)"
+            )
 
     def slack(self, outputs: Array) -> Array:
         """``matrix @ outputs - rhs`` of outputs (batch, outputs): (batch, rows), met if >= 0."""

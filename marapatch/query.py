@@ -87,7 +87,7 @@ class Query:
 
     def _lines(self) -> Iterator[str]:
         for i, name in enumerate(self.names):
-            yield f"var {i} {name} {float(self.lower[i]).hex()} {float(self.upper[i]).hex()}"
+            yield f"var {i} {name} {exact(self.lower[i])} {exact(self.upper[i])}"
         for constraint in self.constraints:
             yield describe(constraint)
 
@@ -109,6 +109,11 @@ def variables_of(constraint: Constraint) -> Iterator[int]:
             assert_never(constraint)
 
 
+def exact(number: float) -> str:
+    """A float64 in hexadecimal, which loses nothing; both zeros give the same text."""
+    return (float(number) + 0.0).hex()
+
+
 def describe(constraint: Constraint) -> str:
     """The canonical line of one constraint."""
     match constraint:
@@ -117,7 +122,7 @@ def describe(constraint: Constraint) -> str:
                 constraint.variables.tolist(), constraint.coefficients.tolist(), strict=True
             )
             body = " ".join(f"{c.hex()}*{v}" for v, c in terms)
-            return f"row {body} {constraint.sense} {float(constraint.rhs).hex()}"
+            return f"row {body} {constraint.sense} {exact(constraint.rhs)}"
         case Relu():
             return f"relu {constraint.input} {constraint.output}"
         case Abs():

@@ -51,7 +51,7 @@ class Replay:
         margin = float((slack - doubt * (1.0 + gamma(outputs.size))).min())
         if not margin > 0.0:
             return None
-        distance = self.ball.norm.distance(x - self.ball.centre)
+        distance = self.ball.norm.between(x, self.ball.centre)
         shaped = vector.reshape(self.network.input_shape)
         return Witness(shaped, distance, margin, outputs, self._confirm(shaped))
 

@@ -153,13 +153,13 @@ def table(result: GroundTruth) -> Table:
 def remarks(result: GroundTruth) -> list[str]:
     """Why open brackets are open, and what else a reader must know; a line each."""
     lines = [
-        f"{t.target} is open: {t.note}"
+        f"target {t.target}: {t.note}"
         for t in result.targets
         if t.note and target_status(result, t) == "open"
     ]
     lines += [
-        f"the witness for {t.target} holds for the network's real-valued function, but onnxruntime "
-        "decides it otherwise (rounding); --margin asks for more"
+        f"target {t.target}: the witness holds for the network's real-valued function, but "
+        "onnxruntime decides it otherwise (rounding); --margin asks for more"
         for t in result.targets
         if t.witness is not None and t.witness.confirmed is False
     ]

@@ -18,6 +18,17 @@ import numpy as np
 
 from marapatch.ball import Ball, Norm
 from marapatch.linear_program import LinearProgram
+from marapatch.network.layers import (
+    Abs,
+    Affine,
+    Clip,
+    Concat,
+    LeakyRelu,
+    MaxPool,
+    Relu,
+    Sum,
+)
+from marapatch.network.network import Network
 from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition
 
@@ -49,6 +60,62 @@ def evaluate(form: StandardForm, x: Sequence[Fraction]) -> tuple[list[Vector], V
     return hidden, _apply(form.output, activations)
 
 
+def evaluate_network(network: Network, x: Sequence[Fraction]) -> Vector:
+    """The outputs of ``network`` without rounding, layer by layer as it is defined."""
+    values = {network.input_node: list(x)}
+    for node in network.order:
+        if node != network.input_node:
+            taken = [values[p] for p in network.predecessors(node)]
+            values[node] = _layer_of(network.layer(node), taken)
+    return values[network.output_node]
+
+
+def _layer_of(layer: object, taken: list[Vector]) -> Vector:
+    x, zero = taken[0], Fraction(0)
+    match layer:
+        case Affine(weight=weight, bias=bias):
+            rows = zip(_dense(weight).tolist(), fractions(bias), strict=True)
+            return [b + sum(Fraction(w) * v for w, v in zip(r, x, strict=True)) for r, b in rows]
+        case Relu():
+            return [max(v, zero) for v in x]
+        case LeakyRelu(slope=slope):
+            return [v if v >= 0 else Fraction(slope) * v for v in x]
+        case Abs():
+            return [abs(v) for v in x]
+        case Clip(low=low, high=high):
+            return [min(max(v, Fraction(low)), Fraction(high)) for v in x]
+        case MaxPool(groups=groups):
+            return [max(x[i] for i in group) for group in groups.tolist()]
+        case Sum(coefficients=coefficients):
+            terms = [[Fraction(c) * v for v in t] for c, t in zip(coefficients, taken, strict=True)]
+            return [sum(column, zero) for column in zip(*terms, strict=True)]
+        case Concat():
+            return [v for t in taken for v in t]
+        case _:
+            raise AssertionError(f"no exact form of {layer}")
+
+
+def points(ball: Ball, rng: np.random.Generator, count: int) -> list[Vector]:
+    """Points of ``ball`` without rounding: its centre, corners, faces and inside."""
+    n = ball.centre.size
+    centre, radius = fractions(ball.centre), Fraction(ball.radius)
+    found = [centre]
+    for i in range(count):
+        if ball.norm is Norm.LINF:
+            direction = rng.choice([-1.0, 1.0], n) if i % 2 else rng.uniform(-1.0, 1.0, n)
+            shares = fractions(direction)
+        else:
+            weights = np.zeros(n) if i % 2 else rng.exponential(size=n)
+            weights[rng.integers(n)] += 1.0
+            signed = fractions(weights * rng.choice([-1.0, 1.0], n))
+            total = sum(abs(s) for s in signed)
+            shares = [s / total for s in signed]
+        moved = [c + radius * s for c, s in zip(centre, shares, strict=True)]
+        low, high = fractions(ball.lower), fractions(ball.upper)
+        found.append([min(max(v, a), b) for v, a, b in zip(moved, low, high, strict=True)])
+    return found
+
+
 def fractions(values: np.ndarray) -> Vector:
     """A float64 vector as it is."""
     return [Fraction(v) for v in values.tolist()]
@@ -70,6 +137,19 @@ def nearest(
         finer.run()
         search = finer if finer.best is not None else search
     return _verified(search)
+
+
+def extremes(form: StandardForm, ball: Ball) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The least and greatest value of every pre-activation and output over ``ball``, by layer.
+
+    One pair of linear programs a neuron and feasible prefix of phases: right to about 1e-8.
+    """
+    search = _Extremes(form, ball, OutputCondition(np.zeros((0, form.outputs)), np.zeros(0)), 1.0)
+    search.furthest = ball.radius
+    search.least = [np.full(layer.outputs, np.inf) for layer in (*form.hidden, form.output)]
+    search.most = [-least for least in search.least]
+    search.run()
+    return search.least, search.most
 
 
 def _apply(layer: AffineMap, activations: Sequence[Vector]) -> Vector:
@@ -96,6 +176,7 @@ class _Search:
     scale: float
     value: float = np.inf
     best: tuple[Pattern, np.ndarray] | None = None
+    furthest: float = 1e30
     _norm_rows: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,11 +201,12 @@ class _Search:
         for source, weight in zip(layer.sources, layer.weights, strict=True):
             matrix += _dense(weight) @ values[source][0]
             constant += _dense(weight) @ values[source][1]
+        self._reached(k, rows, constants, matrix, constant)
         if last:
             C = self.condition.matrix
             program = self._program(rows, constants, C @ matrix, C @ constant - self.condition.rhs)
             found = self._solve(program, rows.shape[0], [True] * C.shape[0])
-            if found is not None:
+            if found is not None and self.condition.rhs.size:
                 self.value, self.best = found[0], (pattern, found[1])
             return
         program = self._program(rows, constants, matrix, constant)
@@ -138,6 +220,16 @@ class _Search:
                 np.append(constants, constant * sign),
                 (*pattern, phases),
             )
+
+    def _reached(
+        self,
+        k: int,
+        rows: np.ndarray,
+        constants: np.ndarray,
+        matrix: np.ndarray,
+        constant: np.ndarray,
+    ) -> None:
+        """Layer ``k`` is ``matrix @ d + constant`` where ``rows @ d + constants >= 0``."""
 
     def _phases(
         self, program: LinearProgram, fixed: int, count: int, prefix: list[bool]
@@ -162,7 +254,7 @@ class _Search:
         self._sides = -np.append(constants, offset) / size
         matrix = np.vstack([self._norm_rows, np.hstack([both, np.zeros((size.size, 1))])])
         low = np.append((self.ball.lower - self.ball.centre) / self.scale, 0.0)
-        high = np.append((self.ball.upper - self.ball.centre) / self.scale, 1e30)
+        high = np.append((self.ball.upper - self.ball.centre) / self.scale, self.furthest)
         free = np.full(matrix.shape[0], np.inf)
         cost = np.append(np.zeros(self.form.inputs), 1.0)
         program = LinearProgram(matrix, (-free, free), (low, high), cost)
@@ -184,9 +276,42 @@ class _Search:
                 low[i], high[i] = -np.inf, low[i]
         program.bound_rows(low, high)
         solution = program.solve()
-        if solution is None or solution.objective * self.scale >= self.value:
+        if solution is None or not solution.objective * self.scale < self.value:
             return None
         return solution.objective * self.scale, solution.values[:-1] * self.scale
+
+
+class _Extremes(_Search):
+    """The same walk over all prefixes within the ball, with other objectives."""
+
+    least: list[np.ndarray]
+    most: list[np.ndarray]
+
+    def _reached(
+        self,
+        k: int,
+        rows: np.ndarray,
+        constants: np.ndarray,
+        matrix: np.ndarray,
+        constant: np.ndarray,
+    ) -> None:
+        size = np.maximum(np.abs(rows).max(axis=1, initial=0.0), 1e-300)
+        count = len(self._norm_rows)
+        scaled = np.hstack([rows / size[:, None], np.zeros((size.size, 1))])
+        low = np.concatenate([np.zeros(count), -constants / size])
+        box = self.ball.lower - self.ball.centre, self.ball.upper - self.ball.centre
+        bounds = np.append(box[0], 0.0), np.append(box[1], self.furthest)
+        everything = np.vstack([self._norm_rows, scaled])
+        for i in range(constant.size):
+            for sign in (1.0, -1.0):
+                cost = sign * np.append(matrix[i], 0.0)
+                sides = (low, np.full(low.size, np.inf))
+                solution = LinearProgram(everything, sides, bounds, cost).solve()
+                if solution is None:
+                    continue
+                value = sign * solution.objective + constant[i]
+                self.least[k][i] = min(self.least[k][i], value)
+                self.most[k][i] = max(self.most[k][i], value)
 
 
 def norm_rows(ball: Ball) -> list[list[int]]:

@@ -11,9 +11,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import networkx as nx
 import numpy as np
 
 from marapatch.ball import Ball, Norm
+from marapatch.network.layers import (
+    Abs,
+    Affine,
+    Clip,
+    Concat,
+    Layer,
+    LeakyRelu,
+    MaxPool,
+    Relu,
+    Sum,
+)
 from marapatch.network.network import Network, dense_network
 from marapatch.properties import OutputCondition, Rule, beats
 from marapatch.question import Question
@@ -153,3 +165,28 @@ def _draw(rng: np.random.Generator, kinds: tuple[str, ...]) -> Case | None:
     witnessed = float(sizes_of.min(initial=np.inf))
     condition = beats(target, sizes[-1], Rule.ARGMAX)
     return Case(kind, network, ball.at(ball.whole_box), target, condition, witnessed)
+
+
+def branching_network(rng: np.random.Generator, inputs: int = 3, outputs: int = 2) -> Network:
+    """A residual sum, a maximum over pairs, a leaky branch, an absolute value and a clip, joined."""
+    graph = nx.DiGraph()
+    graph.add_node("input")
+
+    def add(name: str, layer: Layer, *predecessors: str) -> str:
+        graph.add_node(name, layer=layer, inputs=predecessors)
+        graph.add_edges_from((p, name) for p in predecessors)
+        return name
+
+    def affine(name: str, size_in: int, size_out: int, predecessor: str) -> str:
+        weight = rng.normal(size=(size_out, size_in))
+        return add(name, Affine(weight, 0.3 * rng.normal(size=size_out)), predecessor)
+
+    first = add("relu", Relu(), affine("a", inputs, 3, "input"))
+    residual = add("sum", Sum((1.0, -0.3)), affine("b", 3, 4, first), affine("c", inputs, 4, "input"))
+    pooled = add("pool", MaxPool(np.array([[0, 1], [2, 3]])), residual)
+    leaky = add("leaky", LeakyRelu(0.1), affine("d", inputs, 2, "input"))
+    absolute = add("abs", Abs(), affine("e", 2, 2, pooled))
+    clipped = add("clip", Clip(-0.5, 0.7), affine("f", 3, 2, first))
+    joined = add("join", Concat(), pooled, leaky, absolute, clipped)
+    last = affine("g", 8, outputs, joined)
+    return Network(graph, "input", last, (inputs,), (outputs,), np.dtype(np.float64))

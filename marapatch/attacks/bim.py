@@ -64,7 +64,11 @@ class BasicIterativeMethod:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.restarts < 1:
             raise InputError("BasicIterativeMethod: needs steps >= 1 and restarts >= 1")
-        if (self.step_size is not None and self.step_size <= 0.0) or not 0.0 < self.contraction < 1.0 or self.smoothing < 0.0:
+        if (
+            (self.step_size is not None and self.step_size <= 0.0)
+            or not 0.0 < self.contraction < 1.0
+            or self.smoothing < 0.0
+        ):
             raise InputError(
                 "BasicIterativeMethod: needs step_size > 0, 0 < contraction < 1, smoothing >= 0"
             )
@@ -107,7 +111,9 @@ class BasicIterativeMethod:
                 )
                 radius = np.minimum(moved, cap)
             length = size * (0.01 + 0.99 * fall) * radius
-            steps = steps + _step(problem.distance, gradients, length, steps, room, greedy & (soft == 0.0))
+            steps = steps + _step(
+                problem.distance, gradients, length, steps, room, greedy & (soft == 0.0)
+            )
             if k == 0 and random.size:
                 within = (room[0][random], room[1][random])
                 steps[random] = problem.distance.random(generator, radius[random], within)
@@ -127,7 +133,9 @@ def _step(
             move = np.divide(length, scale, where=scale > 0.0, out=np.zeros_like(scale))
             result = gradient * move[:, None]
             if distance is Distance.L1 and greedy.any():
-                down, up = (np.maximum(side[greedy], 0.0) for side in (room[0] + step, room[1] - step))
+                down, up = (
+                    np.maximum(side[greedy], 0.0) for side in (room[0] + step, room[1] - step)
+                )
                 result[greedy] = distance.steepest(gradient[greedy], length[greedy], (down, up))
             return result
         case _:

@@ -95,7 +95,9 @@ class CarliniWagner:
     def _search_constant(self, tracker: Tracker, known: Array) -> None:
         asked, distance = tracker.asked, tracker.asked.distance
         step_size = STEP_SIZES[distance] if self.step_size is None else self.step_size
-        constant = np.full(len(asked), CONSTANTS[distance] if self.constant is None else self.constant)
+        constant = np.full(
+            len(asked), CONSTANTS[distance] if self.constant is None else self.constant
+        )
         # A constant of 1 moves no entry for L1: the distance outweighs the steepest slope.
         failing = np.full(len(asked), 1.0 if distance is Distance.L1 else 1e-3)
         working = np.full(len(asked), inf)
@@ -155,7 +157,9 @@ class CarliniWagner:
             threshold = np.where(late, 1.05 * threshold, threshold)
             threshold = np.minimum(np.where(lost, threshold, scale), scale)
             over = np.sign(steps) * (np.abs(steps) > threshold[:, None])
-            pull = np.where(found, 0.0, constant)[:, None] * _unit(gradients, Distance.LINF) * movable
+            pull = (
+                np.where(found, 0.0, constant)[:, None] * _unit(gradients, Distance.LINF) * movable
+            )
             length = step_size * _fall(k, total) * threshold
             steps = steps + length[:, None] * np.sign(pull - over)
             steps = np.clip(steps, -asked.room[0], asked.room[1])
@@ -163,9 +167,7 @@ class CarliniWagner:
                 return
 
 
-def _scale(
-    tracker: Tracker, known: Array, steps: Array, margins: Array, gradients: Array
-) -> Array:
+def _scale(tracker: Tracker, known: Array, steps: Array, margins: Array, gradients: Array) -> Array:
     """The nearest distance known, or what the linear model at the current point predicts."""
     asked = tracker.asked
     slope = asked.distance.dual(gradients)

@@ -79,7 +79,7 @@ def predicted_radius(problem: Problem, margins: Array, gradients: Array) -> Arra
     default = np.where(np.isfinite(problem.reach), 0.01 * problem.reach, 1.0)
     predicted = np.divide(np.abs(margins), slope, where=known, out=np.array(default))
     tiny = np.finfo(np.float64).tiny
-    return np.minimum(np.maximum(predicted, tiny), problem.reach)
+    return np.asarray(np.minimum(np.maximum(predicted, tiny), problem.reach))
 
 
 def _between(radii: Array, success: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Array:

@@ -113,7 +113,7 @@ class Distance(Enum):
 
     def random(self, generator: Generator, radius: Array, room: Room) -> Array:
         """A random step in the ball and the box: uniform in the ball, then clipped to the box."""
-        shape = np.broadcast_shapes(radius.shape + (1,), room[0].shape)
+        shape = np.broadcast_shapes((*radius.shape, 1), room[0].shape)
         match self:
             case Distance.LINF:
                 step = generator.uniform(-1.0, 1.0, shape)
@@ -146,7 +146,7 @@ def _knapsack(gradient: Array, radius: Array, room: Room) -> Array:
     filled = np.clip(radius[..., None] - before, 0.0, sizes)
     amount = np.empty_like(filled)
     np.put_along_axis(amount, order, filled, axis=-1)
-    return np.copysign(amount, gradient)
+    return np.asarray(np.copysign(amount, gradient))
 
 
 def _scale_to_length(direction: Array, radius: Array, room: Room, at_most: float) -> Array:
@@ -204,4 +204,5 @@ def _soft_threshold_to_length(step: Array, radius: Array, room: Room) -> Array:
         newton = threshold + np.divide(over, slope, where=slope > 0, out=np.full_like(over, np.inf))
         inside = (newton > low) & (newton < high)
         threshold = np.where(done, threshold, np.where(inside, newton, 0.5 * (low + high)))
-    return np.copysign(np.minimum(np.maximum(size - high[..., None], 0.0), limit), step)
+    amount = np.minimum(np.maximum(size - high[..., None], 0.0), limit)
+    return np.asarray(np.copysign(amount, step))

@@ -61,7 +61,9 @@ class Problem:
                 f"{self.form.inputs} inputs"
             )
         if outputs < 2:
-            raise InputError(f"attack: a decision needs 2 outputs or more, the network has {outputs}")
+            raise InputError(
+                f"attack: a decision needs 2 outputs or more, the network has {outputs}"
+            )
         wrong = (self.objective.classes < 0) | (self.objective.classes >= outputs)
         if wrong.any():
             raise InputError(
@@ -82,13 +84,17 @@ class Problem:
 
     @staticmethod
     def of_ball(
-        form: StandardForm, ball: Ball, objective: Objective, dtype: np.dtype[np.floating]
+        form: StandardForm,
+        ball: Ball,
+        objective: Objective,
+        dtype: np.dtype[np.floating],
+        margin: float = 0.0,
     ) -> Problem:
         """One input and its ball, attacked once for every class of ``objective``."""
         centres = np.broadcast_to(ball.centre, (len(objective), ball.centre.size))
         distance, radius = Distance.of(ball.norm), np.array(ball.radius)
         return Problem(
-            form, centres, ball.lower, ball.upper, objective, distance, dtype, radius=radius
+            form, centres, ball.lower, ball.upper, objective, distance, dtype, margin, radius
         )
 
     def __len__(self) -> int:
@@ -104,8 +110,12 @@ class Problem:
         if self.distance is Distance.LINF:
             far = self.radius[:, None]
             # Inward by one step: the distance measured must not exceed the radius.
-            lower = np.maximum(lower, np.minimum(np.nextafter(self.centres - far, inf), self.centres))
-            upper = np.minimum(upper, np.maximum(np.nextafter(self.centres + far, -inf), self.centres))
+            lower = np.maximum(
+                lower, np.minimum(np.nextafter(self.centres - far, inf), self.centres)
+            )
+            upper = np.minimum(
+                upper, np.maximum(np.nextafter(self.centres + far, -inf), self.centres)
+            )
         return _rounded(lower, self.dtype, up=True), _rounded(upper, self.dtype, up=False)
 
     @cached_property
@@ -134,14 +144,17 @@ class Problem:
             return self.form
         return StandardForm(self.form.inputs, self.form.hidden[:-1], self.form.hidden[-1])
 
-    def take(self, rows: Rows) -> Problem:
-        """The problem whose inputs are ``rows`` of this one, in that order; repeats are allowed."""
+    def take(self, rows: Rows, objective: Objective | None = None) -> Problem:
+        """The problem whose inputs are ``rows`` of this one, in that order; repeats are allowed.
+
+        ``objective``: another one for those rows.
+        """
         return replace(
             self,
             centres=self.centres[rows],
             lower=self.lower[rows],
             upper=self.upper[rows],
-            objective=self.objective.take(rows),
+            objective=self.objective.take(rows) if objective is None else objective,
             radius=self.radius[rows],
         )
 
@@ -182,6 +195,10 @@ class AttackResult:
 
     def __len__(self) -> int:
         return int(self.distances.size)
+
+    def take(self, rows: Rows) -> AttackResult:
+        """The results of ``rows``, in that order, without their costs."""
+        return AttackResult(self.inputs[rows], self.distances[rows], self.margins[rows])
 
     def merge(self, other: AttackResult) -> AttackResult:
         """The nearer of two results for each input (this one on ties); the costs add up."""

@@ -35,7 +35,10 @@ class Tracker:
         self._chunk = max(1, _CHUNK // max(problem.form.sizes))
         self._scores = problem.scores
         self._parts = [
-            (slice(i, i + self._chunk), self.asked.objective.take(np.arange(i, min(i + self._chunk, rows.size))))
+            (
+                slice(i, i + self._chunk),
+                self.asked.objective.take(np.arange(i, min(i + self._chunk, rows.size))),
+            )
             for i in range(0, rows.size, self._chunk)
         ]
 
@@ -62,9 +65,9 @@ class Tracker:
     def ascend(self, points: Array, smoothing: Array | None = None) -> tuple[Array, Array, Array]:
         """``points`` snapped, their margins and the margins' gradients; one pass both ways.
 
-        With ``smoothing``, an s >= 0 a row, the slope of a ReLU at z is the logistic function of ``z / (s *
-        mean |z| of its layer)`` instead of a step: the gradient of a softplus network, in which
-        inactive neurons can be seen. Margins are always those of the network itself.
+        With ``smoothing``, an s >= 0 a row, the slope of a ReLU at z is the logistic function of
+        ``z / (s * mean |z| of its layer)`` instead of a step: the gradient of a softplus network,
+        in which inactive neurons can be seen. Margins are always those of the network itself.
         """
         snapped = self.asked.snap(points)
         self._gradients += snapped.shape[0]
@@ -76,9 +79,7 @@ class Tracker:
                 outputs = hidden.pop()
             directions = objective.directions(outputs)
             soft = None if smoothing is None or not smoothing.any() else smoothing[part, None]
-            gradients[part] = self._scores.pullback(
-                [_slopes(z, soft) for z in hidden], directions
-            )
+            gradients[part] = self._scores.pullback([_slopes(z, soft) for z in hidden], directions)
         self._record(snapped, margins)
         return snapped, margins, gradients
 

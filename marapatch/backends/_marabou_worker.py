@@ -128,8 +128,10 @@ def answer(
 def build(core: Any, request: dict[str, Any]) -> Any:
     """The Marabou query of a request.
 
-    ``lower``, ``upper``: bounds, infinite where there is none. ``rows``: a list of rows (sense,
-    variables, coefficients, right-hand side). ``relu``, ``abs``: pairs (input, output). ``or``: disjunctions, each a list of cases, each a list of rows.
+    ``lower``, ``upper``: bounds, infinite where there is none. ``inputs``: variables to mark as
+    the network's inputs. ``rows``: a list of rows (sense, variables, coefficients, right-hand
+    side). ``relu``: pairs (input, output). ``or``: disjunctions, each a list of cases, each a
+    list of rows.
     """
     query = core.InputQuery()
     query.setNumberOfVariables(request["lower"].size)
@@ -145,8 +147,6 @@ def build(core: Any, request: dict[str, Any]) -> Any:
         query.addEquation(equation(core, row))
     for source, output in request["relu"]:
         core.addReluConstraint(query, source, output)
-    for source, output in request["abs"]:
-        core.addAbsConstraint(query, source, output)
     for cases in request["or"]:
         core.addDisjunctionConstraint(
             query, [[equation(core, row) for row in case] for case in cases]

@@ -5,6 +5,7 @@ Reproduced with maraboupy 2.0.0 and avoided here:
 - It renumbers variables while preprocessing and, where an input has a higher number than its
   output, swaps the two ends of a ReLU or absolute value: a wrong ``unsat`` with room to spare. So
   inputs are numbered before outputs.
+- Its absolute value answers a wrong ``unsat`` with room to spare. So ``|x| = 2 relu(x) - x``.
 - Its maximum loses its rows when all inputs but one are eliminated (``sat`` with a wrong
   assignment) and kills the process where inputs are marked. So ``max(a, b) = a + relu(b - a)``.
 - Without marked inputs it sees no layers and propagates no symbolic bounds. So they are marked.
@@ -19,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.query import Query
-from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row, Variable, row
+from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row, Sense, dense_row
 
 Numbers = NDArray[np.int64]
 """Marabou's number of each variable of the query."""
+
+SIDES: tuple[Sense, ...] = ("<=", ">=")
 
 Wire = tuple[str, Numbers, NDArray[np.float64], float]
 """A row as it is sent: sense, variables, coefficients, right-hand side."""
@@ -31,9 +34,9 @@ Wire = tuple[str, Numbers, NDArray[np.float64], float]
 def request_of(query: Query, options: dict[str, Any]) -> tuple[dict[str, Any], Numbers]:
     """The request for ``query`` and Marabou's numbers of its variables.
 
-    Exact. Cost beyond the query: 2 variables, 1 ReLU and 2 rows a further input of a maximum, a
-    third variable where there are more than 2; 1 variable and 2 rows a constraint that closes a
-    cycle.
+    Exact. Cost beyond the query: 1 variable, 1 ReLU and 1 row an absolute value; 2 variables,
+    1 ReLU and 2 rows a second input of a maximum, 1 variable more each input after that; 1
+    variable and 2 rows a ReLU that closes a cycle.
     """
     return _Writer(query).request(options)
 
@@ -43,7 +46,6 @@ class _Writer:
         self.lower, self.upper = query.lower.tolist(), query.upper.tolist()
         self.rows: list[Row] = []
         self.relus: list[tuple[int, int]] = []
-        self.absolutes: list[tuple[int, int]] = []
         self.disjunctions: list[Disjunction] = []
         self.before: list[tuple[int, int]] = []
         self.variables = len(query.names)
@@ -54,7 +56,7 @@ class _Writer:
                 case Relu():
                     self.relus.append((constraint.input, constraint.output))
                 case Abs():
-                    self.absolutes.append((constraint.input, constraint.output))
+                    self.absolute(constraint)
                 case Max():
                     self.maximum(constraint)
                 case Disjunction():
@@ -67,11 +69,17 @@ class _Writer:
 
     def define(self, output: int, terms: dict[int, float]) -> None:
         """``output = sum terms``, output numbered after them."""
-        self.rows.append(row([*terms.items(), (output, -1.0)], "=", 0.0))
+        variables, coefficients = [*terms, output], [*terms.values(), -1.0]
+        self.rows.append(dense_row(variables, coefficients, "=", 0.0))
         self.before += [(x, output) for x in terms]
 
+    def absolute(self, constraint: Abs) -> None:
+        part = self.fresh(0.0)
+        self.relus.append((constraint.input, part))
+        self.define(constraint.output, {part: 2.0, constraint.input: -1.0})
+
     def maximum(self, constraint: Max) -> None:
-        best, *others = constraint.inputs
+        best, *others = map(int, constraint.inputs)
         for i, x in enumerate(others):
             lead, part = self.fresh(), self.fresh(0.0)
             self.define(lead, {x: 1.0, best: -1.0})
@@ -82,7 +90,7 @@ class _Writer:
             best = larger
 
     def request(self, options: dict[str, Any]) -> tuple[dict[str, Any], Numbers]:
-        place = numbering(len(self.lower), [*self.relus, *self.absolutes, *self.before])
+        place = numbering(len(self.lower), [*self.relus, *self.before])
         place = self.break_cycles(place)
         lower, upper = np.empty(place.size), np.empty(place.size)
         lower[place], upper[place] = self.lower, self.upper
@@ -90,17 +98,13 @@ class _Writer:
         def wire(source: Row) -> Wire:
             return source.sense, place[source.variables], source.coefficients, source.rhs
 
-        def pairs(constraints: list[tuple[int, int]]) -> list[tuple[int, int]]:
-            return [(int(place[x]), int(place[y])) for x, y in constraints]
-
         request = {
             "options": options,
             "lower": lower,
             "upper": upper,
             "inputs": self.inputs(place),
             "rows": [wire(r) for r in self.rows],
-            "relu": pairs(self.relus),
-            "abs": pairs(self.absolutes),
+            "relu": [(int(place[x]), int(place[y])) for x, y in self.relus],
             "or": [[[wire(r) for r in case] for case in d.cases] for d in self.disjunctions],
         }
         return request, place[: self.variables]
@@ -110,32 +114,32 @@ class _Writer:
 
         The rows that tie the copy are inequalities: Marabou would merge the two over an equality.
         """
-        for constraints in (self.relus, self.absolutes):
-            for i, (x, y) in enumerate(constraints):
-                if place[x] < place[y]:
-                    continue
-                copy = self.fresh(self.lower[y], self.upper[y])
-                place = np.append(place, place.size)
-                for sense in ("<=", ">="):
-                    self.rows.append(row([(y, 1.0), (copy, -1.0)], sense, 0.0))
-                constraints[i] = (x, copy)
+        for i, (x, y) in enumerate(self.relus):
+            if place[x] < place[y]:
+                continue
+            copy = self.fresh(self.lower[y], self.upper[y])
+            place = np.append(place, place.size)
+            for sense in SIDES:
+                self.rows.append(dense_row([y, copy], [1.0, -1.0], sense, 0.0))
+            self.relus[i] = (x, copy)
         return place
 
     def inputs(self, place: Numbers) -> list[int]:
-        """Marabou's numbers of the variables that no constraint defines.
+        """Marabou's numbers of the variables in use that no constraint defines.
 
-        An equality defines its last variable where that is the input of a ReLU or absolute value
-        or the output of a maximum.
+        An equality of two variables or more defines its last one where that is the input of a ReLU, or the variable
+        that :meth:`define` was called for.
         """
-        piecewise = [*self.relus, *self.absolutes]
-        sources = {x for x, _ in piecewise} | {y for _, y in self.before}
-        defined = {y for _, y in piecewise}
+        sources = {x for x, _ in self.relus} | {y for _, y in self.before}
+        defined = {y for _, y in self.relus}
+        used = {x for x, _ in self.relus}
         for r in self.rows:
-            if r.sense == "=":
+            used.update(r.variables.tolist())
+            if r.sense == "=" and r.variables.size > 1:  # a layer without inputs kills Marabou
                 last = int(r.variables[np.argmax(place[r.variables])])
                 if last in sources:
                     defined.add(last)
-        return sorted(int(place[v]) for v in range(place.size) if v not in defined)
+        return sorted(int(place[v]) for v in used - defined)
 
 
 def numbering(size: int, before: list[tuple[int, int]]) -> Numbers:

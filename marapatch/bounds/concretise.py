@@ -6,8 +6,9 @@ knapsack: with gain g_i = |a_i| and capacity c_i a coordinate,
     max { sum g_i t_i : 0 <= t_i <= c_i, sum t_i <= r }
         = min { s r + sum c_i max(g_i - s, 0) : s >= 0 }
 
-and every s gives a valid bound, so the price s needs no exactness. All results are rounded
-outward: they hold in real arithmetic.
+and every price s gives a valid bound, so s is only searched for, in single precision. A linear
+cut that holds for every input of interest is used the same way, by a price of its own. Whatever
+prices are found, the values returned are rounded outward: they hold in real arithmetic.
 """
 
 from __future__ import annotations
@@ -22,25 +23,26 @@ from marapatch.ball import Ball, Norm
 from marapatch.network.layers import Array
 from marapatch.network.standard_form import gamma
 
-KEPT = 48
-"""How many items of a knapsack are sorted at first."""
+Single = NDArray[np.float32]
+
+PRICE_STEPS = 14
+"""Bisections of a knapsack's price: its error enters the bound only to second order."""
 
 RADIUS_STEPS = 12
+BLOCK = 2_000_000
+"""Entries of the forms that are handled at once: more would leave the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Concretiser:
-    """Linear forms ``a . x + c`` over one ball, restricted to its entries that can change.
-
-    Forms are arrays whose last axis is the network's input.
-    """
+    """Linear forms ``a . x + c`` over one ball; ``a`` (forms, inputs), ``c`` (forms,)."""
 
     ball: Ball
 
     @cached_property
     def room(self) -> tuple[Array, Array]:
-        """How far the box lets each entry go down and up, whatever the radius."""
-        return self.ball.at(float("inf")).reach
+        """How far each entry can go down and up: finite also where the box is not."""
+        return self.ball.reach
 
     @cached_property
     def centre_size(self) -> Array:
@@ -48,130 +50,195 @@ class Concretiser:
         low, high = self.ball.enclosing_box
         return np.maximum(np.abs(low), np.abs(high))
 
-    def minimum(self, a: Array, c: Array, radius: float | Array | None = None) -> Array:
-        """A lower bound on ``min a . x + c``; ``a``: (..., inputs), ``c`` and result: (...).
+    @cached_property
+    def _middle(self) -> Array:
+        """The middle of what the L-infinity ball allows, from the centre."""
+        down, up = self.ball.reach
+        return (up - down) / 2
 
-        ``radius``: a number or an array (...), the ball's own where None (never more than that).
+    @cached_property
+    def _half(self) -> Array:
+        down, up = self.ball.reach
+        return (up + down) / 2
+
+    def minimum(
+        self, a: Array, c: Array, radius: Array | None = None, *, sharp: bool = False
+    ) -> Array:
+        """A lower bound on ``min a . x + c``: (forms,).
+
+        ``radius``: (forms,), each at most the ball's; the ball's where None. ``sharp``: spend
+        more on the last digits.
         """
-        r = np.asarray(self.ball.radius if radius is None else radius)
-        return self._outward(a, c, self._fall(a, r))
+        if self.ball.norm is Norm.L1:
+            r = np.full(c.shape, self.ball.radius) if radius is None else radius
+            price = self._sharp_price(a, r) if sharp else self._price(a, r)
+            return self._outward(a, c, self._fall_l1(a, r, price))
+        if radius is None:
+            return self._outward(a, c, np.abs(a) @ self._half - a @ self._middle)
+        down, up = self.room
+        reach = np.minimum(np.where(a > 0.0, down, up), radius[:, None])
+        return self._outward(a, c, np.einsum("ni,ni->n", np.abs(a), reach))
 
     def minimum_and_minimiser(self, a: Array, c: Array) -> tuple[Array, Array]:
-        """:meth:`minimum` over the ball, and a point of it (up to rounding) where it is taken."""
-        radius = np.asarray(self.ball.radius)
-        down, up = self.room
+        """:meth:`minimum` over the ball, and points (forms, inputs) about where it is taken."""
         if self.ball.norm is Norm.LINF:
-            down, up = np.minimum(down, radius), np.minimum(up, radius)
-            step = np.where(a > 0.0, -down, np.where(a < 0.0, up, 0.0))
-            fall = -np.einsum("...i,...i->...", a, step)
-        else:
-            sack = fill_knapsack(np.abs(a), np.where(a > 0.0, down, up), radius)
-            amount = np.zeros(a.shape)
-            np.put_along_axis(amount, sack.items, sack.amounts, -1)
-            step, fall = -np.sign(a) * amount, sack.value
-        return self._outward(a, c, fall), self.ball.centre + step
+            fall = np.abs(a) @ self._half - a @ self._middle
+            return self._outward(a, c, fall), self._centred - np.sign(a) * self._half
+        radius = np.full(c.shape, self.ball.radius)
+        price = self._sharp_price(a, radius)
+        down, up = self.room
+        step = (a < -price[:, None]) * up - (a > price[:, None]) * down
+        spent = np.abs(step).sum(axis=1)
+        step *= np.minimum(1.0, self.ball.radius / np.maximum(spent, 1e-300))[:, None]
+        return self._outward(a, c, self._fall_l1(a, radius, price)), self.ball.centre + step
+
+    @cached_property
+    def _centred(self) -> Array:
+        return self.ball.centre + self._middle
+
+    def minimum_under_cut(self, a: Array, c: Array, cut: Array, level: Array, steps: int) -> Array:
+        """A lower bound on ``min a . x + c`` over the x of the ball with ``cut . x + level <= 0``.
+
+        ``cut`` (forms, inputs), ``level`` (forms,). By Lagrange: for every price p >= 0 the least
+        value of ``(a + p cut) . x + c + p level`` is such a bound. ``steps`` bisections look for
+        the price at which the minimiser meets the cut with equality.
+        """
+        best = np.empty(c.shape)
+        size = max(1, BLOCK // a.shape[1])
+        for start in range(0, c.size, size):
+            at = slice(start, start + size)
+            best[at] = self._under_cut(a[at], c[at], cut[at], level[at], steps)
+        return best
+
+    def _under_cut(self, a: Array, c: Array, cut: Array, level: Array, steps: int) -> Array:
+        best = self.minimum(a, c)
+        search = _CutSearch(self, a, cut, level)
+        price = search.run(steps)
+        use = np.flatnonzero(price > 0.0)
+        if use.size:
+            p = price[use]
+            mixed = a[use] + p[:, None] * cut[use]
+            value = self.minimum(mixed, c[use] + p * level[use])
+            rounding = gamma(4) * float(self.centre_size.max(initial=0.0))
+            sizes = np.abs(a[use]).sum(axis=1) + p * np.abs(cut[use]).sum(axis=1)
+            value -= rounding * sizes + gamma(4) * np.abs(p * level[use])
+            best[use] = np.maximum(best[use], value)
+        return best
 
     def _outward(self, a: Array, c: Array, fall: Array) -> Array:
         size = np.abs(a) @ (2.0 * self.centre_size)
         value = a @ self.ball.centre + c - fall
         return np.asarray(value - gamma(2 * a.shape[-1]) * (size + np.abs(c)))
 
-    def _fall(self, a: Array, radius: Array) -> Array:
-        """``max -a . d`` over the ball around 0, up to rounding."""
+    def _fall_l1(self, a: Array, radius: Array, price: Array) -> Array:
+        """``max -a . d`` over the L1 ball around 0 by its dual at ``price``, up to rounding."""
         down, up = self.room
-        if self.ball.norm is Norm.L1:
-            return fill_knapsack(np.abs(a), np.where(a > 0.0, down, up), radius).value
-        if radius.ndim == 0:
-            down, up = np.minimum(down, radius), np.minimum(up, radius)
-            return np.asarray(np.abs(a) @ ((up + down) / 2) - a @ ((up - down) / 2))
-        reach = np.where(a > 0.0, down, up)
-        np.minimum(reach, radius[..., None], out=reach)
-        return np.asarray(np.einsum("...i,...i->...", np.abs(a), reach))
+        gain = np.maximum(-a - price[:, None], 0.0) @ up
+        gain += np.maximum(a - price[:, None], 0.0) @ down
+        return np.asarray(price * radius + gain)
+
+    @cached_property
+    def _room32(self) -> tuple[Single, Single]:
+        down, up = self.room
+        return down.astype(np.float32), up.astype(np.float32)
+
+    def _price(self, a: Array, radius: Array) -> Array:
+        """About the knapsack's best price, by form; any price >= 0 is valid."""
+        return self._price32(a.astype(np.float32), radius).astype(np.float64)
+
+    def _sharp_price(self, a: Array, radius: Array) -> Array:
+        """The same, moved onto the gain of the item that no longer fits: the exact optimum."""
+        price = self._price(a, radius)
+        gain = np.abs(a)
+        gain *= gain <= price[:, None] * (1.0 + 2.0**-20)  # the price is in single precision
+        return np.asarray(gain.max(axis=1, initial=0.0))
+
+    def _price32(self, a: Single, radius: Array) -> Single:
+        down, up = self._room32
+        low, high = np.zeros(a.shape[0], np.float32), np.abs(a).max(axis=1, initial=0.0)
+        for _ in range(PRICE_STEPS):
+            price = 0.5 * (low + high)
+            spent = (a < -price[:, None]) @ up + (a > price[:, None]) @ down
+            over = spent > radius
+            low, high = np.where(over, price, low), np.where(over, high, price)
+        return np.asarray(high)
 
     def radius_of(self, a: Array, c: Array) -> Array:
-        """A radius, at most the ball's, up to which ``a . x + c > 0`` is proved: shape (...).
+        """A radius, at most the ball's, up to which ``a . x + c > 0`` is proved: (forms,).
 
         0 where nothing is proved. The least value is convex and decreasing in the radius, so a
         Newton step from a proved radius never passes the root; each step is checked all the same.
         """
         limit = self.ball.radius
-        proved = np.zeros(np.shape(c))
-        value = self.minimum(a, c, proved)
+        proved = np.zeros(c.shape)
+        value = self.minimum(a, c, proved, sharp=True)
         todo = np.flatnonzero(value > 0.0)
-        rows, constants = a.reshape(-1, a.shape[-1]), np.reshape(c, -1)
         for _ in range(RADIUS_STEPS):
             if todo.size == 0:
                 break
-            at = proved.flat[todo]
-            slope = self._slope(rows[todo], at)
-            step = value.flat[todo] / np.maximum(slope, 1e-300)
+            at = proved[todo]
+            with np.errstate(over="ignore"):  # an infinite step is cut to the limit
+                step = value[todo] / np.maximum(self._slope(a[todo], at), 1e-300)
             guess = np.minimum(at + step * (1.0 - 1e-9), limit)
-            new = self.minimum(rows[todo], constants[todo], guess)
+            new = self.minimum(a[todo], c[todo], guess, sharp=True)
             held = new > 0.0
-            proved.flat[todo[held]], value.flat[todo[held]] = guess[held], new[held]
+            proved[todo[held]], value[todo[held]] = guess[held], new[held]
             todo = todo[held & (guess < limit) & (guess - at > 1e-7 * limit)]
         return proved
 
     def _slope(self, a: Array, radius: Array) -> Array:
-        """How fast the least value falls with the radius, just beyond ``radius``; (rows,)."""
+        """How fast the least value falls with the radius, just beyond ``radius``; (forms,)."""
+        if self.ball.norm is Norm.L1:
+            return self._price(a, radius * (1.0 + 1e-6))
         down, up = self.room
-        capacity = np.where(a > 0.0, down, up)
+        free = np.where(a > 0.0, down, up) > radius[:, None]
+        return np.asarray(np.einsum("ni,ni->n", np.abs(a), free))
+
+
+class _CutSearch:
+    """Prices of a cut, by form, by bisection in single precision."""
+
+    def __init__(self, concretiser: Concretiser, a: Array, cut: Array, level: Array) -> None:
+        self.concretiser, self.ball = concretiser, concretiser.ball
+        self.a, self.cut = a.astype(np.float32), cut.astype(np.float32)
+        at_centre = cut @ self.ball.centre + level
         if self.ball.norm is Norm.LINF:
-            return np.asarray(np.einsum("ni,ni->n", np.abs(a), capacity > radius[:, None]))
-        return fill_knapsack(np.abs(a), capacity, radius).price
+            half = concretiser._half.astype(np.float32)
+            self.base = at_centre + cut @ concretiser._middle
+            self.weighted = self.cut * half, self.cut
+        else:
+            down, up = concretiser._room32
+            self.base = at_centre
+            self.weighted = self.cut * up, self.cut * down
 
+    def run(self, steps: int) -> Array:
+        """The price found for each form: 0 where the cut does not bind."""
+        price = np.zeros(self.base.size, np.float32)
+        todo = np.flatnonzero(self._violation(np.arange(self.base.size), price) > 0.0)
+        if not todo.size:
+            return price.astype(np.float64)
+        sizes = np.abs(self.a[todo]).sum(axis=1), np.abs(self.cut[todo]).sum(axis=1)
+        guess = sizes[0] / np.maximum(sizes[1], np.float32(1e-30))
+        low, high = np.zeros(todo.size, np.float32), np.full(todo.size, np.inf, np.float32)
+        for _ in range(steps):
+            over = self._violation(todo, guess) > 0.0
+            low, high = np.where(over, guess, low), np.where(over, high, guess)
+            guess = np.where(np.isinf(high), 4.0 * guess, 0.5 * (low + high)).astype(np.float32)
+        price[todo] = np.where(np.isinf(high), low, guess)
+        return price.astype(np.float64)
 
-@dataclass(frozen=True, eq=False)
-class Knapsack:
-    """``max sum gain * t`` over 0 <= t <= capacity, sum t <= radius; all arrays (..., items kept).
-
-    ``items``: positions of the items of largest gain; ``amounts``: how much of each is taken;
-    ``price`` (...): the gain of the last one taken; ``value`` (...): an upper bound, in the dual
-    form ``price * radius + sum capacity * max(gain - price, 0)``.
-    """
-
-    items: NDArray[np.int64]
-    amounts: Array
-    price: Array
-    value: Array
-
-
-def fill_knapsack(gain: Array, capacity: Array, radius: Array) -> Knapsack:
-    """Solve fractional knapsacks along the last axis; ``radius``: a number or (...).
-
-    Only the :data:`KEPT` items of largest gain are sorted; where they cannot fill the sack, all
-    are. The dual value is valid whatever the price, because items left out gain less than it.
-    """
-    count = gain.shape[-1]
-    kept = min(KEPT, count)
-    radius = np.broadcast_to(radius, gain.shape[:-1])
-    sack = _fill(gain, capacity, radius, kept)
-    if kept < count:
-        short = sack.amounts.sum(axis=-1) < radius * (1.0 - 1e-9)
-        if short.any():
-            whole = _fill(gain[short], capacity[short], radius[short], count)
-            sack.price[short], sack.value[short] = whole.price, whole.value
-            items = np.tile(np.arange(count), (*gain.shape[:-1], 1))
-            amounts = np.zeros(gain.shape)
-            np.put_along_axis(amounts, sack.items, sack.amounts, -1)
-            items[short], amounts[short] = whole.items, whole.amounts
-            return Knapsack(items, amounts, sack.price, sack.value)
-    return sack
-
-
-def _fill(gain: Array, capacity: Array, radius: Array, kept: int) -> Knapsack:
-    items = np.argpartition(gain, gain.shape[-1] - kept, axis=-1)[..., -kept:]
-    gains = np.take_along_axis(gain, items, -1)
-    order = np.argsort(-gains, axis=-1)
-    items = np.take_along_axis(items, order, -1)
-    gains = np.take_along_axis(gains, order, -1)
-    room = np.take_along_axis(capacity, items, -1)
-    filled = np.cumsum(room, axis=-1)
-    amounts = np.clip(radius[..., None] - (filled - room), 0.0, room)
-    last = np.minimum((filled < radius[..., None]).sum(axis=-1), kept - 1)
-    price = np.take_along_axis(gains, last[..., None], -1)[..., 0]
-    if kept == gain.shape[-1]:
-        price = np.where(filled[..., -1] < radius, 0.0, price)  # room for everything
-    excess = np.maximum(gains - price[..., None], 0.0)
-    value = price * radius + np.einsum("...i,...i->...", excess, room)
-    return Knapsack(items, amounts, price, value)
+    def _violation(self, rows: NDArray[np.int64], price: Single) -> Array:
+        """By how much the minimiser at ``price`` violates the cut."""
+        whole = rows.size == self.base.size
+        a, cut = (self.a, self.cut) if whole else (self.a[rows], self.cut[rows])
+        mixed = a + price[:, None] * cut
+        first, second = self.weighted
+        first = first if whole else first[rows]
+        if self.ball.norm is Norm.LINF:
+            return np.asarray(self.base[rows] - np.einsum("ni,ni->n", np.sign(mixed), first))
+        second = second if whole else second[rows]
+        radius = np.full(rows.size, self.ball.radius)
+        knapsack = self.concretiser._price32(mixed, radius)[:, None]
+        rise = np.einsum("ni,ni->n", (mixed < -knapsack).astype(np.float32), first)
+        fall = np.einsum("ni,ni->n", (mixed > knapsack).astype(np.float32), second)
+        return np.asarray(self.base[rows] + rise - fall)

@@ -83,7 +83,9 @@ def _layer_bounds(
 
 def concretise(result: InputForm, concretiser: Concretiser) -> Array:
     """The rigorous least value of every row over the ball: (nodes, rows)."""
-    return np.asarray(concretiser.minimum(result.weights, result.constant - result.error))
+    constant = result.constant - result.error
+    flat = result.weights.reshape(-1, result.weights.shape[2])
+    return concretiser.minimum(flat, constant.reshape(-1)).reshape(constant.shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from marapatch.ball import Ball
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import Concretiser
-from marapatch.bounds.linear import concretise, magnitudes
+from marapatch.bounds.linear import magnitudes
 from marapatch.bounds.relaxation import BackwardPass, InputForm, Relaxation, relax
 from marapatch.network.layers import Array
 from marapatch.network.standard_form import StandardForm
@@ -37,13 +37,19 @@ BLOCK = 2_000_000
 """Entries of the largest array of one backward pass over many neurons."""
 
 
+CUT_STEPS = 4
+"""Prices tried for the condition's own cut when a pre-activation is bounded."""
+
+
 @dataclass(frozen=True, eq=False)
 class Nodes:
     """A batch of sub-problems; arrays have the node as first axis, layers are concatenated.
 
     ``lower``, ``upper``: bounds of the pre-activations of all ReLU layers (nodes, neurons);
     ``phases`` (nodes, neurons); ``alpha``, ``beta`` (nodes, neurons); ``mix`` (nodes, rows of
-    the condition), a convex combination, or zero where the phases alone are refuted.
+    the condition), a convex combination, or zero where the phases alone are refuted. ``cut``
+    (nodes, inputs), ``level`` (nodes,): every input of the node that meets the condition has
+    ``cut . x + level <= 0``: the linear form that a bound of the node, or of one above it, proved.
     """
 
     lower: Array
@@ -52,6 +58,8 @@ class Nodes:
     alpha: Array
     beta: Array
     mix: Array
+    cut: Array
+    level: Array
 
     def __len__(self) -> int:
         return int(self.lower.shape[0])
@@ -132,6 +140,8 @@ class NodeBounder:
             (upper > -lower).astype(np.float64),
             np.zeros(lower.shape),
             np.full((1, rows), 1.0 / rows),
+            np.zeros((1, self.form.inputs)),
+            np.zeros(1),
         )
 
     def lines(self, nodes: Nodes, alpha: Array | None) -> list[Relaxation]:
@@ -149,14 +159,14 @@ class NodeBounder:
         lower, upper = nodes.lower.copy(), nodes.upper.copy()
         lines: list[Relaxation] = []
         for k, span in enumerate(self.spans):
-            if k > 0:
+            if True:
                 stale = (lower[:, span] < 0.0) & (upper[:, span] > 0.0)
                 if after is not None:
-                    stale &= (after < k)[:, None]
+                    stale &= (after < k)[:, None] | (k == 0)
                 node, neuron = np.nonzero(stale)
                 for part in range(0, node.size, self.block):
                     at = slice(part, part + self.block)
-                    low, high = self._pairs(k, node[at], neuron[at], lines)
+                    low, high = self._pairs(k, node[at], neuron[at], lines, nodes)
                     column = span.start + neuron[at]
                     lower[node[at], column] = np.maximum(lower[node[at], column], low)
                     upper[node[at], column] = np.minimum(upper[node[at], column], high)
@@ -169,6 +179,7 @@ class NodeBounder:
         node: NDArray[np.int64],
         neuron: NDArray[np.int64],
         lines: list[Relaxation],
+        nodes: Nodes,
     ) -> tuple[Array, Array]:
         """Bounds of ``neuron[i]`` of layer ``k`` in node ``node[i]``."""
         layer = self.form.hidden[k]
@@ -177,7 +188,14 @@ class NodeBounder:
         unit[np.arange(node.size), 1, neuron] = -1.0
         mine = [line.take(node) for line in lines]
         result = self.passes.run(self.passes.start(layer, unit), k, mine)
-        least = concretise(result, self.concretiser)
+        width = self.form.inputs
+        least = self.concretiser.minimum_under_cut(
+            result.weights.reshape(-1, width),
+            (result.constant - result.error).reshape(-1),
+            np.repeat(nodes.cut[node], 2, axis=0),
+            np.repeat(nodes.level[node], 2),
+            CUT_STEPS,
+        ).reshape(-1, 2)
         return least[:, 0], -least[:, 1]
 
     def form_of(self, nodes: Nodes) -> tuple[InputForm, list[Relaxation]]:
@@ -215,6 +233,7 @@ class NodeBounder:
             nodes = ascent.step(nodes, result, self._flat(result), z, self.condition.slack(outputs))
         weights, constant, _, _ = self.evaluate(best)
         radius = self.concretiser.radius_of(weights, constant)
+        best = replace(best, cut=weights, level=constant)
         return Bounded(best, best_value, radius, score, point)
 
     def _flat(self, result: InputForm) -> Array:

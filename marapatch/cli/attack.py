@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
@@ -27,7 +27,7 @@ from marapatch.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from marapatch.attacks.problem import AttackResult, Problem
+    from marapatch.attacks import AttackResult, Problem
     from marapatch.properties import Rule
     from marapatch.verdict import Witness
 
@@ -64,7 +64,10 @@ def command(
     image: ImageArgument,
     method: Annotated[
         MethodName,
-        typer.Option(help="Fast gradient, basic iterative (PGD), Carlini and Wagner, or all."),
+        typer.Option(
+            help="Fast gradient, basic iterative (PGD), Carlini and Wagner; all: each of "
+            "them, and the three one after the other."
+        ),
     ] = MethodName.ALL,
     norm: Annotated[
         DistanceName, typer.Option(help="How distance is measured.")
@@ -113,7 +116,7 @@ def command(
         raise typer.Exit(0)
     nearest: tuple[float, Witness] | None = None
     for name in MethodName:
-        if name is MethodName.ALL or method not in (name, MethodName.ALL):
+        if method not in (name, MethodName.ALL):
             continue
         result = _run(name, problem, seed, timeout)
         witness = _replayed(given, problem, result, rule) if result.success[0] else None
@@ -145,9 +148,7 @@ def _problem(
     """The question for the attacks; InputError where the classes do not fit."""
     import numpy as np
 
-    from marapatch.attacks.geometry import Distance
-    from marapatch.attacks.objective import Objective
-    from marapatch.attacks.problem import Problem
+    from marapatch.attacks import Distance, Objective, Problem
     from marapatch.errors import InputError
     from marapatch.properties import Rule
 
@@ -182,9 +183,12 @@ def _run(name: MethodName, problem: Problem, seed: int, timeout: float | None) -
     from math import inf
     from time import monotonic
 
-    from marapatch.attacks.bim import BasicIterativeMethod
-    from marapatch.attacks.carlini_wagner import CarliniWagner
-    from marapatch.attacks.fgm import FastGradientMethod
+    from marapatch.attacks import (
+        BasicIterativeMethod,
+        CarliniWagner,
+        Cascade,
+        FastGradientMethod,
+    )
 
     deadline = inf if timeout is None else monotonic() + timeout
     match name:
@@ -192,8 +196,12 @@ def _run(name: MethodName, problem: Problem, seed: int, timeout: float | None) -
             return FastGradientMethod().run(problem, deadline=deadline)
         case MethodName.BIM:
             return BasicIterativeMethod(seed=seed).run(problem, deadline=deadline)
-        case _:
+        case MethodName.CW:
             return CarliniWagner().run(problem, deadline=deadline)
+        case MethodName.ALL:
+            return Cascade(seed=seed).run(problem, deadline=deadline)
+        case _:
+            assert_never(name)
 
 
 def _replayed(given: Given, problem: Problem, result: AttackResult, rule: Rule) -> Witness | None:

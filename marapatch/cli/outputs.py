@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,16 +122,18 @@ def _draw(result: GroundTruth, image: LoadedImage, path: Path) -> None:
 
 
 def _print(result: GroundTruth) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    try:
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    with console.capture() as captured:
         if result.interrupted:
             console.print("interrupted; what is known so far:")
-        console.print(summary(result), markup=False)
+        console.print(summary(result))
         if result.targets:
             console.print(table(result))
         for line in remarks(result):
-            console.print(line, markup=False)
-        console.print(f"{len(result.queries)} queries, {result.seconds:.1f} s", markup=False)
+            console.print(line)
+        console.print(f"{len(result.queries)} queries, {result.seconds:.1f} s")
+    try:
+        sys.stdout.write(captured.get())
         sys.stdout.flush()
-    except BrokenPipeError:
-        sys.stdout = None  # nobody reads: nothing more to say
+    except BrokenPipeError:  # nobody reads on, as under `| head`: the answer is the exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

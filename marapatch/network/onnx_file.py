@@ -78,7 +78,7 @@ def check_node(label: str, node: Any, opset: int) -> None:
     context.opset_imports = {"": opset, "ai.onnx": opset}
     try:
         onnx.checker.check_node(node, context)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise InputError(f"{label} is malformed ({_line(error)}); repair the file") from error
 
 

@@ -39,7 +39,8 @@ class Constant:
     def numbers(self) -> Array:
         """The entries as float64; InputError where one is NaN or infinite."""
         try:
-            array = self.values.astype(np.float64)
+            with np.errstate(invalid="ignore"):  # a signalling NaN; it is refused below
+                array = self.values.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise InputError(f"tensor {self.name!r} does not hold numbers") from error
         if not np.isfinite(array).all():

@@ -55,7 +55,8 @@ def read_onnx(path: str | PathLike[str]) -> Network:
     try:
         return _read(file)
     except (InputError, UnsupportedOperatorError) as error:
-        raise type(error)(f"{file}: {error}") from error
+        line = " ".join(str(error).splitlines())  # names in the file may hold anything
+        raise type(error)(f"{file}: {line}") from error
 
 
 def _read(file: Path) -> Network:

@@ -126,11 +126,13 @@ class StandardForm:
         """The outputs (batch, outputs) at a batch ``x`` of shape (batch, inputs)."""
         return self.pre_activations(x)[1]
 
-    def pullback(self, pattern: Sequence[NDArray[np.bool_]], direction: Array) -> Array:
+    def pullback(
+        self, pattern: Sequence[NDArray[np.bool_]] | Sequence[Array], direction: Array
+    ) -> Array:
         """The gradient of ``direction . output`` by the input where ReLU phases are ``pattern``.
 
-        ``pattern``: per ReLU layer (batch, size) or (size,), True where active. ``direction``:
-        (batch, outputs). Returns (batch, inputs).
+        ``pattern``: per ReLU layer (batch, size) or (size,), True where active, or the slopes
+        that stand in for the phases. ``direction``: (batch, outputs). Returns (batch, inputs).
         """
         gradients: list[Array | None] = [None] * len(self.sizes)
         _accumulate(gradients, self.output, direction)

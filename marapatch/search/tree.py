@@ -39,6 +39,12 @@ ROOT_STEPS = 60
 NODE_STEPS = 10
 """Supergradient steps at the root and at every other node."""
 
+ROOT_ROUNDS = 3
+"""How often the root's bounds are tightened by the cut its own bound proved."""
+
+PROBES = 12
+"""Bisections for a first lower end, by bounds alone."""
+
 MEMORY = 2 << 30
 """Bytes of open nodes beyond which the search goes depth-first."""
 
@@ -99,6 +105,7 @@ class _Tree:
         self.stuck: list[float] = []
         self.count = count()
         self.bounded = 0
+        self.floor = 0.0
         self.target = self._target()
 
     def _target(self) -> float:
@@ -149,9 +156,33 @@ class _Tree:
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
         result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS)
         self.bounded = 1
+        for _ in range(ROOT_ROUNDS):
+            if result.value[0] > 0.0:
+                break
+            result = self.bounder.bound(self.bounder.tighten(result.nodes), ROOT_STEPS)
         self.node_bytes = sum(getattr(result.nodes, f.name).nbytes for f in fields(Nodes)) + 500
-        self._open(result, np.zeros(1))
+        if result.value[0] <= 0.0:
+            self._probe()
+        self._open(result, np.full(1, self.floor))
         self._raise()
+
+    def _probe(self) -> None:
+        """A first lower end: the largest radius that bounds alone refute, by bisection."""
+        low, high = self.bracket.lower, self.target
+        for _ in range(PROBES):
+            if high - low <= max(self.options.tolerance, 0.01 * high) or self.remaining <= 0.0:
+                break
+            radius = 0.5 * (low + high)
+            bounds = linear_bounds(self.question.form, self.question.ball.at(radius))
+            bounder = NodeBounder(self.question.form, bounds, self.question.condition)
+            result = bounder.bound(bounder.root(bounds), NODE_STEPS)
+            refuted = float(result.radius[0])
+            low, high = (
+                (max(radius, refuted), high)
+                if result.value[0] > 0.0
+                else (max(low, refuted), radius)
+            )
+        self.floor = low
 
     def _choose(self) -> list[_Open]:
         """The next nodes to split: those refuted least."""

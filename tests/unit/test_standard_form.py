@@ -135,6 +135,31 @@ def test_evaluation_error_where_rounding_decides_a_phase() -> None:
     assert abs(Fraction(float(outputs[0])) - truth) <= Fraction(float(bound[0]))
 
 
+def test_evaluation_error_where_an_open_phase_spoils_a_cancellation() -> None:
+    """relu(h) - relu(h + 1e-12), h = w x + K - K: while both are active, what h is off by cancels.
+    Where h is computed positive but truly negative, it does not."""
+    K = 1e-13
+    w = np.array([0.7, 1.3, -1.1])
+    network = dense_network(
+        [w[None], np.array([[1.0], [1.0]]), np.array([[1.0, -1.0]])],
+        [np.array([K]), np.array([-K, 1e-12 - K]), np.zeros(1)],
+    )
+    form = network.standard_form
+    rng = np.random.default_rng(0)
+    crossed = 0
+    for _ in range(2000):
+        p, q = rng.random(2)
+        x = np.array([p, q, (w[0] * p + w[1] * q) / -w[2]])
+        truth = sum(v * u for v, u in zip(exact(w), exact(x), strict=True))
+        if not (truth < 0 < form.pre_activations(x[None])[0][1][0, 0]):
+            continue
+        crossed += 1
+        outputs, bound = form.evaluation_error(x)
+        (true,) = evaluate_exactly(network, exact(x))
+        assert abs(Fraction(float(outputs[0])) - true) <= Fraction(float(bound[0]))
+    assert crossed > 10
+
+
 def test_evaluation_error_of_a_deep_network_lets_signs_cancel() -> None:
     rng = np.random.default_rng(5)
     sizes = (20, *(50,) * 7, 3)
@@ -196,6 +221,70 @@ def test_fused_coefficients_stay_within_their_errors(seed: int) -> None:
     truth = [[s * o[0] + v] for o, v in zip(offset, exact(b), strict=True)]
     bias = [[v] for v in exact(form.output.bias)]
     _assert_within(bias, form.output.bias_error[:, None], truth)
+
+
+def test_a_leaky_relu_alone_states_its_rounding() -> None:
+    """0.1 w and 1 - 0.1 are no float64 numbers in general."""
+    A = np.random.default_rng(0).normal(size=(3, 4))
+    sketch = Sketch(4)
+    inner = sketch.add(Affine(A, np.zeros(3)), "input")
+    form = sketch.network(sketch.add(LeakyRelu(0.1), inner), 3).standard_form
+    stored, error = _coefficients(form, 0)
+    truth = [[Fraction(0.1) * w for w in row] for row in exact_matrix(A)]
+    assert stored != truth
+    _assert_within(stored, error, truth)
+    stored, error = _coefficients(form, 1)
+    truth = [[(1 - Fraction(0.1)) * (i == j) for j in range(3)] for i in range(3)]
+    assert stored != truth
+    _assert_within(stored, error, truth)
+
+
+def test_errors_are_carried_through_cancellation() -> None:
+    """C (B A) with B A nearly 0: its error is far above what C times it would suggest."""
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(2, 3)) * 1e6
+    B = rng.normal(size=(1, 2))
+    A[1] = -B[0, 0] * A[0] / B[0, 1]
+    C = np.array([[1.5]])
+    sketch = Sketch(3)
+    last = "input"
+    for weight in (A, B, C):
+        last = sketch.add(Affine(weight, np.zeros(weight.shape[0])), last)
+    stored, error = _coefficients(sketch.network(last, 1).standard_form, 0)
+    truth = _matmul(exact_matrix(C), _matmul(exact_matrix(B), exact_matrix(A)))
+    assert any(abs(a - b) > abs(b) / 2**45 for a, b in zip(stored[0], truth[0], strict=True))
+    _assert_within(stored, error, truth)
+
+
+def test_two_branches_that_cancel_state_their_rounding() -> None:
+    """w x + v x of one source: the sum of the coefficients rounds."""
+    rng = np.random.default_rng(1)
+    A, B = rng.normal(size=(3, 2)), rng.normal(size=(3, 2)) * 1e-3
+    a, b = rng.normal(size=3), rng.normal(size=3) * 1e-3
+    sketch = Sketch(2)
+    branches = [sketch.add(Affine(*pair), "input") for pair in ((A, a), (B, b))]
+    form = sketch.network(sketch.add(Sum((1.0, -1.0)), *branches), 3).standard_form
+    stored, error = _coefficients(form, 0)
+    rows = zip(exact_matrix(A), exact_matrix(B), strict=True)
+    truth = [[p - q for p, q in zip(r, t, strict=True)] for r, t in rows]
+    assert stored != truth
+    _assert_within(stored, error, truth)
+    offsets = [[p - q] for p, q in zip(exact(a), exact(b), strict=True)]
+    bias = [[v] for v in exact(form.output.bias)]
+    assert bias != offsets
+    _assert_within(bias, form.output.bias_error[:, None], offsets)
+
+
+def test_a_clip_states_the_rounding_of_its_shift() -> None:
+    bias = np.random.default_rng(0).normal(size=8)
+    sketch = Sketch(1)
+    inner = sketch.add(Affine(np.ones((8, 1)), bias), "input")
+    form = sketch.network(sketch.add(Clip(-0.3, 0.1), inner), 8).standard_form
+    for layer, bound in zip(form.hidden, (-0.3, 0.1), strict=True):
+        stored = [[v] for v in exact(layer.bias)]
+        truth = [[v - Fraction(bound)] for v in exact(bias)]
+        assert stored != truth
+        _assert_within(stored, layer.bias_error[:, None], truth)
 
 
 def test_a_selection_that_repeats_an_entry_is_not_exact() -> None:

@@ -1,0 +1,78 @@
+"""Ctrl-C and SIGTERM: the bracket so far is printed and written, and no process is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TOKEN = "MARAPATCH_TEST_TOKEN"
+ENOUGH = 60.0
+"""Seconds after which a process that hangs is given up."""
+
+LONG = [
+    *("groundtruth", "example:mnist_3x24", "example:seven", "--norm", "l1", "--target", "0"),
+    *("--tolerance", "1e-9", "--no-bounds", "--backend", "marabou", "--search", "bisection"),
+]
+"""A question that takes many minutes this way."""
+
+
+def left_over(token: str) -> list[str]:
+    """The processes that inherited ``token``, by their command lines."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{TOKEN}={token}".encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue  # it ended meanwhile, or belongs to another user
+    return found
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group"),
+    [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)],
+    ids=["Ctrl-C", "Ctrl-C to the process group, as a terminal sends it", "SIGTERM"],
+)
+def test_an_interrupted_search_reports_what_it_knows(
+    tmp_path: Path, number: signal.Signals, to_group: bool
+) -> None:
+    token = uuid.uuid4().hex
+    command = [sys.executable, "-m", "marapatch", *LONG, "-v", "--json", "w.json", "--out", "w.npy"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, TOKEN: token},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            assert running.stderr is not None
+            while "0 queries" not in (line := running.stderr.readline()):
+                assert line, "it ended before it began to search"
+            assert left_over(token)
+            (os.killpg if to_group else os.kill)(running.pid, number)
+            out, err = running.communicate(timeout=ENOUGH)
+        finally:
+            running.kill()
+    assert running.returncode == 130, err
+    assert left_over(token) == []
+    assert "Traceback" not in err
+    lines = out.splitlines()
+    assert lines[0] == "interrupted; what is known so far:"
+    assert lines[1].startswith("nearest input decided as 0 instead of 7: L1 distance in [")
+    report = json.loads((tmp_path / "w.json").read_text())
+    assert report["interrupted"] is True
+    assert report["status"] == "open"
+    assert report["lower"] <= report["upper"]
+    assert np.load(tmp_path / "w.npy").shape == tuple(report["network"]["input_shape"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["w.json", "w.npy"]

@@ -1,0 +1,397 @@
+"""Bounds hold in real arithmetic: against fractions, linear programs and every phase pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import inf
+
+import exact_optimum as exact
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+from small_networks import KINDS, Case, branching_network, small_case
+
+from marapatch.ball import Ball, Norm
+from marapatch.bounds import concretise, interval, linear, relaxation
+from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.interval import interval_bounds
+from marapatch.bounds.linear import bound_condition, linear_bounds
+from marapatch.errors import ScopeError
+from marapatch.network.network import Network, dense_network
+from marapatch.network.standard_form import StandardForm
+from marapatch.properties import OutputCondition, Rule, beats
+
+BOUNDS = {"interval": interval_bounds, "linear": linear_bounds}
+Bounder = Callable[[StandardForm, Ball], Bounds]
+
+
+def misses(bounds: Bounds, hidden: list[exact.Vector], outputs: exact.Vector) -> Iterator[str]:
+    """Every exact value outside its bounds, described."""
+    pairs = [*zip(bounds.lower, bounds.upper, strict=True), bounds.output]
+    for k, ((low, high), z) in enumerate(zip(pairs, [*hidden, outputs], strict=True)):
+        for j, (a, v, b) in enumerate(zip(low.tolist(), z, high.tolist(), strict=True)):
+            if not Fraction(a) <= v <= Fraction(b):
+                yield f"layer {k} neuron {j}: {float(v)!r} outside [{a!r}, {b!r}]"
+
+
+def radii(case: Case) -> tuple[float, ...]:
+    whole = case.ball.whole_box
+    return 1e-6 * whole, 0.03 * whole, 0.3 * whole, whole, 3.0 * whole
+
+
+@pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_bounds_enclose_the_exact_values(bounder: Bounder, kind: str) -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(12):
+        case = small_case(seed, (kind,))
+        form = case.network.standard_form
+        for radius in radii(case):
+            ball = case.ball.at(radius)
+            bounds = bounder(form, ball)
+            for x in exact.points(ball, rng, 6):
+                assert not list(misses(bounds, *exact.evaluate(form, x)))
+
+
+@pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
+@pytest.mark.parametrize("norm", Norm)
+def test_bounds_of_branching_networks_enclose_the_network_as_defined(
+    bounder: Bounder, norm: Norm
+) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(12):
+        network = branching_network(rng)
+        centre = rng.normal(size=3)
+        ball = Ball(centre, centre - 0.3, centre + 0.2, norm, 10.0 ** rng.uniform(-3, 0))
+        bounds = bounder(network.standard_form, ball)
+        for x in exact.points(ball, rng, 8):
+            outputs = exact.evaluate_network(network, x)
+            hidden, again = exact.evaluate(network.standard_form, x)
+            assert [float(v) for v in outputs] == pytest.approx([float(v) for v in again])
+            assert not list(misses(bounds, hidden, outputs))
+
+
+def cancelling(rng: np.random.Generator, inputs: int, width: int) -> Network:
+    """Sums of terms of 1e8 that cancel to 1e-8: the values are all rounding error of float64."""
+    half = 1e8 * rng.normal(size=(width, inputs))
+    first = np.vstack([half, half + 1e-8 * rng.normal(size=half.shape)])
+    bias = 1e8 * (1.0 + rng.random(width))
+    pairs = np.hstack([np.eye(width), -np.eye(width)])
+    second = np.vstack([pairs, -pairs]) * (1.0 + 2.0**-30)
+    last = rng.normal(size=(2, 2 * width)) * 10.0 ** rng.integers(-8, 9, (2, 2 * width))
+    weights = [first, second, last]
+    return dense_network(weights, [np.append(bias, bias), np.full(2 * width, 1e-8), np.zeros(2)])
+
+
+def cancelling_balls(norm: Norm) -> Iterator[tuple[StandardForm, Ball, np.random.Generator]]:
+    rng = np.random.default_rng(2)
+    for _ in range(25):
+        inputs = int(rng.integers(1, 7))
+        form = cancelling(rng, inputs, int(rng.integers(1, 6))).standard_form
+        centre = rng.uniform(0.0, 1.0, inputs)
+        radius = 10.0 ** rng.uniform(-9, 0)
+        yield form, Ball(centre, np.zeros(inputs), np.ones(inputs), norm, radius), rng
+
+
+@pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
+@pytest.mark.parametrize("norm", Norm)
+def test_rounding_is_outward_where_everything_cancels(bounder: Bounder, norm: Norm) -> None:
+    for form, ball, rng in cancelling_balls(norm):
+        bounds = bounder(form, ball)
+        for x in exact.points(ball, rng, 6):
+            assert not list(misses(bounds, *exact.evaluate(form, x)))
+
+
+@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
+def test_these_networks_do_need_the_rounding_terms(
+    bounder: Bounder, norm: Norm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them the test above fails: so it tests them."""
+    for module in (concretise, interval, relaxation):
+        monkeypatch.setattr(module, "gamma", lambda operations: 0.0)
+    found = 0
+    for form, ball, rng in cancelling_balls(norm):
+        bounds = bounder(form, ball)
+        for x in exact.points(ball, rng, 6):
+            found += len(list(misses(bounds, *exact.evaluate(form, x))))
+    assert found > 5
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_bounds_against_every_phase_pattern(seed: int) -> None:
+    """Linear programs over every feasible prefix of phases give the true ranges."""
+    case = small_case(seed, ("plain",))
+    form = case.network.standard_form
+    ball = case.ball.at(0.2 * case.ball.whole_box)
+    least, most = exact.extremes(form, ball)
+    widths = {}
+    for name, bounder in BOUNDS.items():
+        bounds = bounder(form, ball)
+        pairs = [*zip(bounds.lower, bounds.upper, strict=True), bounds.output]
+        widths[name] = sum(float((high - low).sum()) for low, high in pairs)
+        for (low, high), a, b in zip(pairs, least, most, strict=True):
+            slack = 1e-7 * (1.0 + np.abs(a) + np.abs(b))
+            assert (low <= a + slack).all()
+            assert (high >= b - slack).all()
+        np.testing.assert_allclose(pairs[0], (least[0], most[0]), atol=1e-4)
+    assert widths["linear"] <= widths["interval"]
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_bounds_of_branching_networks_against_every_phase_pattern(norm: Norm) -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(2):
+        form = branching_network(rng, inputs=2).standard_form
+        centre = rng.normal(size=2)
+        ball = Ball(centre, centre - 0.3, centre + 0.2, norm, 0.25)
+        least, most = exact.extremes(form, ball)
+        for bounder in BOUNDS.values():
+            bounds = bounder(form, ball)
+            pairs = [*zip(bounds.lower, bounds.upper, strict=True), bounds.output]
+            for (low, high), a, b in zip(pairs, least, most, strict=True):
+                slack = 1e-7 * (1.0 + np.abs(a) + np.abs(b))
+                assert (low <= a + slack).all()
+                assert (high >= b - slack).all()
+
+
+def exact_minimum(ball: Ball, a: np.ndarray, c: float) -> Fraction:
+    """``min a . x + c`` over ``ball``, by the greedy filling that solves it, in fractions."""
+    gains, centre = exact.fractions(a), exact.fractions(ball.centre)
+    value = Fraction(c) + sum(g * v for g, v in zip(gains, centre, strict=True))
+    rooms = [
+        v - Fraction(low) if g > 0 else Fraction(high) - v
+        for g, v, low, high in zip(gains, centre, ball.lower, ball.upper, strict=True)
+    ]
+    left = Fraction(ball.radius)
+    order = sorted(range(len(gains)), key=lambda i: -abs(gains[i]))
+    for i in order:
+        step = min(rooms[i], Fraction(ball.radius) if ball.norm is Norm.LINF else left)
+        left -= step
+        value -= abs(gains[i]) * step
+    return value
+
+
+def forms(rng: np.random.Generator, norm: Norm) -> Iterator[tuple[Ball, np.ndarray, np.ndarray]]:
+    """Balls with linear forms over them: many inputs, no room, equal gains, all sizes."""
+    for trial in range(60):
+        n = int(rng.choice([1, 2, 5, 49, 130]))
+        centre = rng.uniform(0.0, 1.0, n)
+        room = rng.random((2, n)) * 10.0 ** rng.integers(-6, 1, (2, n)) * (rng.random((2, n)) > 0.2)
+        radius = float(10.0 ** rng.uniform(-6, 1) * (trial % 7 > 0))
+        ball = Ball(centre, centre - room[0], centre + room[1], norm, radius)
+        a = rng.normal(size=(5, n)) * 10.0 ** rng.integers(-8, 9, (5, n))
+        a[1] = np.round(rng.normal(size=n))
+        a[2] = 1.0
+        a[3] = 0.0
+        yield ball, a, rng.normal(size=5) - a @ centre
+
+
+@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("sharp", [False, True])
+def test_the_least_value_of_a_form_is_rigorous_and_close(norm: Norm, sharp: bool) -> None:
+    for ball, a, c in forms(np.random.default_rng(5), norm):
+        found = Concretiser(ball).minimum(a, c, sharp=sharp)
+        for i in range(5):
+            true = exact_minimum(ball, a[i], c[i])
+            assert Fraction(found[i]) <= true
+            assert found[i] >= float(true) - gap(ball, a[i], c[i])
+
+
+def gap(ball: Ball, a: np.ndarray, c: float) -> float:
+    """How far below the least value a bound may lie: the L1 price is found by bisection."""
+    rounding = 1e-12 * float(np.abs(a) @ (np.abs(ball.centre) + ball.radius) + abs(c))
+    price = 1e-3 * float(np.abs(a).max()) * ball.radius if ball.norm is Norm.L1 else 0.0
+    return rounding + price
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_the_least_value_within_a_smaller_radius(norm: Norm) -> None:
+    rng = np.random.default_rng(6)
+    for ball, a, c in forms(rng, norm):
+        smaller = ball.radius * rng.random(5)
+        found = Concretiser(ball).minimum(a, c, smaller)
+        for i in range(5):
+            true = exact_minimum(ball.at(smaller[i]), a[i], c[i])
+            assert Fraction(found[i]) <= true
+            assert found[i] >= float(true) - gap(ball, a[i], c[i])
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_the_greedy_filling_of_this_test_solves_the_linear_program(norm: Norm) -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(30):
+        n = int(rng.integers(1, 8))
+        centre = rng.random(n)
+        ball = Ball(centre, centre - rng.random(n), centre + rng.random(n), norm, 2 * rng.random())
+        a = rng.normal(size=n)
+        down, up = (np.minimum(side, ball.radius) for side in ball.reach)
+        budget = None if norm is Norm.LINF else np.ones((1, 2 * n))
+        result = linprog(
+            np.append(a, -a),
+            A_ub=budget,
+            b_ub=None if budget is None else [ball.radius],
+            bounds=[(0.0, v) for v in (*up, *down)],
+        )
+        expected = float(a @ centre) + result.fun
+        assert float(exact_minimum(ball, a, 0.0)) == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_the_minimiser_is_a_point_of_the_ball_and_the_minimum_a_bound(norm: Norm) -> None:
+    for ball, a, c in forms(np.random.default_rng(8), norm):
+        value, x = Concretiser(ball).minimum_and_minimiser(a, c)
+        if norm is Norm.LINF:  # for L1 only "about where it is taken"
+            size = np.abs(a).sum(axis=1) + np.abs(c)
+            assert (np.abs((a * x).sum(axis=1) + c - value) <= 1e-9 * size).all()
+        assert ((x >= ball.lower - 1e-12) & (x <= ball.upper + 1e-12)).all()
+        for row in x:
+            assert norm.distance(row - ball.centre) <= ball.radius * (1 + 1e-9) + 1e-12
+        for i in range(5):
+            assert Fraction(value[i]) <= exact_minimum(ball, a[i], c[i])
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_a_box_without_end_leaves_the_ball_alone(norm: Norm) -> None:
+    """Patches are asked about a tail whose input has no box."""
+    rng = np.random.default_rng(9)
+    for n in (1, 3, 60):
+        centre = rng.normal(size=n)
+        a, c = rng.normal(size=(4, n)), rng.normal(size=4)
+        a[0] = 0.0
+        open_ball = Ball(centre, centre - inf, centre + inf, norm, 0.7)
+        wide_ball = Ball(centre, centre - 9.0, centre + 9.0, norm, 0.7)
+        for method in ("minimum", "radius_of"):
+            open_value = getattr(Concretiser(open_ball), method)(a, c)
+            wide_value = getattr(Concretiser(wide_ball), method)(a, c)
+            np.testing.assert_allclose(open_value, wide_value, atol=1e-9)
+        value, x = Concretiser(open_ball).minimum_and_minimiser(a, c)
+        assert np.isfinite(x).all()
+        assert (value <= (a * x).sum(axis=1) + c + 1e-9).all()
+
+
+@pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
+@pytest.mark.parametrize("norm", Norm)
+def test_bounds_within_a_box_without_end(bounder: Bounder, norm: Norm) -> None:
+    rng = np.random.default_rng(10)
+    form = small_case(1, ("plain",)).network.standard_form
+    centre = rng.normal(size=form.inputs)
+    ball = Ball(centre, centre - inf, centre + inf, norm, 0.3)
+    bounds = bounder(form, ball)
+    for x in exact.points(Ball(centre, centre - 9.0, centre + 9.0, norm, 0.3), rng, 10):
+        assert not list(misses(bounds, *exact.evaluate(form, x)))
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_a_proved_radius_is_never_too_large(norm: Norm) -> None:
+    useful = 0
+    for ball, a, _ in forms(np.random.default_rng(11), norm):
+        size = np.abs(a).sum(axis=1)
+        for share in (0.0, 1e-9, 1e-3, 0.1, 1.0, 1e9):
+            c = share * size * ball.radius - a @ ball.centre
+            found = Concretiser(ball).radius_of(a, c)
+            assert (found <= ball.radius).all()
+            for i in range(5):
+                if found[i] > 0.0:
+                    assert exact_minimum(ball.at(found[i]), a[i], c[i]) > 0
+                    useful += 1
+                beyond = exact_minimum(ball.at(min(found[i] * 1.001 + 1e-7, ball.radius)), a[i], c[i])
+                assert found[i] == ball.radius or beyond <= 1e-6 * Fraction(size[i] + abs(c[i]))
+    assert useful > 200
+
+
+def test_nothing_is_proved_where_the_form_vanishes_at_the_centre() -> None:
+    ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), Norm.LINF, 0.5)
+    a = np.array([[1.0, -1.0], [0.0, 0.0], [0.0, 0.0]])
+    assert Concretiser(ball).radius_of(a, np.array([0.0, 0.0, -1.0])).tolist() == [0.0] * 3
+
+
+@pytest.mark.parametrize("size", [1.0, 1e9, 1e300])
+def test_a_form_that_does_not_depend_on_the_input_is_proved_everywhere(size: float) -> None:
+    for norm in Norm:
+        ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), norm, 0.5)
+        assert Concretiser(ball).radius_of(np.zeros((1, 2)), np.array([size])).tolist() == [0.5]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_bound_on_a_condition_against_the_exact_optimum(seed: int) -> None:
+    case = small_case(seed)
+    form = case.network.standard_form
+    optimum = exact.nearest(form, case.ball, case.condition, case.witnessed)
+    rng = np.random.default_rng(seed)
+    whole = case.ball.whole_box
+    for radius in (1e-3 * whole, 0.03 * whole, 0.3 * whole, whole):
+        ball = case.ball.at(radius)
+        for bounder in BOUNDS.values():
+            found = bound_condition(form, bounder(form, ball), case.condition)
+            assert found.radius <= radius
+            assert found.worst >= 0.0 or found.radius == radius
+            for x in exact.points(ball, rng, 4):
+                slacks = exact_slack(case.condition, exact.evaluate(form, x)[1])
+                assert min(slacks) <= Fraction(found.worst)
+            if optimum is not None and optimum.exact:
+                assert found.worst >= 0.0 or optimum.distance > Fraction(radius)
+                assert Fraction(found.radius) < optimum.distance
+
+
+def exact_slack(condition: OutputCondition, outputs: exact.Vector) -> list[Fraction]:
+    return [
+        sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) - Fraction(rhs)
+        for row, rhs in zip(condition.matrix.tolist(), condition.rhs.tolist(), strict=True)
+    ]
+
+
+def test_a_condition_that_cannot_be_met_is_refuted_and_one_that_is_met_never() -> None:
+    case = small_case(3, ("plain",))
+    form, ball = case.network.standard_form, case.ball.at(0.1)
+    bounds = linear_bounds(form, ball)
+    n = form.outputs
+    impossible = beats(case.target, n, Rule.ARGMAX, margin=1e6)
+    assert bound_condition(form, bounds, impossible).worst < 0.0
+    assert bound_condition(form, bounds, impossible).radius == 0.1
+    y = case.network.evaluate(ball.centre)[0]
+    met = OutputCondition(np.eye(n), y - 1e-9)
+    assert bound_condition(form, bounds, met).worst >= 0.0
+    assert bound_condition(form, bounds, met).radius == 0.0
+
+
+@pytest.fixture
+def bounds() -> Bounds:
+    case = small_case(0, ("plain",))
+    return linear_bounds(case.network.standard_form, case.ball.at(0.25))
+
+
+def test_bounds_may_be_used_in_their_scope(bounds: Bounds) -> None:
+    ball = bounds.ball
+    bounds.require(ball)
+    bounds.require(ball.at(0.1))
+    smaller = Ball(ball.centre, ball.centre, ball.upper, ball.norm, 0.25)
+    bounds.require(smaller)
+
+
+def test_bounds_are_refused_outside_their_scope(bounds: Bounds) -> None:
+    ball = bounds.ball
+    other = Norm.L1 if ball.norm is Norm.LINF else Norm.LINF
+    moved = np.minimum(ball.centre + 2.0**-40, ball.upper)
+    outside = [
+        ball.at(np.nextafter(0.25, inf)),
+        ball.at(inf),
+        Ball(ball.centre, ball.lower, ball.upper, other, 0.25),
+        Ball(moved, ball.lower, ball.upper, ball.norm, 0.1),
+        Ball(ball.centre, ball.lower - 1e-9, ball.upper, ball.norm, 0.1),
+        Ball(ball.centre, ball.lower, ball.upper + 1e-9, ball.norm, 0.1),
+    ]
+    for refused in outside:
+        with pytest.raises(ScopeError, match=r"radius 0\.25"):
+            bounds.require(refused)
+
+
+def test_bounds_are_frozen_and_finite(bounds: Bounds) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        bounds.lower[0][0] = 0.0
+    unstable = sum(int(u.sum()) for u in bounds.unstable)
+    assert bounds.unstable_count == unstable
+    assert unstable < sum(low.size for low in bounds.lower)
+    assert linear.linear_bounds is linear_bounds
