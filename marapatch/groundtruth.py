@@ -38,6 +38,9 @@ from marapatch_encodings.l1_ball import L1_FORMS, L1Form
 ATTACK_SHARE = 0.2
 """The share of the time that the attacks and their polish may take, at most."""
 
+POLISH_FACTOR = 1.5
+"""Where only the nearest counts, a witness this much farther than the best is not polished."""
+
 ATTACK_SECONDS = 20.0
 """And at most so many seconds."""
 
@@ -245,6 +248,7 @@ class _Task:
         problem = Problem.of_ball(form, self.ball.at(self.ball.whole_box), objective, dtype)
         result = nearest(problem, seed=self.options.seed, seconds=0.5 * seconds)
         order = np.argsort(result.distances)
+        nearest_yet = inf
         for i in order:
             question = self.question(self.targets[i])
             claims = [result.inputs[i].astype(np.float64)] if result.success[i] else []
@@ -253,8 +257,10 @@ class _Task:
             if not witnesses:
                 continue
             witness = min(witnesses, key=lambda w: w.distance)
-            if monotonic() < until:
+            hopeful = not self.nearest_only or witness.distance < POLISH_FACTOR * nearest_yet
+            if hopeful and monotonic() < until:
                 witness = polish(question, witness, until)
+            nearest_yet = min(nearest_yet, witness.distance)
             self.found[self.targets[i]] = Bracket(witness=witness)
 
     def search(self, backend: Backend) -> None:

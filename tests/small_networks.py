@@ -7,7 +7,7 @@ change, neurons that never switch, and sets of solutions thinner than any solver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -27,6 +27,7 @@ from marapatch.network.layers import (
     Sum,
 )
 from marapatch.network.network import Network, dense_network
+from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition, Rule, beats
 from marapatch.question import Question
 from marapatch.replay import Replay
@@ -190,3 +191,25 @@ def branching_network(rng: np.random.Generator, inputs: int = 3, outputs: int = 
     joined = add("join", Concat(), pooled, leaky, absolute, clipped)
     last = affine("g", 8, outputs, joined)
     return Network(graph, "input", last, (inputs,), (outputs,), np.dtype(np.float64))
+
+
+def cancelling(rng: np.random.Generator, inputs: int, width: int) -> Network:
+    """Sums of terms of 1e8 that cancel to 1e-8: the values are all rounding error of float64."""
+    half = 1e8 * rng.normal(size=(width, inputs))
+    first = np.vstack([half, half + 1e-8 * rng.normal(size=half.shape)])
+    bias = 1e8 * (1.0 + rng.random(width))
+    pairs = np.hstack([np.eye(width), -np.eye(width)])
+    second = np.vstack([pairs, -pairs]) * (1.0 + 2.0**-30)
+    last = rng.normal(size=(2, 2 * width)) * 10.0 ** rng.integers(-8, 9, (2, 2 * width))
+    weights = [first, second, last]
+    return dense_network(weights, [np.append(bias, bias), np.full(2 * width, 1e-8), np.zeros(2)])
+
+
+def cancelling_balls(norm: Norm) -> Iterator[tuple[StandardForm, Ball, np.random.Generator]]:
+    rng = np.random.default_rng(2)
+    for _ in range(25):
+        inputs = int(rng.integers(1, 7))
+        form = cancelling(rng, inputs, int(rng.integers(1, 6))).standard_form
+        centre = rng.uniform(0.0, 1.0, inputs)
+        radius = 10.0 ** rng.uniform(-9, 0)
+        yield form, Ball(centre, np.zeros(inputs), np.ones(inputs), norm, radius), rng

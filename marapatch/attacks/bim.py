@@ -20,6 +20,8 @@ Flags = NDArray[np.bool_]
 STEP_SIZES = {Distance.LINF: 0.3, Distance.L2: 0.7, Distance.L1: 0.3}
 """The default first step, as a share of the radius; chosen on MNIST networks."""
 
+import os
+SPREAD=float(os.environ.get('SPREAD','0'))
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -91,6 +93,7 @@ class BasicIterativeMethod:
         greedy = number % 2 == 0
         cap, random = np.array(radius), np.flatnonzero(number >= 2)
         points = np.array(asked.centres)
+        spread = np.where(number >= 2, generator.uniform(0.0, SPREAD, number.size), 0.0)
         for k in range(self.steps):
             fall = 0.5 * (1.0 + cos(pi * k / self.steps))
             soft = smoothing * max(0.0, 1.0 - k / (0.7 * self.steps))
@@ -116,7 +119,9 @@ class BasicIterativeMethod:
             )
             if k == 0 and random.size:
                 within = (room[0][random], room[1][random])
-                steps[random] = problem.distance.random(generator, radius[random], within)
+                far = radius[random] * (reach[random] / radius[random]) ** spread[random]
+                steps[random] = problem.distance.random(generator, far, within)
+                radius[random] = far
             points = asked.centres + problem.distance.project(steps, radius, room)
         result = tracker.result()
         return result if incumbent is None else incumbent.merge(result)

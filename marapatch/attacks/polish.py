@@ -44,18 +44,22 @@ def polish(question: Question, witness: Witness, deadline: float) -> Witness:
 
 
 def confirm(question: Question, here: Region, nearest: Nearest) -> Witness | None:
-    """A replayed witness near the optimum of a region: a little farther, for a strict margin."""
-    witness = question.replay(question.ball.centre + nearest.change)
-    if witness is not None:
-        return witness
+    """A replayed witness near the optimum of a region: a little farther, for a strict margin.
+
+    One that onnxruntime decides alike, in single precision, is preferred where there is one.
+    """
+    first = question.replay(question.ball.centre + nearest.change)
+    if first is not None and first.confirmed is not False:
+        return first
     program = SlackProgram(question, here)
     for loosening in LOOSENING:
         deepest = program.at(nearest.distance * (1.0 + loosening))
         if deepest is not None and deepest.slack > 0.0:
             witness = question.replay(question.ball.centre + deepest.change)
-            if witness is not None:
+            if witness is not None and witness.confirmed is not False:
                 return witness
-    return None
+            first = first or witness
+    return first
 
 
 def _descend(

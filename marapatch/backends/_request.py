@@ -127,8 +127,8 @@ class _Writer:
     def inputs(self, place: Numbers) -> list[int]:
         """Marabou's numbers of the variables in use that no constraint defines.
 
-        An equality of two variables or more defines its last one where that is the input of a ReLU, or the variable
-        that :meth:`define` was called for.
+        An equality of two variables or more defines its last one where that is the input of a
+        ReLU, or the variable that :meth:`define` was called for.
         """
         sources = {x for x, _ in self.relus} | {y for _, y in self.before}
         defined = {y for _, y in self.relus}

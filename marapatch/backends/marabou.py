@@ -61,7 +61,7 @@ class SolveOptions:
         "auto", "largest-interval", "relu-violation", "polarity", "earliest-relu", "pseudo-impact"
     ] = "auto"
 
-    def marabou(self, timeout: float) -> dict[str, str | int | bool]:
+    def marabou(self, timeout: float) -> dict[str, str | float]:
         """The attributes of ``MarabouCore.Options``; its timeout is in whole seconds, 0 is none."""
         return {
             "_verbosity": 0,

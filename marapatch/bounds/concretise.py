@@ -13,6 +13,7 @@ prices are found, the values returned are rounded outward: they hold in real ari
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,7 +30,7 @@ PRICE_STEPS = 14
 """Bisections of a knapsack's price: its error enters the bound only to second order."""
 
 RADIUS_STEPS = 12
-BLOCK = 2_000_000
+BLOCK = 100_000
 """Entries of the forms that are handled at once: more would leave the processor's cache."""
 
 
@@ -69,6 +70,12 @@ class Concretiser:
         ``radius``: (forms,), each at most the ball's; the ball's where None. ``sharp``: spend
         more on the last digits.
         """
+        least = np.empty(c.shape)
+        for at in self._blocks(c.size):
+            least[at] = self._minimum(a[at], c[at], None if radius is None else radius[at], sharp)
+        return least
+
+    def _minimum(self, a: Array, c: Array, radius: Array | None, sharp: bool) -> Array:
         if self.ball.norm is Norm.L1:
             r = np.full(c.shape, self.ball.radius) if radius is None else radius
             price = self._sharp_price(a, r) if sharp else self._price(a, r)
@@ -104,11 +111,13 @@ class Concretiser:
         the price at which the minimiser meets the cut with equality.
         """
         best = np.empty(c.shape)
-        size = max(1, BLOCK // a.shape[1])
-        for start in range(0, c.size, size):
-            at = slice(start, start + size)
+        for at in self._blocks(c.size):
             best[at] = self._under_cut(a[at], c[at], cut[at], level[at], steps)
         return best
+
+    def _blocks(self, forms: int) -> Iterator[slice]:
+        size = max(1, BLOCK // self.ball.centre.size)
+        return (slice(start, start + size) for start in range(0, forms, size))
 
     def _under_cut(self, a: Array, c: Array, cut: Array, level: Array, steps: int) -> Array:
         best = self.minimum(a, c)
@@ -189,7 +198,8 @@ class Concretiser:
     def _slope(self, a: Array, radius: Array) -> Array:
         """How fast the least value falls with the radius, just beyond ``radius``; (forms,)."""
         if self.ball.norm is Norm.L1:
-            return self._price(a, radius * (1.0 + 1e-6))
+            # Not less than the true slope in spite of single precision: else steps overshoot.
+            return self._price(a, radius * (1.0 + 1e-6)) * (1.0 + 2.0**-20)
         down, up = self.room
         free = np.where(a > 0.0, down, up) > radius[:, None]
         return np.asarray(np.einsum("ni,ni->n", np.abs(a), free))

@@ -214,6 +214,11 @@ class NodeBounder:
         constant = result.constant[:, 0] - result.error[:, 0] + lead - 1e-14 * size
         return result.weights[:, 0], constant, result, lines
 
+    def value(self, nodes: Nodes) -> Array:
+        """The least value of each node's form with the multipliers it has: (nodes,)."""
+        weights, constant, _, _ = self.evaluate(nodes)
+        return self.concretiser.minimum(weights, constant)
+
     def bound(self, nodes: Nodes, steps: int) -> Bounded:
         """Improve the multipliers by ``steps`` supergradient steps; keep each node's best."""
         ascent = _Ascent(nodes)

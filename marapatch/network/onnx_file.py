@@ -124,13 +124,19 @@ def shape_of_input(value: Any) -> tuple[int, ...]:
     return (1, *(int(size.dim_value) for size in rest))
 
 
+def type_name(code: int) -> str:
+    """The name of an element type, or its number where it has none."""
+    names = {number: name for name, number in onnx.TensorProto.DataType.items()}
+    return str(names.get(code, code))
+
+
 def dtype_of_input(value: Any) -> np.dtype[np.floating]:
     """The type in which the network takes its input: float32 or float64."""
     code = value.type.tensor_type.elem_type
     if code not in FLOATS:
-        name = onnx.TensorProto.DataType.Name(code)
         raise InputError(
-            f"input {value.name!r} has type {name}; re-export with a float or double input"
+            f"input {value.name!r} has type {type_name(code)}; re-export with a float or double "
+            "input"
         )
     return FLOATS[code]
 

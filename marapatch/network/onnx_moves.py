@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.network.layers import Concat
-from marapatch.network.onnx_file import FLOATS
+from marapatch.network.onnx_file import FLOATS, type_name
 from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tensor, Value
 
 Move = Callable[[NDArray[Any]], NDArray[Any]]
@@ -73,7 +73,7 @@ def cast(builder: Builder, node: Node) -> Tensor:
         positions = tensor.positions if same else None
         return Constant(tensor.values.astype(dtype), tensor.name, positions)
     if target not in FLOATS:
-        raise node.unsupported("to", onnx.TensorProto.DataType.Name(target))
+        raise node.unsupported("to", type_name(target))
     return tensor
 
 

@@ -63,7 +63,7 @@ def _read(file: Path) -> Network:
     model, content = read_model(file)
     opset = check_model(model)
     value, output_name = sole_input(model.graph), sole_output(model.graph)
-    shape = shape_of_input(value)
+    shape, dtype = shape_of_input(value), dtype_of_input(value)
     nodes = _needed(model.graph, output_name)
     builder = Builder(model.graph, nodes, value.name, shape)
     for proto in nodes:
@@ -82,7 +82,7 @@ def _read(file: Path) -> Network:
         output_node=output_node,
         input_shape=shape[1:],
         output_shape=output.shape[1:] if output.shape[:1] == (1,) else output.shape,
-        input_dtype=dtype_of_input(value),
+        input_dtype=dtype,
         source=Source(str(file), hashlib.sha256(content).hexdigest(), "onnx", content),
         notes=tuple(builder.notes),
     )

@@ -39,6 +39,9 @@ ROOT_STEPS = 60
 NODE_STEPS = 10
 """Supergradient steps at the root and at every other node."""
 
+CANDIDATES = 6
+"""Neurons tried at each node before one is split."""
+
 ROOT_ROUNDS = 3
 """How often the root's bounds are tightened by the cut its own bound proved."""
 
@@ -211,7 +214,7 @@ class _Tree:
         if not inner.any():
             return
         nodes, known = nodes.take(inner), known[inner]
-        neuron = np.where(unstable[inner], score[inner] + 1e-12, -1.0).argmax(axis=1)
+        neuron = self._branch(nodes, np.where(unstable[inner], score[inner] + 1e-12, -1.0))
         children = Nodes.stack([nodes.split(neuron, 1), nodes.split(neuron, -1)])
         children = self.bounder.tighten(children, np.tile(self.bounder.layer_of[neuron], 2))
         alive = np.flatnonzero(~children.empty)
@@ -220,6 +223,35 @@ class _Tree:
             return
         result = self.bounder.bound(children.take(alive), NODE_STEPS)
         self._open(result, np.tile(known, 2)[alive])
+        self._look(result.point)
+
+    def _branch(self, nodes: Nodes, score: Array) -> NDArray[np.int64]:
+        """The neuron to split in each node: of the best by ``score``, the one whose two children
+        are refuted best when bounded roughly (the product of both gains)."""
+        tried = np.argsort(-score, axis=1)[:, :CANDIDATES]
+        useful = np.take_along_axis(score, tried, 1) > 0.0
+        rows = np.repeat(np.arange(len(nodes)), tried.shape[1])
+        parents, neuron = nodes.take(rows), tried.ravel()
+        before = self.bounder.value(nodes)[:, None]
+        gains = [
+            np.maximum(
+                self.bounder.value(parents.split(np.where(useful.ravel(), neuron, tried[rows, 0]), s)).reshape(tried.shape)
+                - before,
+                1e-9,
+            )
+            for s in (1, -1)
+        ]
+        merit = np.where(useful, gains[0] * gains[1], -1.0)
+        return np.asarray(tried[np.arange(len(nodes)), merit.argmax(axis=1)])
+
+    def _look(self, points: Array) -> None:
+        """Take the best of ``points`` as a witness, if it meets the condition."""
+        worst = self.question.condition.worst(self.question.form.evaluate(points))
+        best = int(worst.argmax())
+        if worst[best] > 0.0:
+            witness = self.question.replay(points[best])
+            if witness is not None and witness.distance < self.bracket.upper:
+                self._witness(witness)
 
     def _open(self, result: Bounded, known: Array) -> None:
         """Put nodes that are not refuted at the target on the heap."""

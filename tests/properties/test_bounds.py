@@ -10,7 +10,7 @@ import exact_optimum as exact
 import numpy as np
 import pytest
 from scipy.optimize import linprog
-from small_networks import KINDS, Case, branching_network, small_case
+from small_networks import KINDS, Case, branching_network, cancelling_balls, small_case
 
 from marapatch.ball import Ball, Norm
 from marapatch.bounds import concretise, interval, linear, relaxation
@@ -19,7 +19,6 @@ from marapatch.bounds.concretise import Concretiser
 from marapatch.bounds.interval import interval_bounds
 from marapatch.bounds.linear import bound_condition, linear_bounds
 from marapatch.errors import ScopeError
-from marapatch.network.network import Network, dense_network
 from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition, Rule, beats
 
@@ -71,28 +70,6 @@ def test_bounds_of_branching_networks_enclose_the_network_as_defined(
             hidden, again = exact.evaluate(network.standard_form, x)
             assert [float(v) for v in outputs] == pytest.approx([float(v) for v in again])
             assert not list(misses(bounds, hidden, outputs))
-
-
-def cancelling(rng: np.random.Generator, inputs: int, width: int) -> Network:
-    """Sums of terms of 1e8 that cancel to 1e-8: the values are all rounding error of float64."""
-    half = 1e8 * rng.normal(size=(width, inputs))
-    first = np.vstack([half, half + 1e-8 * rng.normal(size=half.shape)])
-    bias = 1e8 * (1.0 + rng.random(width))
-    pairs = np.hstack([np.eye(width), -np.eye(width)])
-    second = np.vstack([pairs, -pairs]) * (1.0 + 2.0**-30)
-    last = rng.normal(size=(2, 2 * width)) * 10.0 ** rng.integers(-8, 9, (2, 2 * width))
-    weights = [first, second, last]
-    return dense_network(weights, [np.append(bias, bias), np.full(2 * width, 1e-8), np.zeros(2)])
-
-
-def cancelling_balls(norm: Norm) -> Iterator[tuple[StandardForm, Ball, np.random.Generator]]:
-    rng = np.random.default_rng(2)
-    for _ in range(25):
-        inputs = int(rng.integers(1, 7))
-        form = cancelling(rng, inputs, int(rng.integers(1, 6))).standard_form
-        centre = rng.uniform(0.0, 1.0, inputs)
-        radius = 10.0 ** rng.uniform(-9, 0)
-        yield form, Ball(centre, np.zeros(inputs), np.ones(inputs), norm, radius), rng
 
 
 @pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)

@@ -270,6 +270,27 @@ def test_integer_inputs_are_refused(tmp_path: Path) -> None:
         read_onnx(save(made, tmp_path))
 
 
+def test_input_types_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    made = model([node("Abs", ["x"], ["y"])], (1, 3), elem_type=109)
+    with pytest.raises(InputError, match="has type 109"):
+        read_onnx(save(made, tmp_path))
+
+
+def test_names_with_line_breaks_give_one_line(tmp_path: Path) -> None:
+    made = model([node("Odd\nOperator", ["x"], ["y"])], (1, 3))
+    with pytest.raises(UnsupportedOperatorError, match="Odd Operator 'y' is not supported"):
+        read_onnx(save(made, tmp_path))
+
+
+def test_names_in_no_encoding_are_refused(tmp_path: Path) -> None:
+    made = model([node("Relu", ["x"], ["y"], slopes=1.0)], (1, 3))
+    content = made.SerializeToString().replace(b"slopes", b"\xfc\xfd\xfepes")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.onnx: "):
+        read_onnx(path)
+
+
 def test_old_operator_sets_are_refused(tmp_path: Path) -> None:
     made = model([node("Relu", ["x"], ["y"])], (1, 3), opset=6)
     with pytest.raises(UnsupportedOperatorError, match="operator set 6 is older than 7"):
