@@ -166,8 +166,13 @@ class GroundTruth:
     interrupted: bool = False
 
     @property
+    def already(self) -> bool:
+        """Whether the image itself is what was asked for: decided otherwise than the label."""
+        return not self.targets
+
+    @property
     def _bracket(self) -> Bracket:
-        if self.decided != self.label:
+        if self.already:
             return Bracket()
         lower = min(t.lower for t in self.targets)
         best = min(self.targets, key=lambda t: t.upper)
@@ -184,7 +189,7 @@ class GroundTruth:
     @property
     def upper(self) -> float:
         """The distance of the nearest witness, or infinity; 0 where the label was wrong."""
-        return 0.0 if self.decided != self.label else self._bracket.upper
+        return 0.0 if self.already else self._bracket.upper
 
     @property
     def evidence(self) -> Evidence:
@@ -194,7 +199,7 @@ class GroundTruth:
     @property
     def witness(self) -> NDArray[np.floating] | None:
         """The input at ``upper``; the image itself where the label was wrong."""
-        if self.decided != self.label:
+        if self.already:
             return self.image
         witness = self._bracket.witness
         return None if witness is None else witness.input
@@ -208,7 +213,7 @@ class GroundTruth:
     def closed(self) -> bool:
         """Whether what was asked is answered to the tolerance: one bracket, or each target's."""
         tolerance = self.options.tolerance
-        if self.decided != self.label or self.nearest_only:
+        if self.already or self.nearest_only:
             return self.upper - self.lower <= tolerance or self.upper == self.lower
         return all(t.bracket.closed(tolerance) for t in self.targets)
 
@@ -330,9 +335,9 @@ def ground_truth(
     ``x``: one input in the network's shape or flat; rounded to the file's input type, and so are
     ``box`` = (lower, upper), numbers or arrays of the input's shape (where None: the network
     file's own box, or else [0, 1]). ``label``: what ``x`` counts as (None: what the network
-    decides); where the network decides otherwise the distance is 0. ``target``: one class, some,
-    or None for all others; the nearest over them is found, with one incumbent for all, or with
-    ``each_target`` every target's own bracket. ``mask``: True where an entry may change.
+    decides); where the network decides otherwise, and as one of the targets, the distance is 0.
+    ``target``: one class, some, or None for all others; the nearest over them is found, with one
+    incumbent for all, or with ``each_target`` every target's own bracket. ``mask``: True where an entry may change.
     ``init``: an input to start from. ``progress``: called as the bracket moves.
 
     A KeyboardInterrupt ends the search; what is known is returned with ``interrupted`` set.
@@ -350,7 +355,8 @@ def ground_truth(
     nearest_only = not each_target
     task = _Task(network, ball, rule, targets, options, nearest_only, progress, started)
     interrupted = False
-    if decided == label:
+    trivial = decided != label and (target is None or decided in targets)
+    if not trivial:
         backend = create(options.backend)
         try:
             start = None if init is None else network.flatten(init)[0]
@@ -367,7 +373,7 @@ def ground_truth(
         norm=norm,
         label=label,
         decided=decided,
-        targets=tuple(task.result(t) for t in targets) if decided == label else (),
+        targets=() if trivial else tuple(task.result(t) for t in targets),
         options=options,
         seconds=monotonic() - started,
         nearest_only=nearest_only,

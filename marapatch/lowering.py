@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from marapatch.ball import Ball, Norm
 from marapatch.bounds.bounds import Bounds
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import AffineMap, StandardForm
+from marapatch.network.standard_form import AffineMap, StandardForm, gamma
 from marapatch.properties import OutputCondition
 from marapatch.query import Assignment, Query
 from marapatch_encodings.l1_ball import L1Form, l1_ball
@@ -36,6 +36,10 @@ SHRINKAGE = 1e-6
 
 WIDENING = 1e-7
 """Bounds of scaled neurons are widened by this, so that a solver's tolerance cannot cut them."""
+
+SETTLED = 1e-8
+"""A scaled pre-activation known up to this is posed by one equality, its error carried on in the
+neuron's output: rounding makes no value exact, and two inequalities hide layers from Marabou."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,15 @@ class _Values:
 
     def plus(self, other: _Values) -> _Values:
         return _Values(self.matrix + other.matrix, self.low + other.low, self.high + other.high)
+
+    @property
+    def size(self) -> Array:
+        """A bound on |entry|, whatever the columns, which lie in [-1, 1] but for the widening."""
+        columns = np.abs(self.matrix).sum(axis=1) * (1.0 + 2.0 * WIDENING)
+        return np.asarray(columns + np.maximum(np.abs(self.low), np.abs(self.high)))
+
+    def widened(self, error: Array) -> _Values:
+        return _Values(self.matrix, self.low - error, self.high + error)
 
     def take(self, keep: NDArray[np.bool_]) -> _Values:
         """Entries not kept become 0."""
@@ -111,7 +124,9 @@ class _Lowering:
     def build(self, condition: OutputCondition) -> Lowered:
         for k, layer in enumerate(self.form.hidden):
             self.values.append(self._relu(k, self._apply(layer)))
-        outputs = self._apply(self.form.output).through(condition.matrix, len(self.columns))
+        y = self._apply(self.form.output)
+        rounding = gamma(2 * y.low.size + 16) * (np.abs(condition.matrix) @ y.size)
+        outputs = y.through(condition.matrix, len(self.columns)).widened(rounding)
         for i, rhs in enumerate(condition.rhs):
             scale = max(np.abs(outputs.matrix[i]).max(initial=0.0), 1e-6)
             bound = float((rhs - outputs.high[i]) / scale) - RELAXATION
@@ -167,7 +182,8 @@ class _Lowering:
         total = _Values(np.zeros((layer.outputs, columns)), layer.bias, layer.bias)
         for source, weight in zip(layer.sources, layer.weights, strict=True):
             total = total.plus(self.values[source].through(weight, columns))
-        return total
+        size, inexact = layer.magnitude([values.size for values in self.values])
+        return total.widened(gamma(2 * layer.terms + 16) * size + inexact)
 
     def _relu(self, k: int, z: _Values) -> _Values:
         """The outputs of ReLU layer ``k``: substituted, widened to an interval, or a variable."""
@@ -188,7 +204,9 @@ class _Lowering:
         matrix = np.zeros((low.size, len(self.columns)))
         matrix[:, :before] = base.matrix
         matrix[chosen, before + np.arange(chosen.size)] = reach[chosen]
-        return _Values(matrix, base.low, base.high)
+        spread = z.high - z.low
+        error = np.where(unstable & (spread <= SETTLED * reach), spread, 0.0)
+        return _Values(matrix, base.low, base.high).widened(error)
 
     def _prescribe(self, z: _Values, phases: NDArray[np.int8]) -> None:
         """Rows that say ``phase * z >= 0``, relaxed like the condition."""
@@ -202,14 +220,17 @@ class _Lowering:
     def _unstable(
         self, z: _Values, j: int, k: int, low: float, high: float, reach: float, before: int
     ) -> None:
-        """Variables b = z / reach and f = relu(b), and the rows that say so."""
+        """Variables b = z / reach and f = relu(b), and the rows that say so.
+
+        Where one equality does, b is z / reach only up to its error, and so is f.
+        """
         a, c = low / reach - WIDENING, high / reach + WIDENING
         b = self.pool.fresh(f"z{k + 1}[{j}]", a, c)
         f = self.pool.fresh(f"a{k + 1}[{j}]", 0.0, c)
         row = np.append(-z.matrix[j, :before] / reach, 1.0)
         variables: Sequence[Variable] = [*self.columns[:before], b]
         least, most = float(z.low[j] / reach), float(z.high[j] / reach)
-        if most - least <= 1e-12:
+        if z.high[j] - z.low[j] <= SETTLED * reach:
             self.constraints.append(dense_row(variables, row, "=", (least + most) / 2))
         else:
             self.constraints.append(dense_row(variables, row, ">=", least))

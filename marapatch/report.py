@@ -44,7 +44,7 @@ DIGITS = 6
 
 def status(result: GroundTruth) -> str:
     """``closed``, ``open``, ``none`` or ``already``: see the module."""
-    if result.decided != result.label:
+    if result.already:
         return "already"
     if result.closed:
         return "none" if result.lower == inf else "closed"
@@ -113,7 +113,7 @@ def dump(report: Mapping[str, Any]) -> bytes:
 def summary(result: GroundTruth) -> str:
     """The answer in one sentence, its numbers rounded so that it stays true."""
     norm = {"linf": "L-inf", "l1": "L1"}[result.norm.value]
-    if result.decided != result.label:
+    if result.already:
         return f"already decided {result.decided}, not {result.label}: the {norm} distance is 0"
     targets = [t.target for t in result.targets]
     goal = f"as {targets[0]}" if len(targets) == 1 else "as another class"

@@ -20,9 +20,7 @@ Flags = NDArray[np.bool_]
 STEP_SIZES = {Distance.LINF: 0.3, Distance.L2: 0.7, Distance.L1: 0.3}
 """The default first step, as a share of the radius; chosen on MNIST networks."""
 
-import os
-SPREAD=float(os.environ.get('SPREAD','0'))
-_TINY = float(np.finfo(np.float64).tiny)
+WIDE=True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,8 @@ class BasicIterativeMethod:
     that falls linearly to 0 over the first 70 % of the steps: a network with few active neurons
     hides from its gradient the neurons that a target needs.
 
-    Restarts run side by side: 0 and 1 start at the input, the others at random points; odd ones
+    Restarts run side by side: 0 and 1 start at the input, the others at random points of balls
+    whose radii are log-uniform between the linear model's radius and the whole box; odd ones
     smooth half as much. Deterministic for a ``seed``. Cost an input: ``steps * restarts``
     gradients.
 
@@ -88,12 +87,13 @@ class BasicIterativeMethod:
         smoothing = self.smoothing * np.where(number % 2 == 1, 0.5, 1.0)
         radius = np.array(reach) if self.search else np.array(asked.radius)
         if incumbent is not None and self.search:
-            radius = np.minimum(radius, incumbent.distances[tracker.rows])
+            known = incumbent.distances[tracker.rows]
+            radius = np.where(number < (2 if WIDE else 99), np.minimum(radius, known), radius)
         size = STEP_SIZES[problem.distance] if self.step_size is None else self.step_size
         greedy = number % 2 == 0
         cap, random = np.array(radius), np.flatnonzero(number >= 2)
         points = np.array(asked.centres)
-        spread = np.where(number >= 2, generator.uniform(0.0, SPREAD, number.size), 0.0)
+        spread = generator.uniform(size=random.size)
         for k in range(self.steps):
             fall = 0.5 * (1.0 + cos(pi * k / self.steps))
             soft = smoothing * max(0.0, 1.0 - k / (0.7 * self.steps))
@@ -103,9 +103,7 @@ class BasicIterativeMethod:
             steps = points - asked.centres
             if self.search:
                 shrink = 0.001 + (self.contraction - 0.001) * fall
-                predicted = problem.distance.measure(steps) + np.abs(margins) / np.maximum(
-                    problem.distance.dual(gradients), _TINY
-                )
+                predicted = tracker.predicted(steps, margins, gradients)
                 found = margins > problem.margin
                 moved = np.where(
                     found,
@@ -117,9 +115,10 @@ class BasicIterativeMethod:
             steps = steps + _step(
                 problem.distance, gradients, length, steps, room, greedy & (soft == 0.0)
             )
-            if k == 0 and random.size:
+            if k == 0:
                 within = (room[0][random], room[1][random])
-                far = radius[random] * (reach[random] / radius[random]) ** spread[random]
+                largest = np.where(np.isfinite(cap[random]), cap[random], 1e3 * radius[random])
+                far = radius[random] ** (1.0 - spread) * largest**spread
                 steps[random] = problem.distance.random(generator, far, within)
                 radius[random] = far
             points = asked.centres + problem.distance.project(steps, radius, room)

@@ -167,13 +167,12 @@ class CarliniWagner:
                 return
 
 
-def _scale(tracker: Tracker, known: Array, steps: Array, margins: Array, gradients: Array) -> Array:
+def _scale(
+    tracker: Tracker, known: Array, steps: Array, margins: Array, gradients: Array
+) -> Array:
     """The nearest distance known, or what the linear model at the current point predicts."""
-    asked = tracker.asked
-    slope = asked.distance.dual(gradients)
-    ahead = np.divide(np.abs(margins), slope, where=slope > 0.0, out=np.zeros_like(slope))
-    predicted = np.minimum(asked.distance.measure(steps) + ahead, asked.reach)
     nearest = np.minimum(tracker.nearest, known)
+    predicted = tracker.predicted(steps, margins, gradients)
     return np.where(np.isfinite(nearest), nearest, predicted)
 
 

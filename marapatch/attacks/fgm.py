@@ -8,7 +8,7 @@ from math import inf
 import numpy as np
 
 from marapatch.attacks.problem import AttackResult, Problem
-from marapatch.attacks.tracker import Tracker
+from marapatch.attacks.tracker import Tracker, predicted_radius
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 
@@ -67,19 +67,6 @@ def first_radii(problem: Problem, margins: Array, gradients: Array, count: int) 
     with np.errstate(divide="ignore", invalid="ignore"):
         radii = lowest[:, None] * (highest / lowest)[:, None] ** share
     return np.where(np.isfinite(radii), radii, 0.0)
-
-
-def predicted_radius(problem: Problem, margins: Array, gradients: Array) -> Array:
-    """The radius at which the linear model at the centre reaches a zero margin, within reach.
-
-    Where the gradient is zero it is a hundredth of the reach, or 1 in an unbounded box.
-    """
-    slope = problem.distance.dual(gradients)
-    known = slope > 0.0
-    default = np.where(np.isfinite(problem.reach), 0.01 * problem.reach, 1.0)
-    predicted = np.divide(np.abs(margins), slope, where=known, out=np.array(default))
-    tiny = np.finfo(np.float64).tiny
-    return np.asarray(np.minimum(np.maximum(predicted, tiny), problem.reach))
 
 
 def _between(radii: Array, success: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Array:

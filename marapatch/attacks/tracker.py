@@ -83,6 +83,11 @@ class Tracker:
         self._record(snapped, margins)
         return snapped, margins, gradients
 
+    def predicted(self, steps: Array, margins: Array, gradients: Array) -> Array:
+        """The distance at which the linear model at a point reaches a zero margin, within reach."""
+        beyond = predicted_radius(self.asked, margins, gradients)
+        return np.minimum(self.asked.distance.measure(steps) + beyond, self.asked.reach)
+
     def result(self) -> AttackResult:
         """The judged nearest successes, with the work by input."""
         found = np.isfinite(self.nearest)
@@ -104,6 +109,19 @@ class Tracker:
         hits = hits[nearer]
         self.nearest[hits] = distances[nearer]
         self.vectors[hits] = snapped[hits]
+
+
+def predicted_radius(problem: Problem, margins: Array, gradients: Array) -> Array:
+    """How far a point is from a zero margin by its linear model, at most the reach of the box.
+
+    Where the gradient is zero it is a hundredth of the reach, or 1 in an unbounded box.
+    """
+    slope = problem.distance.dual(gradients)
+    known = slope > 0.0
+    default = np.where(np.isfinite(problem.reach), 0.01 * problem.reach, 1.0)
+    predicted = np.divide(np.abs(margins), slope, where=known, out=np.array(default))
+    tiny = np.finfo(np.float64).tiny
+    return np.asarray(np.minimum(np.maximum(predicted, tiny), problem.reach))
 
 
 def _slopes(z: Array, smoothing: Array | None) -> Array:

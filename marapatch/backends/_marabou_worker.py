@@ -48,8 +48,14 @@ def main() -> None:
         return
     limit_memory(memory_bytes)
     reply(replies, "ready")
-    while (request := receive(sys.stdin.buffer)) is not None:
-        code, message, values = answer(MarabouCore, request, messages)
+    while True:
+        try:
+            request = receive(sys.stdin.buffer)
+            if request is None:
+                return
+            code, message, values = answer(MarabouCore, request, messages)
+        except MemoryError:
+            code, message, values = "memory", "out of memory", None
         reply(replies, code, message, values)
         if code.lower() not in REUSABLE:
             return
@@ -102,7 +108,7 @@ def answer(
     core: Any, request: dict[str, Any], messages: BinaryIO
 ) -> tuple[str, str, np.ndarray | None]:
     """Build and solve one query: (code, message, values). Codes are Marabou's, or our own:
-    ``invalid``, ``memory``, ``exception``."""
+    ``invalid``, ``exception``."""
     lower, upper = request["lower"], request["upper"]
     if not (lower <= upper).all():  # Marabou answers `sat` to contradictory bounds
         return "invalid", "contradictory bounds", None
@@ -113,8 +119,6 @@ def answer(
         for name, value in request["options"].items():
             setattr(options, name, value)
         code, found, _ = core.solve(build(core, request), options, "")
-    except MemoryError:
-        return "memory", "out of memory", None
     except (RuntimeError, ValueError, TypeError, IndexError) as error:  # all that pybind11 raises
         return "exception", str(error), None
     messages.seek(0)

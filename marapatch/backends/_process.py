@@ -29,7 +29,18 @@ SCRIPT = Path(__file__).with_name("_marabou_worker.py")
 
 
 class WorkerLostError(Exception):
-    """The worker died or answered what is no frame; the message says how."""
+    """The worker died or answered what is no frame; the message says how.
+
+    ``crashed``: it died of its own fault (a segmentation fault and the like).
+    """
+
+    def __init__(self, message: str, *, crashed: bool = False) -> None:
+        super().__init__(message)
+        self.crashed = crashed
+
+
+FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
+"""Signals by which a process dies of its own fault."""
 
 
 class DeadlineError(Exception):
@@ -118,18 +129,9 @@ class Worker:
         self._send(struct.pack("<Q", len(request)) + request, deadline)
         return self._receive(deadline)
 
-    def kill(self) -> int | None:
-        """End the worker's process group, leave no zombie; the exit code it had, if it had one."""
-        code = self._process.poll() if self._creator == os.getpid() else None
+    def kill(self) -> None:
+        """End the worker's process group and leave no zombie."""
         self._end()
-        return code
-
-    def exit_code(self) -> int | None:
-        """The exit code of a worker that has closed its end and must be about to exit."""
-        try:
-            return self._process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            return None
 
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
@@ -140,7 +142,7 @@ class Worker:
             except BlockingIOError:
                 continue
             except BrokenPipeError:
-                raise WorkerLostError(self._obituary()) from None
+                raise self._obituary() from None
 
     def _receive(self, deadline: float) -> Reply:
         text_size, data_size = struct.unpack("<QQ", self._read(16, deadline))
@@ -161,18 +163,22 @@ class Worker:
             except BlockingIOError:
                 continue
             if not part:
-                raise WorkerLostError(self._obituary())
+                raise self._obituary()
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
 
-    def _obituary(self) -> str:
-        code = self.exit_code()
-        if code is None:
-            return "Marabou's process closed its pipe"
-        if code < 0:
-            return f"Marabou's process was ended by signal {signal.Signals(-code).name}"
-        return f"Marabou's process ended with exit code {code}"
+    def _obituary(self) -> WorkerLostError:
+        """What is to be said of a worker that has closed its end and must be about to exit."""
+        try:
+            code = self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            return WorkerLostError("Marabou's process closed its pipe")
+        if code >= 0:
+            return WorkerLostError(f"Marabou's process ended with exit code {code}")
+        return WorkerLostError(
+            f"Marabou's process was ended by {signal.Signals(-code).name}", crashed=-code in FAULTS
+        )
 
 
 def _wait(descriptor: int, event: int, deadline: float) -> None:

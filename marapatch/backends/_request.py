@@ -14,6 +14,7 @@ Reproduced with maraboupy 2.0.0 and avoided here:
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,18 @@ Wire = tuple[str, Numbers, NDArray[np.float64], float]
 """A row as it is sent: sense, variables, coefficients, right-hand side."""
 
 
-def request_of(query: Query, options: dict[str, Any]) -> tuple[dict[str, Any], Numbers]:
+def request_of(
+    query: Query, options: Mapping[str, str | float], *, layers: bool = True
+) -> tuple[dict[str, Any], Numbers]:
     """The request for ``query`` and Marabou's numbers of its variables.
+
+    ``layers``: whether inputs are marked, so that Marabou sees a network.
 
     Exact. Cost beyond the query: 1 variable, 1 ReLU and 1 row an absolute value; 2 variables,
     1 ReLU and 2 rows a second input of a maximum, 1 variable more each input after that; 1
     variable and 2 rows a ReLU that closes a cycle.
     """
-    return _Writer(query).request(options)
+    return _Writer(query).request(options, layers)
 
 
 class _Writer:
@@ -89,7 +94,9 @@ class _Writer:
             self.define(larger, {best: 1.0, part: 1.0})
             best = larger
 
-    def request(self, options: dict[str, Any]) -> tuple[dict[str, Any], Numbers]:
+    def request(
+        self, options: Mapping[str, str | float], layers: bool
+    ) -> tuple[dict[str, Any], Numbers]:
         place = numbering(len(self.lower), [*self.relus, *self.before])
         place = self.break_cycles(place)
         lower, upper = np.empty(place.size), np.empty(place.size)
@@ -99,10 +106,10 @@ class _Writer:
             return source.sense, place[source.variables], source.coefficients, source.rhs
 
         request = {
-            "options": options,
+            "options": dict(options),
             "lower": lower,
             "upper": upper,
-            "inputs": self.inputs(place),
+            "inputs": self.inputs(place) if layers else [],
             "rows": [wire(r) for r in self.rows],
             "relu": [(int(place[x]), int(place[y])) for x, y in self.relus],
             "or": [[[wire(r) for r in case] for case in d.cases] for d in self.disjunctions],

@@ -47,6 +47,13 @@ STATUS_MAP: dict[str, type[Candidate] | type[Infeasible] | type[Undecided]] = {
 REUSABLE = frozenset({"sat", "unsat", "timeout", "unknown"})
 """After any other code the worker is replaced: Marabou's global state is not trusted then."""
 
+OURS = frozenset({"late", "lost", "crashed"})
+"""Codes that :meth:`MarabouBackend._ask` gives itself."""
+
+RETRIED = frozenset({"crashed", "exception", "error"})
+"""After these the query is asked once more, without layers: seeing layers in a query of odd form
+(such as an input that turns out to be fixed) makes Marabou throw or crash."""
+
 
 @dataclass(frozen=True, slots=True)
 class SolveOptions:
@@ -133,61 +140,67 @@ class MarabouBackend:
         """Ask Marabou; the answer comes at most ``grace_seconds`` after ``timeout`` seconds
         (starting the worker, where that is needed, is not counted)."""
         check_timeout(timeout)
+        deadline = time.monotonic() + timeout
         reduced = reduce(query)
         if reduced is None:
             return Infeasible()
         if not reduced.names:
             return Candidate(np.zeros(0))
-        request, place = request_of(reduced, self.options.marabou(timeout))
-        payload = pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
         if not self._lock.acquire(timeout=timeout):
             return Undecided(f"timeout: another query kept Marabou busy for {timeout:g} s")
         try:
-            return self._interpret(reduced, place, self._ask(payload, timeout))
+            reply, place = self._ask(reduced, deadline, layers=True)
+            if reply.code.lower() in RETRIED and time.monotonic() < deadline:
+                reply, place = self._ask(reduced, deadline, layers=False)
         finally:
             self._lock.release()
+        return interpret(reduced, place, reply)
 
-    def _ask(self, request: bytes, timeout: float) -> Reply | Undecided:
+    def _ask(self, query: Query, deadline: float, *, layers: bool) -> tuple[Reply, Numbers]:
+        """Marabou's reply, or one of our own codes: ``late``, ``lost``, ``crashed``."""
         if self._worker is None or not self._worker.usable:
+            before = time.monotonic()
             self._discard()
             self._worker = Worker(self.memory_bytes)
+            deadline += time.monotonic() - before
+        options = self.options.marabou(deadline - time.monotonic())
+        request, place = request_of(query, options, layers=layers)
+        payload = pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
         try:
-            reply = self._worker.exchange(request, time.monotonic() + timeout + self.grace_seconds)
+            reply = self._worker.exchange(payload, deadline + self.grace_seconds)
         except DeadlineError:
-            self._discard()
-            return Undecided(f"timeout: Marabou was killed {self.grace_seconds:g} s after "
-                             f"its {timeout:g} s")  # fmt: skip
+            late = f"timeout: Marabou was killed {self.grace_seconds:g} s after its time"
+            reply = Reply("late", late, np.zeros(0))
         except WorkerLostError as error:
-            self._discard()
-            return Undecided(str(error))
+            reply = Reply("crashed" if error.crashed else "lost", str(error), np.zeros(0))
         except BaseException:  # such as KeyboardInterrupt: leave no process behind
             self._discard()
             raise
         if reply.code.lower() not in REUSABLE:
             self._discard()
-        return reply
+        return reply, place
 
     def _discard(self) -> None:
         if self._worker is not None:
             self._worker.kill()
             self._worker = None
 
-    def _interpret(self, query: Query, place: Numbers, reply: Reply | Undecided) -> Answer:
-        if isinstance(reply, Undecided):
-            return reply
-        kind = STATUS_MAP.get(reply.code.lower(), Undecided)
-        if kind is Candidate:
-            return candidate(query, place, reply)
-        if kind is Infeasible:
-            i = narrow(query)
-            if i is None:
-                return Infeasible()
-            return Undecided(
-                f"Marabou said unsat, but variable {query.names[i]!r} has the range "
-                f"[{query.lower[i]:.17g}, {query.upper[i]:.17g}], below {NARROW:g}, which it "
-                "fixes to one value; scale the variable or fix it"
-            )
-        return Undecided(explain(query, reply))
+
+def interpret(query: Query, place: Numbers, reply: Reply) -> Answer:
+    """What a reply says of ``query``, whose variables have the numbers ``place`` in it."""
+    kind = STATUS_MAP.get(reply.code.lower(), Undecided)
+    if kind is Candidate:
+        return candidate(query, place, reply)
+    if kind is Infeasible:
+        i = narrow(query)
+        if i is None:
+            return Infeasible()
+        return Undecided(
+            f"Marabou said unsat, but variable {query.names[i]!r} has the range "
+            f"[{query.lower[i]:.17g}, {query.upper[i]:.17g}], below {NARROW:g}, which it fixes to "
+            "one value; scale the variable or fix it"
+        )
+    return Undecided(explain(query, reply))
 
 
 def narrow(query: Query) -> int | None:
@@ -216,6 +229,8 @@ def explain(query: Query, reply: Reply) -> str:
     code = reply.code.lower()
     if code == "timeout":
         return "timeout: Marabou gave up"
+    if code in OURS:
+        return reply.message
     reason = f"Marabou answered {reply.code}"
     if reply.message:
         reason += f" ({' '.join(reply.message.split())})"

@@ -131,7 +131,9 @@ class NodeBounder:
 
     def root(self, bounds: Bounds) -> Nodes:
         """The whole problem as one node."""
-        lower, upper = np.concatenate(bounds.lower)[None], np.concatenate(bounds.upper)[None]
+        none = np.zeros(0)  # a linear network has no ReLU layer
+        lower = np.concatenate([none, *bounds.lower])[None]
+        upper = np.concatenate([none, *bounds.upper])[None]
         rows = self.condition.rhs.size
         return Nodes(
             lower,
@@ -248,12 +250,14 @@ class NodeBounder:
             np.zeros((count, span.stop - span.start)) if c is None else c[:, 0]
             for c, span in zip(result.coefficients, self.spans, strict=True)
         ]
-        return np.concatenate(parts, axis=1)
+        return np.concatenate([np.zeros((count, 0)), *parts], axis=1)
 
     def _score(self, result: InputForm, lines: list[Relaxation]) -> Array:
         """What each neuron's relaxation costs the bound: the offset its upper line adds, or
         what its lower line gives away at the ends of its interval."""
         coefficients = self._flat(result)
+        if not lines:
+            return coefficients
         intercept = np.concatenate([line.upper_intercept for line in lines], axis=1)
         return np.asarray(np.maximum(-coefficients, 0.25 * coefficients) * intercept)
 
@@ -268,6 +272,7 @@ class NodeBounder:
             above = line.upper_slope * z + line.upper_intercept
             activations.append(np.where(chosen >= 0.0, line.lower_slope * z, above))
             hidden.append(z)
+        hidden = [np.zeros((x.shape[0], 0)), *hidden]
         return np.concatenate(hidden, axis=1), self.form.output(activations)
 
 

@@ -18,6 +18,7 @@ from math import inf
 from time import monotonic
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marapatch.attacks.polish import confirm, polish
 from marapatch.backends.base import Backend, Infeasible
@@ -213,7 +214,7 @@ class _Tree:
             self._leaf(nodes.take(np.array([i])), float(known[i]))
         if not inner.any():
             return
-        nodes, known = nodes.take(inner), known[inner]
+        nodes, known = nodes.take(np.flatnonzero(inner)), known[inner]
         neuron = self._branch(nodes, np.where(unstable[inner], score[inner] + 1e-12, -1.0))
         children = Nodes.stack([nodes.split(neuron, 1), nodes.split(neuron, -1)])
         children = self.bounder.tighten(children, np.tile(self.bounder.layer_of[neuron], 2))
@@ -233,15 +234,11 @@ class _Tree:
         rows = np.repeat(np.arange(len(nodes)), tried.shape[1])
         parents, neuron = nodes.take(rows), tried.ravel()
         before = self.bounder.value(nodes)[:, None]
-        gains = [
-            np.maximum(
-                self.bounder.value(parents.split(np.where(useful.ravel(), neuron, tried[rows, 0]), s)).reshape(tried.shape)
-                - before,
-                1e-9,
-            )
-            for s in (1, -1)
-        ]
-        merit = np.where(useful, gains[0] * gains[1], -1.0)
+        neuron = np.where(useful.ravel(), neuron, tried[rows, 0])
+        merit = np.where(useful, 1.0, -1.0)
+        for phase in (1, -1):
+            after = self.bounder.value(parents.split(neuron, phase)).reshape(tried.shape)
+            merit *= np.maximum(after - before, 1e-9)
         return np.asarray(tried[np.arange(len(nodes)), merit.argmax(axis=1)])
 
     def _look(self, points: Array) -> None:

@@ -59,14 +59,24 @@ def extension(lowered: Lowered, form: StandardForm, bounds: Bounds, x: exact.Vec
             effect = lowered.decode(np.eye(size)[v]) - at_zero
             j = int(np.argmax(np.abs(effect)))
             share = float((x[j] - Fraction(bounds.ball.centre[j])) / Fraction(bounds.ball.radius))
+            if kind == "u":  # a direction with next to no room is an error interval instead
+                share = max(share, 0.0) if query.lower[v] == 0.0 else share
+                share = min(share, 0.0) if query.upper[v] == 0.0 else share
             values[v] = {"u": share, "p": max(share, 0.0), "m": max(-share, 0.0)}[kind]
         elif kind.startswith("z"):
             k, j = int(kind[1:]) - 1, int(name[len(kind) + 1 : -1])
             reach = max(-bounds.lower[k][j], bounds.upper[k][j])
             values[v] = float(hidden[k][j] / Fraction(reach))
+    settled = {int(r.variables[-1]): r for r in query.rows if r.sense == "="}
     for constraint in query.piecewise:
         match constraint:
             case Relu(input=a, output=b):
+                if a in settled:  # its value up to an error that the query carries on
+                    r = settled[a]
+                    assert r.coefficients[-1] == 1.0
+                    implied = r.rhs - r.coefficients[:-1] @ values[r.variables[:-1]]
+                    assert abs(implied - values[a]) <= 1e-8
+                    values[a] = implied
                 values[b] = max(values[a], 0.0)
             case Abs(input=a, output=b):
                 values[b] = abs(values[a])
