@@ -77,6 +77,10 @@ class LinearProgram:
         """Change the bounds of all rows."""
         self._highs.changeRowsBounds(self._rows.size, self._rows, lower, upper)
 
+    def change(self, row: int, column: int, value: float) -> None:
+        """Change one coefficient."""
+        self._highs.changeCoeff(row, column, value)
+
     def solve(self, timeout: float = inf) -> Solution | None:
         """The optimum, or None where HiGHS found none in time (infeasible, or out of time)."""
         if timeout < inf:

@@ -93,16 +93,18 @@ def lower(
     condition: OutputCondition,
     l1_form: L1Form = "split",
     phases: Sequence[NDArray[np.int8]] | None = None,
+    relaxation: float = RELAXATION,
 ) -> Lowered:
     """The query "is there an input of ``ball`` that meets ``condition``?", relaxed by rho.
 
     ``bounds`` must hold on ``ball`` (:class:`~marapatch.errors.ScopeError` otherwise).
     ``phases``: per ReLU layer, +1 or -1 where the phase of a neuron is prescribed (``bounds`` may
-    rely on that), 0 elsewhere. Over-approximates: ``unsat`` says that no input of the ball meets
-    the condition (and the phases), ``sat`` says nothing until the decoded input was replayed.
+    rely on that), 0 elsewhere. ``relaxation``: rho >= 0. Over-approximates: ``unsat`` says that
+    no input of the ball meets the condition (and the phases), ``sat`` says nothing until the
+    decoded input was replayed.
     """
     bounds.require(ball)
-    return _Lowering(form, bounds, ball, l1_form, phases).build(condition)
+    return _Lowering(form, bounds, ball, l1_form, phases, relaxation).build(condition)
 
 
 class _Lowering:
@@ -113,8 +115,10 @@ class _Lowering:
         ball: Ball,
         l1_form: L1Form,
         phases: Sequence[NDArray[np.int8]] | None,
+        relaxation: float,
     ) -> None:
         self.form, self.bounds, self.ball, self.phases = form, bounds, ball, phases
+        self.relaxation = relaxation
         self.pool = VariablePool()
         self.constraints: list[Constraint] = []
         self.columns: list[Variable] = []
@@ -129,7 +133,7 @@ class _Lowering:
         outputs = y.through(condition.matrix, len(self.columns)).widened(rounding)
         for i, rhs in enumerate(condition.rhs):
             scale = max(np.abs(outputs.matrix[i]).max(initial=0.0), 1e-6)
-            bound = float((rhs - outputs.high[i]) / scale) - RELAXATION
+            bound = float((rhs - outputs.high[i]) / scale) - self.relaxation
             self.constraints.append(self._row(outputs.matrix[i] / scale, ">=", bound))
         query = Query.of(self.pool, self.constraints)
         matrix, constant = self.values[0].matrix, self.values[0].low
@@ -215,7 +219,7 @@ class _Lowering:
             scale = max(np.abs(z.matrix[j]).max(initial=0.0), 1e-6)
             most = float(z.high[j] if sign > 0.0 else -z.low[j])
             row = sign * z.matrix[j] / scale
-            self.constraints.append(self._row(row, ">=", -most / scale - RELAXATION))
+            self.constraints.append(self._row(row, ">=", -most / scale - self.relaxation))
 
     def _unstable(
         self, z: _Values, j: int, k: int, low: float, high: float, reach: float, before: int

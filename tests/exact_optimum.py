@@ -178,9 +178,12 @@ class _Search:
     best: tuple[Pattern, np.ndarray] | None = None
     furthest: float = 1e30
     _norm_rows: np.ndarray = field(init=False)
+    _span: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._norm_rows = np.array(norm_rows(self.ball), dtype=float)
+        room = np.maximum(self.ball.upper - self.ball.centre, self.ball.centre - self.ball.lower)
+        self._span = float(np.minimum(room, min(self.value, 1e30)).sum() / self.scale)
 
     def run(self) -> None:
         identity = np.eye(self.form.inputs), np.array(self.ball.centre)
@@ -248,17 +251,19 @@ class _Search:
     ) -> LinearProgram:
         """Rows in the order: norm, decided phases, then ``new`` (switched on by :meth:`_solve`)."""
         both = np.vstack([rows, new]) * self.scale
-        size = np.abs(both).max(axis=1)
+        # A row whose constant decides it must not hide within the tolerance: scale it up too.
+        offsets = np.append(constants, offset)
+        size = np.maximum(np.abs(both).max(axis=1), np.abs(offsets) / self._span)
         size = np.where(size > 0.0, size, 1.0)
         both = both / size[:, None]
-        self._sides = -np.append(constants, offset) / size
+        sides = -offsets / size
         matrix = np.vstack([self._norm_rows, np.hstack([both, np.zeros((size.size, 1))])])
         low = np.append((self.ball.lower - self.ball.centre) / self.scale, 0.0)
         high = np.append((self.ball.upper - self.ball.centre) / self.scale, self.furthest)
         free = np.full(matrix.shape[0], np.inf)
         cost = np.append(np.zeros(self.form.inputs), 1.0)
         program = LinearProgram(matrix, (-free, free), (low, high), cost)
-        program.sides = self._sides  # type: ignore[attr-defined]  # kept with its program
+        program.sides = sides  # type: ignore[attr-defined]  # kept with its program
         return program
 
     def _solve(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 import networkx as nx
@@ -59,8 +60,7 @@ class Case:
 
 def plain(rng: np.random.Generator, sizes: tuple[int, ...]) -> Weights:
     """He-initialised weights, small biases."""
-    pairs = zip(sizes, sizes[1:], strict=False)
-    weights = [rng.normal(size=(b, a)) * np.sqrt(2.0 / a) for a, b in pairs]
+    weights = [rng.normal(size=(b, a)) * np.sqrt(2.0 / a) for a, b in pairwise(sizes)]
     return weights, [0.2 * rng.normal(size=w.shape[0]) for w in weights]
 
 
@@ -115,14 +115,16 @@ BOXES = ("inside", "edge", "masked", "wide")
 box so wide that it does not cut the ball."""
 
 
-def _scaled(weights: list[np.ndarray], biases: list[np.ndarray], scales: list[np.ndarray]) -> Weights:
+def _scaled(
+    weights: list[np.ndarray], biases: list[np.ndarray], scales: list[np.ndarray]
+) -> Weights:
     pairs = zip(weights, biases, scales, strict=True)
     parts = [(w * s, b * s[:, 0]) for w, b, s in pairs]
     return [w for w, _ in parts], [b for _, b in parts]
 
 
 def small_case(seed: int, kinds: tuple[str, ...] = tuple(KINDS)) -> Case:
-    """The question number ``seed``, always the same; the target is reachable if sampling says so."""
+    """The question number ``seed``, always the same one."""
     for attempt in range(50):
         case = _draw(np.random.default_rng((seed, attempt)), kinds)
         if case is not None:
@@ -169,7 +171,7 @@ def _draw(rng: np.random.Generator, kinds: tuple[str, ...]) -> Case | None:
 
 
 def branching_network(rng: np.random.Generator, inputs: int = 3, outputs: int = 2) -> Network:
-    """A residual sum, a maximum over pairs, a leaky branch, an absolute value and a clip, joined."""
+    """A residual sum, a maximum over pairs, a leaky branch, an absolute value, a clip."""
     graph = nx.DiGraph()
     graph.add_node("input")
 
@@ -183,7 +185,9 @@ def branching_network(rng: np.random.Generator, inputs: int = 3, outputs: int = 
         return add(name, Affine(weight, 0.3 * rng.normal(size=size_out)), predecessor)
 
     first = add("relu", Relu(), affine("a", inputs, 3, "input"))
-    residual = add("sum", Sum((1.0, -0.3)), affine("b", 3, 4, first), affine("c", inputs, 4, "input"))
+    residual = add(
+        "sum", Sum((1.0, -0.3)), affine("b", 3, 4, first), affine("c", inputs, 4, "input")
+    )
     pooled = add("pool", MaxPool(np.array([[0, 1], [2, 3]])), residual)
     leaky = add("leaky", LeakyRelu(0.1), affine("d", inputs, 2, "input"))
     absolute = add("abs", Abs(), affine("e", 2, 2, pooled))

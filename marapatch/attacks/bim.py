@@ -20,8 +20,6 @@ Flags = NDArray[np.bool_]
 STEP_SIZES = {Distance.LINF: 0.3, Distance.L2: 0.7, Distance.L1: 0.3}
 """The default first step, as a share of the radius; chosen on MNIST networks."""
 
-WIDE=True
-
 
 @dataclass(frozen=True, slots=True)
 class BasicIterativeMethod:
@@ -83,12 +81,13 @@ class BasicIterativeMethod:
         generator = np.random.default_rng(self.seed)
         number = np.tile(np.arange(self.restarts), len(problem))
         tracker = Tracker(problem, np.repeat(np.arange(len(problem)), self.restarts), deadline)
-        asked, room, reach = tracker.asked, tracker.asked.room, tracker.asked.reach
+        asked, room = tracker.asked, tracker.asked.room
         smoothing = self.smoothing * np.where(number % 2 == 1, 0.5, 1.0)
-        radius = np.array(reach) if self.search else np.array(asked.radius)
+        radius = np.array(asked.reach)
         if incumbent is not None and self.search:
             known = incumbent.distances[tracker.rows]
-            radius = np.where(number < (2 if WIDE else 99), np.minimum(radius, known), radius)
+            # Random starts are free to look farther first: they leave the incumbent's basin.
+            radius = np.where(number < 2, np.minimum(radius, known), radius)
         size = STEP_SIZES[problem.distance] if self.step_size is None else self.step_size
         greedy = number % 2 == 0
         cap, random = np.array(radius), np.flatnonzero(number >= 2)
@@ -103,7 +102,8 @@ class BasicIterativeMethod:
             steps = points - asked.centres
             if self.search:
                 shrink = 0.001 + (self.contraction - 0.001) * fall
-                predicted = tracker.predicted(steps, margins, gradients)
+                # A little beyond: exactly on the linear boundary the margin is 0, no success.
+                predicted = 1.02 * tracker.predicted(steps, margins, gradients)
                 found = margins > problem.margin
                 moved = np.where(
                     found,

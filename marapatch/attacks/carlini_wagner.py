@@ -167,9 +167,7 @@ class CarliniWagner:
                 return
 
 
-def _scale(
-    tracker: Tracker, known: Array, steps: Array, margins: Array, gradients: Array
-) -> Array:
+def _scale(tracker: Tracker, known: Array, steps: Array, margins: Array, gradients: Array) -> Array:
     """The nearest distance known, or what the linear model at the current point predicts."""
     nearest = np.minimum(tracker.nearest, known)
     predicted = tracker.predicted(steps, margins, gradients)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marapatch.attacks.problem import AttackResult, Problem
 from marapatch.attacks.tracker import Tracker, predicted_radius
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
+
+
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,13 @@ class FastGradientMethod:
         tracker = Tracker(problem, np.repeat(np.arange(n), self.radii), deadline)
         slopes = np.repeat(gradients, self.radii, axis=0)
         radii = first_radii(problem, margins, gradients, self.radii)
+        low = np.zeros(n)
+        share = np.linspace(0.0, 1.0, self.radii + 1)[1:]
         for _ in range(self.rounds):
             steps = problem.distance.steepest(slopes, radii.reshape(-1), tracker.asked.room)
             _, lead = tracker.margins(tracker.asked.centres + steps)
-            radii = _between(radii, lead.reshape(n, self.radii) > problem.margin)
+            low, high = _bracket(radii, lead.reshape(radii.shape) > problem.margin, low)
+            radii = low[:, None] + (high - low)[:, None] * share
             if tracker.expired:
                 break
         result = start.result().merge(tracker.result())
@@ -69,12 +76,9 @@ def first_radii(problem: Problem, margins: Array, gradients: Array, count: int) 
     return np.where(np.isfinite(radii), radii, 0.0)
 
 
-def _between(radii: Array, success: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Array:
-    """New radii between the last failure before the first success and that success."""
-    n, count = radii.shape
-    rows = np.arange(n)
-    first = np.where(success.any(axis=1), success.argmax(axis=1), count - 1)
-    high = radii[rows, first]
-    low = np.where(first > 0, radii[rows, np.maximum(first - 1, 0)], 0.0)
-    share = np.linspace(0.0, 1.0, count + 1)[1:]
-    return np.asarray(low[:, None] + (high - low)[:, None] * share)
+def _bracket(radii: Array, success: Flags, low: Array) -> tuple[Array, Array]:
+    """The first success of each row, or its last radius, and the failure just before it."""
+    rows = np.arange(radii.shape[0])
+    first = np.where(success.any(axis=1), success.argmax(axis=1), radii.shape[1] - 1)
+    before = np.where(first > 0, radii[rows, np.maximum(first - 1, 0)], low)
+    return before, radii[rows, first]

@@ -126,8 +126,20 @@ class Problem:
 
     @cached_property
     def reach(self) -> Array:
-        """By input, the largest radius worth trying: the box's farthest corner or ``radius``."""
-        return np.minimum(self.distance.reach(self.room), self.radius)
+        """By input, the largest radius worth trying: the box's farthest corner or ``radius``.
+
+        For L1 and L2 a little less than ``radius``, by what rounding to ``dtype`` can add.
+        """
+        corner = self.distance.reach(self.room)
+        limited = np.isfinite(self.radius)
+        if self.distance is Distance.LINF or not limited.any():
+            return np.minimum(corner, self.radius)
+        radius = np.where(limited, self.radius, 0.0)
+        farthest = (np.abs(self.centres) + radius[:, None]).astype(self.dtype)
+        movable = np.maximum(*self.room) > 0.0
+        rounding = self.distance.measure(np.where(movable, np.spacing(farthest), 0.0))
+        inner = np.maximum((1.0 - 1e-9) * radius - rounding, 0.5 * radius)
+        return np.minimum(corner, np.where(limited, inner, inf))
 
     @cached_property
     def scores(self) -> StandardForm:

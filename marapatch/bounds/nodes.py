@@ -108,6 +108,20 @@ class Bounded:
     score: Array
     point: Array
 
+    def take(self, index: NDArray[np.int64]) -> Bounded:
+        """What was proved of the nodes at ``index``."""
+        return Bounded(
+            self.nodes.take(index),
+            *(getattr(self, f.name)[index] for f in fields(Bounded) if f.name != "nodes"),
+        )
+
+    @staticmethod
+    def stack(parts: Sequence[Bounded]) -> Bounded:
+        """All of ``parts`` in one."""
+        names = [f.name for f in fields(Bounded) if f.name != "nodes"]
+        arrays = (np.concatenate([getattr(p, n) for p in parts]) for n in names)
+        return Bounded(Nodes.stack([p.nodes for p in parts]), *arrays)
+
 
 class NodeBounder:
     """Bounds nodes of one question over one ball (its radius may shrink: :meth:`at`)."""

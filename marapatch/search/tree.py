@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 
 from marapatch.attacks.polish import confirm, polish
 from marapatch.backends.base import Backend, Infeasible
+from marapatch.ball import Norm
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.linear import linear_bounds
 from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
+from marapatch.bounds.triangle import TriangleProgram
 from marapatch.bracket import Bracket
 from marapatch.lowering import SHRINKAGE, Lowered, lower
 from marapatch.network.layers import Array
@@ -109,6 +111,7 @@ class _Tree:
         self.stuck: list[float] = []
         self.count = count()
         self.bounded = 0
+        self.triangle: TriangleProgram | None = None
         self.floor = 0.0
         self.target = self._target()
 
@@ -158,13 +161,17 @@ class _Tree:
         """Bound the root, and open it where that does not refute it."""
         self.bounds = linear_bounds(self.question.form, self.question.ball.at(self.target))
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
+        norm, form = self.question.ball.norm, self.question.form
+        if norm is Norm.L1 and form.hidden:
+            self.triangle = TriangleProgram(form, self.question.ball, self.question.condition)
         result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS)
         self.bounded = 1
+        self.node_bytes = sum(getattr(result.nodes, f.name).nbytes for f in fields(Nodes)) + 500
         for _ in range(ROOT_ROUNDS):
             if result.value[0] > 0.0:
                 break
-            result = self.bounder.bound(self.bounder.tighten(result.nodes), ROOT_STEPS)
-        self.node_bytes = sum(getattr(result.nodes, f.name).nbytes for f in fields(Nodes)) + 500
+            tighter = self.bounder.tighten(self._propose(result).nodes)
+            result = self._propose(self.bounder.bound(tighter, ROOT_STEPS))
         if result.value[0] <= 0.0:
             self._probe()
         self._open(result, np.full(1, self.floor))
@@ -222,7 +229,7 @@ class _Tree:
         self.bounded += len(children)
         if not alive.size:
             return
-        result = self.bounder.bound(children.take(alive), NODE_STEPS)
+        result = self._propose(self.bounder.bound(children.take(alive), NODE_STEPS))
         self._open(result, np.tile(known, 2)[alive])
         self._look(result.point)
 
@@ -240,6 +247,21 @@ class _Tree:
             after = self.bounder.value(parents.split(neuron, phase)).reshape(tried.shape)
             merit *= np.maximum(after - before, 1e-9)
         return np.asarray(tried[np.arange(len(nodes)), merit.argmax(axis=1)])
+
+    def _propose(self, result: Bounded) -> Bounded:
+        """Replace the multipliers of what is not refuted by those of linear programs (L1)."""
+        if self.triangle is None:
+            return result
+        parts = []
+        for i in range(len(result.nodes)):
+            one = result.take(np.array([i]))
+            if one.value[0] <= 0.0 and self.remaining > 0.0:
+                proposal = self.triangle.propose(result.nodes, i, self.remaining)
+                if proposal is not None:
+                    better = self.bounder.bound(proposal.nodes, 0)
+                    one = replace(better, point=proposal.point[None])
+            parts.append(one)
+        return Bounded.stack(parts)
 
     def _look(self, points: Array) -> None:
         """Take the best of ``points`` as a witness, if it meets the condition."""

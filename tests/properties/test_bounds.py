@@ -274,7 +274,9 @@ def test_a_proved_radius_is_never_too_large(norm: Norm) -> None:
                 if found[i] > 0.0:
                     assert exact_minimum(ball.at(found[i]), a[i], c[i]) > 0
                     useful += 1
-                beyond = exact_minimum(ball.at(min(found[i] * 1.001 + 1e-7, ball.radius)), a[i], c[i])
+                beyond = exact_minimum(
+                    ball.at(min(found[i] * 1.001 + 1e-7, ball.radius)), a[i], c[i]
+                )
                 assert found[i] == ball.radius or beyond <= 1e-6 * Fraction(size[i] + abs(c[i]))
     assert useful > 200
 

@@ -8,9 +8,6 @@ from math import inf
 import exact_optimum as exact
 import numpy as np
 import pytest
-from marapatch_encodings import Abs, Relu, worst_violation
-from marapatch_encodings.intervals import round_down
-from marapatch_encodings.l1_ball import L1_FORMS, L1Form
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
 
 from marapatch.backends import EnumerationBackend, HighsBackend
@@ -24,6 +21,9 @@ from marapatch.lowering import RELAXATION, Lowered, lower
 from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition
 from marapatch.query import Query
+from marapatch_encodings import Abs, Relu, Row, worst_violation
+from marapatch_encodings.intervals import round_down
+from marapatch_encodings.l1_ball import L1_FORMS, L1Form
 
 NARROWEST = 1e-4
 """No variable may have a range between 0 and this."""
@@ -90,9 +90,10 @@ def violation(query: Query, values: np.ndarray) -> float:
 
 
 def check(form: StandardForm, ball: Ball, rng: np.random.Generator, l1: L1Form, count: int) -> None:
-    bounds = linear_bounds(form, ball) if rng.random() < 0.7 else interval_bounds(form, ball)
+    root = linear_bounds(form, ball) if rng.random() < 0.7 else interval_bounds(form, ball)
     for x in exact.points(ball, rng, count):
-        lowered = lower(form, bounds, ball, met_at(form, x), l1)
+        bounds, phases = (root, None) if rng.random() < 0.5 else prescribed(form, root, x, rng)
+        lowered = lower(form, bounds, ball, met_at(form, x), l1, phases, relaxation=0.0)
         values = extension(lowered, form, bounds, x)
         assert violation(lowered.query, values) <= 1e-9
         decoded = lowered.decode(values)
@@ -101,6 +102,20 @@ def check(form: StandardForm, ball: Ball, rng: np.random.Generator, l1: L1Form, 
         width = lowered.query.upper - lowered.query.lower
         assert not ((width > 0.0) & (width < NARROWEST)).any()
         assert lowered.relus == sum(name.startswith("z") for name in lowered.query.names)
+
+
+def prescribed(
+    form: StandardForm, bounds: Bounds, x: exact.Vector, rng: np.random.Generator
+) -> tuple[Bounds, list[np.ndarray]]:
+    """Half of the phases of ``x``, and the bounds that rely on them."""
+    lower_parts, upper_parts, phases = [], [], []
+    for low, high, z in zip(bounds.lower, bounds.upper, exact.evaluate(form, x)[0], strict=True):
+        phase = np.where([v >= 0 for v in z], 1, -1) * (rng.random(low.size) < 0.5)
+        lower_parts.append(np.where(phase > 0, np.maximum(low, 0.0), low))
+        upper_parts.append(np.where(phase < 0, np.minimum(high, 0.0), high))
+        phases.append(phase.astype(np.int8))
+    split = Bounds(bounds.ball, tuple(lower_parts), tuple(upper_parts), bounds.output)
+    return split, phases
 
 
 @pytest.mark.parametrize(("norm", "l1"), NORM_FORMS)
@@ -142,7 +157,9 @@ def test_narrow_entries_and_neurons_become_no_narrow_variables(norm: Norm, l1: L
         form, n = case.network.standard_form, case.network.inputs
         lower_edge = np.zeros(n)
         centre = np.where(rng.random(n) < 0.5, 10.0 ** rng.uniform(-12, -1, n), 0.5)
-        upper_edge = np.where(rng.random(n) < 0.5, centre * (1.0 + 10.0 ** rng.uniform(-9, 0, n)), 1)
+        upper_edge = np.where(
+            rng.random(n) < 0.5, centre * (1.0 + 10.0 ** rng.uniform(-9, 0, n)), 1
+        )
         radius = 10.0 ** rng.uniform(-6, 0)
         check(form, Ball(centre, lower_edge, upper_edge, norm, radius), rng, l1, 2)
 
@@ -178,6 +195,22 @@ def test_a_box_without_end() -> None:
         for x in exact.points(wide, rng, 4):
             lowered = lower(form, bounds, ball, met_at(form, x), l1)
             assert violation(lowered.query, extension(lowered, form, bounds, x)) <= 1e-9
+
+
+def test_the_relaxation_gives_away_what_it_says_and_no_more() -> None:
+    case = small_case(3, ("plain",))
+    form, ball = case.network.standard_form, case.ball.at(0.5 * case.ball.whole_box)
+    bounds = linear_bounds(form, ball)
+    texts = []
+    for rho in (0.0, 1e-3):
+        query = lower(form, bounds, ball, case.condition, relaxation=rho).query
+        *others, last = query.constraints
+        assert isinstance(last, Row)
+        assert last.sense == ">="
+        assert np.abs(last.coefficients).max() == 1.0
+        texts.append((others, last.rhs))
+    assert texts[0][0] == texts[1][0]
+    assert texts[0][1] - texts[1][1] == pytest.approx(1e-3, abs=1e-12)
 
 
 def test_bounds_out_of_scope_are_refused() -> None:

@@ -115,9 +115,7 @@ def test_at_the_radius_of_the_whole_box_the_ball_is_the_whole_box(norm: Norm) ->
         n = int(rng.integers(1, 6))
         centre = rng.random(n)
         ball = Ball(centre, centre - rng.random(n), centre + rng.random(n), norm, 0.0)
-        furthest = np.where(
-            centre - ball.lower > ball.upper - centre, ball.lower, ball.upper
-        )
+        furthest = np.where(centre - ball.lower > ball.upper - centre, ball.lower, ball.upper)
         assert exact_norm(norm, furthest, centre) <= Fraction(ball.whole_box)
         whole = ball.at(ball.whole_box).enclosing_box
         np.testing.assert_array_equal(whole, (ball.lower, ball.upper))

@@ -6,10 +6,10 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-from marapatch_encodings import Abs, Disjunction, Max, Relu, Variable, VariablePool, row
 
 from marapatch.errors import InputError
 from marapatch.query import Query, describe, variables_of
+from marapatch_encodings import Abs, Disjunction, Max, Relu, Variable, VariablePool, row
 
 A, B, C = Variable(0), Variable(1), Variable(2)
 
@@ -29,9 +29,9 @@ def sample(rhs: float = 0.5) -> Query:
 
 def test_the_text_says_everything_and_every_number_exactly() -> None:
     lines = sample().text.splitlines()
-    assert lines[0] == f"var 0 a {(-1.0).hex()} {1.0.hex()}"
+    assert lines[0] == f"var 0 a {(-1.0).hex()} {(1.0).hex()}"
     assert lines[1] == "var 1 b -inf inf"
-    assert lines[3] == f"row {1.0.hex()}*0 {(-0.1).hex()}*1 <= {0.5.hex()}"
+    assert lines[3] == f"row {(1.0).hex()}*0 {(-0.1).hex()}*1 <= {(0.5).hex()}"
     assert lines[4:7] == ["relu 0 2", "abs 0 1", "max 0 1 -> 2"]
     assert lines[7].startswith("or row ")
     assert " | " in lines[7]

@@ -1,0 +1,398 @@
+"""The tables of the ground-truth suites, from their rows; numbers only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from statistics import fmean, median
+
+from _harness import Row, geometric_mean, table
+
+from marapatch.errors import InputError
+
+Rows = Sequence[Row]
+Suites = Mapping[str, Rows]
+
+OVERSHOOT = 3.0
+"""Seconds beyond its timeout from which a row counts as wrong."""
+
+NORMS = {"linf": "L-inf", "l1": "L1"}
+
+
+def report(suite: str, rows: Suites) -> str:
+    """The tables of ``suite`` in markdown; ``rows``: those of every suite."""
+    if suite in EXTERNAL:
+        return _external(EXTERNAL[suite])
+    if not rows.get(suite):
+        return "Not run yet: n = 0.\n"
+    return f"{REPORTS[suite](rows)}\n{_provenance(rows[suite])}"
+
+
+def write(path: Path, texts: Mapping[str, str]) -> None:
+    """Put each text between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` in the file.
+
+    What is written outside the marks stays. Raises InputError where a mark is missing.
+    """
+    document = path.read_text(encoding="utf-8")
+    for name, text in texts.items():
+        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+        head, found, rest = document.partition(begin)
+        _, closed, tail = rest.partition(end)
+        if not found or not closed:
+            raise InputError(f"{path}: no {begin.strip()} followed by {end}; add the two lines")
+        document = f"{head}{begin}\n{text}\n{end}{tail}"
+    path.write_text(document, encoding="utf-8")
+
+
+def check(suite: str, rows: Rows) -> list[str]:
+    """One line for each row that should not be: see the conditions."""
+    problems = []
+    for row in rows:
+        where = f"{suite}: {row['key']}: "
+        if row["status"] == "failed":
+            problems.append(where + row["error"])
+            continue
+        lower, upper = _lower(row), _upper(row)
+        if lower > upper:
+            problems.append(f"{where}lower {lower} > upper {upper}")
+        if row["evidence"] != "bound" and row["method"] == "tree":
+            problems.append(f"{where}evidence is {row['evidence']}")
+        over = row["seconds"] - row["timeout"]
+        if over > OVERSHOOT:
+            problems.append(f"{where}{over:.1f} s beyond its timeout")
+        if row["attack"] is not None and row["attack"] < lower * (1.0 - 1e-9):
+            problems.append(f"{where}the attack's {row['attack']} is below lower {lower}")
+        if row["witness_confirmed"] is False:
+            problems.append(f"{where}onnxruntime does not confirm the witness")
+        if row["closed"] != (upper - lower <= row["options"]["tolerance"]) and lower < inf:
+            problems.append(f"{where}closed is {row['closed']} at [{lower}, {upper}]")
+    return problems
+
+
+def _lower(row: Row) -> float:
+    """``lower``; JSON's null is infinity: proved that there is nothing in the box."""
+    return inf if row["lower"] is None else float(row["lower"])
+
+
+def _upper(row: Row) -> float:
+    return inf if row["upper"] is None else float(row["upper"])
+
+
+def _good(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row["status"] != "failed"]
+
+
+def _share(row: Row) -> float:
+    """The gap as a share of upper, in per cent."""
+    return 0.0 if row["closed"] else 100.0 * (1.0 - _lower(row) / _upper(row))
+
+
+def _number(value: float, form: str = ".4g") -> str:
+    return "-" if value != value else "none" if value == inf else format(value, form)
+
+
+def _median(values: Iterable[float], form: str = ".3g") -> str:
+    known = list(values)
+    return _number(median(known), form) if known else "-"
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = list(values)
+    return fmean(known) if known else float("nan")
+
+
+def _bracket(row: Row | None) -> str:
+    if row is None:
+        return "not run"
+    if row["status"] == "failed":
+        return "failed"
+    sizes = f"[{_number(_lower(row), '.5g')}, {_number(_upper(row), '.5g')}]"
+    return f"{sizes} {'closed' if row['closed'] else 'open'}"
+
+
+def _cell(row: Row | None) -> str:
+    if row is None or row["status"] == "failed":
+        return _bracket(row)
+    return f"{_bracket(row)}, {row['seconds']:.1f} s"
+
+
+def _name(row: Row) -> str:
+    return f"{row['network']}, {NORMS[row['norm']]}, digit {row['image']} as {row['target']}"
+
+
+def _grid(suite: str) -> Callable[[Suites], str]:
+    def tables(rows: Suites) -> str:
+        return _paper_table(rows[suite]) + "\n" + _work_table(rows[suite])
+
+    return tables
+
+
+def _groups(rows: Rows) -> list[tuple[tuple[str, str], list[Row]]]:
+    pairs = [(network, norm) for network in ("N", "N-bar") for norm in ("linf", "l1")]
+    return [(pair, [r for r in rows if (r["network"], r["norm"]) == pair]) for pair in pairs]
+
+
+def _paper_table(rows: Rows) -> str:
+    """The paper's Table 1: means over the closed points, and by how much the attack is beaten."""
+    lines = []
+    for (network, norm), group in _groups(rows):
+        points = [r for r in _good(group) if r["closed"] and _upper(r) < inf]
+        both = [r for r in points if r["attack"] is not None]
+        attack, truth = _mean(r["attack"] for r in both), _mean(_upper(r) for r in both)
+        lines.append(
+            (
+                network,
+                NORMS[norm],
+                f"{sum(r.get('closed', False) for r in group)}/{len(group)}",
+                _number(attack),
+                _number(truth),
+                _number(100.0 * (1.0 - truth / attack) if both else float("nan"), ".2f"),
+                _number(max((100 * (1 - _upper(r) / r["attack"]) for r in both), default=0), ".2f"),
+            )
+        )
+    closed, total = sum(r.get("closed", False) for r in rows), len(rows)
+    lines.append(("all", "", f"{closed}/{total}", "", "", "", ""))
+    header = (
+        "network",
+        "norm",
+        "points closed",
+        "CW, mean",
+        "ground truth, mean",
+        "improvement %",
+        "largest %",
+    )
+    return table(header, lines)
+
+
+def _work_table(rows: Rows) -> str:
+    """What the closed and the open brackets cost, and how open the open ones are."""
+    lines = []
+    everything = [*_groups(rows), (("all", ""), list(rows))]
+    for (network, norm), group in everything:
+        good = _good(group)
+        done, left = [r for r in good if r["closed"]], [r for r in good if not r["closed"]]
+        lines.append(
+            (
+                network,
+                NORMS.get(norm, ""),
+                len(group),
+                len(group) - len(good),
+                len(done),
+                _median((r["queries"] for r in done), "g"),
+                _median((r["seconds"] for r in done), ".2f"),
+                _median((r["cpu"] for r in done), ".2f"),
+                _median((r["nodes"] for r in done), ".0f"),
+                len(left),
+                _median((_share(r) for r in left), ".1f"),
+                _median((r["nodes"] for r in left), ".0f"),
+            )
+        )
+    header = (
+        "network",
+        "norm",
+        "n",
+        "failed",
+        "closed",
+        "queries",
+        "seconds",
+        "processor s",
+        "nodes",
+        "open",
+        "gap %",
+        "nodes (open)",
+    )
+    return table(header, lines)
+
+
+def _published(rows: Suites) -> str:
+    ours = {
+        (r["network"], r["norm"], r["image"], r["target"]): r for r in _good(rows.get("table1", []))
+    }
+    lines, ratios = [], []
+    for row in rows["published"]:
+        mine = ours.get((row["network"], row["norm"], row["image"], row["target"]))
+        good = row["status"] != "failed"
+        lines.append(
+            (
+                _name(row) if good else row["key"],
+                _bracket(row),
+                f"{row['seconds']:.1f}" if good else "-",
+                row.get("queries", "-"),
+                _bracket(mine),
+                "-" if mine is None else f"{mine['seconds']:.1f}",
+                "-" if mine is None else mine["queries"],
+            )
+        )
+        if good and mine is not None and mine["closed"]:
+            ratios.append((row["seconds"] / mine["seconds"], row["closed"]))
+    header = (
+        "instance",
+        "published",
+        "seconds",
+        "queries",
+        "default (table1)",
+        "seconds",
+        "queries",
+    )
+    text = table(header, lines)
+    if ratios:
+        closed = sum(done for _, done in ratios)
+        text += (
+            f"\nSeconds, published over default, where the default closed: geometric mean "
+            f"{geometric_mean(r for r, _ in ratios):.3g} (n = {len(ratios)}; the published method "
+            f"closed {closed} of these, so the ratio is a lower bound for the others).\n"
+        )
+    return text
+
+
+def _encodings(rows: Suites) -> str:
+    found = {(r["image"], r["method"]): r for r in rows["encodings"]}
+    methods = list(dict.fromkeys(r["method"] for r in rows["encodings"]))
+    images = sorted({r["image"] for r in rows["encodings"]})
+    lines = []
+    for method in methods:
+        mine = [r for r in _good(rows["encodings"]) if r["method"] == method]
+        done = [r for r in mine if r["closed"]]
+        pairs = [
+            (r["seconds"], found[r["image"], "split"]["seconds"])
+            for r in mine
+            if (r["image"], "split") in found and found[r["image"], "split"].get("closed")
+        ]
+        lines.append(
+            (
+                method,
+                len([r for r in rows["encodings"] if r["method"] == method]),
+                len(done),
+                _median((r["seconds"] for r in done), ".2f"),
+                _median((_share(r) for r in mine), ".1f"),
+                _median((r["queries"] for r in mine), "g"),
+                _number(geometric_mean(a / b for a, b in pairs), ".3g") + f" (n = {len(pairs)})",
+            )
+        )
+    header = (
+        "form of the ball",
+        "n",
+        "closed",
+        "median s, closed",
+        "median gap %",
+        "median queries",
+        "seconds over split's",
+    )
+    text = table(header, lines)
+    cells = [[f"digit {i}", *(_cell(found.get((i, m))) for m in methods)] for i in images]
+    return (
+        f"{text}\nThe ratio is the geometric mean over the instances that split closed; where the "
+        f"other did not close in time its seconds are its limit, so the true ratio is larger.\n\n"
+        f"{table(('instance', *methods), cells)}"
+    )
+
+
+def _acas(rows: Suites) -> str:
+    lines = []
+    names = list(dict.fromkeys(r["network"] for r in rows["acas"]))
+    for name in [*names, "all"]:
+        group = [r for r in rows["acas"] if name in (r["network"], "all")]
+        good = _good(group)
+        lines.append(
+            (
+                name,
+                len(group),
+                len(group) - len(good),
+                sum(r["closed"] for r in good),
+                sum(_lower(r) > 0.0 for r in good),
+                _median((_lower(r) for r in good), ".4g"),
+                _median((_upper(r) for r in good), ".4g"),
+                _median((_share(r) for r in good), ".1f"),
+                _number(max(map(_share, good), default=float("nan")), ".1f"),
+                _median((r["seconds"] for r in good), ".1f"),
+            )
+        )
+    header = (
+        "network",
+        "n",
+        "failed",
+        "closed",
+        "lower > 0",
+        "median lower",
+        "median upper",
+        "median gap %",
+        "largest gap %",
+        "median s",
+    )
+    each = [
+        (
+            f"{r['network']}, input {r['image']}",
+            _bracket(r),
+            *(
+                ("-", "-", "-", "-")
+                if r["status"] == "failed"
+                else (
+                    f"{_share(r):.1f}",
+                    f"{r['seconds']:.1f}",
+                    r["nodes"],
+                    _number(r["attack"] or inf, ".5g"),
+                )
+            ),
+        )
+        for r in rows["acas"]
+    ]
+    inputs = table(("input", "bracket", "gap %", "seconds", "nodes", "CW"), each)
+    return f"{table(header, lines)}\n{inputs}"
+
+
+def _first(rows: Suites) -> str:
+    found = {(r["norm"], r["image"], r["method"]): r for r in rows["first"]}
+    pairs = list(dict.fromkeys((r["norm"], r["image"]) for r in rows["first"]))
+    lines = []
+    for norm, image in pairs:
+        cells: list[object] = []
+        target = "?"
+        for method in ("descent", "tree"):
+            row = found.get((norm, image, method))
+            if row is None or row["status"] == "failed":
+                cells += [_bracket(row), "-", "-"]
+            else:
+                target = row["target"]
+                cells += [_bracket(row), f"{row['seconds']:.1f}", row["queries"]]
+        lines.append((f"N, {NORMS[norm]}, digit {image} as {target}", *cells))
+    header = ("instance", "descent, Marabou", "s", "queries", "tree (default)", "s", "queries")
+    return table(header, lines)
+
+
+def _provenance(rows: Rows) -> str:
+    versions = sorted({f"marapatch {r['marapatch']} ({r['source']})" for r in rows})
+    loads = [r["load"] for r in rows if r["load"] is not None]
+    busy = f"; load average of the machine: median {_median(loads, '.1f')}" if loads else ""
+    failed = sum(r["status"] == "failed" for r in rows)
+    return f"n = {len(rows)}, failed {failed}; {', '.join(versions)}{busy}.\n"
+
+
+def _external(script: str) -> str:
+    """What another benchmark script says of itself."""
+    path = Path(__file__).parent / script
+    if not path.exists():
+        return "Not run yet.\n"
+    done = subprocess.run(
+        [sys.executable, str(path), "--report"], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0 or not done.stdout.strip():
+        return "Not run yet.\n"
+    return done.stdout.strip() + "\n"
+
+
+REPORTS: Mapping[str, Callable[[Suites], str]] = {
+    "table1": _grid("table1"),
+    "published": _published,
+    "encodings": _encodings,
+    "acas": _acas,
+    "first": _first,
+    "seed360": _grid("seed360"),
+}
+
+EXTERNAL = {"attacks": "attack_comparison.py", "soundness": "soundness.py"}
+"""Benchmarks with scripts of their own, asked with --report."""
+
+SUITES_REPORTED = (*REPORTS, *EXTERNAL)

@@ -1,0 +1,309 @@
+"""What the benchmark scripts share: a store of rows, and the running of instances.
+
+Every instance becomes exactly one row of a JSON-lines file, written through to the disk when it
+is finished. A timeout is a row, and so is a failure: an exception, a process that died, a process
+that did not come to an end. A run that was stopped goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from math import exp, inf, isfinite, log
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
+
+from marapatch.errors import InputError, MarapatchError
+
+Row = dict[str, Any]
+"""One finished instance. ``key`` names it, ``status`` is ``failed`` where there is no answer."""
+
+RESULTS = Path(__file__).parent / "results"
+"""Where rows are kept; committed."""
+
+GRACE = 120.0
+"""Seconds beyond its own limit after which an instance's process is killed."""
+
+FAILURES = (
+    MarapatchError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What an instance may raise and still be a row; anything else ends its process."""
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Case(Protocol):
+    """An instance as the harness sees it; it is sent to a process of its own, so picklable."""
+
+    @property
+    def key(self) -> str:
+        """Its name, unique in its file; it holds every setting that changes the answer."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """The seconds it may take by its own account."""
+        ...
+
+    def about(self) -> Row:
+        """What is known of it before it runs: goes into the row of a failure."""
+        ...
+
+
+@dataclass(frozen=True)
+class Store:
+    """A JSON-lines file of rows; of rows with the same key the last one counts."""
+
+    path: Path
+
+    def rows(self) -> list[Row]:
+        """The rows in the order in which their keys first appeared.
+
+        A last line that was cut off by a crash is ignored. Raises InputError, with the line's
+        number, where any other line is not an object with a ``key``.
+        """
+        if not self.path.exists():
+            return []
+        found: dict[str, Row] = {}
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                row = json.loads(line)
+                found[row["key"]] = row
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(
+                    f"{self.path}, line {number}: not an object with a key; delete the line"
+                ) from error
+        return list(found.values())
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add ``row`` and wait until it is on the disk; NaN and infinity are refused."""
+        line = json.dumps(row, allow_nan=False).encode() + b"\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab+") as file:
+            size = file.tell()
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1 if size else 0)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def forget(self, unwanted: Callable[[Row], bool]) -> None:
+        """Drop the rows that are ``unwanted``; the file is replaced in one step."""
+        kept = [row for row in self.rows() if not unwanted(row)]
+        if self.path.exists():
+            beside = self.path.with_suffix(".tmp")
+            beside.write_text("".join(json.dumps(row) + "\n" for row in kept))
+            beside.replace(self.path)
+
+
+@cache
+def provenance() -> Row:
+    """What produced a row: versions, and ``source``, the sha256 of the packages' Python files.
+
+    ``source`` tells apart rows of the same version made while the code was being changed.
+    """
+    digest = hashlib.sha256()
+    for name in ("marapatch_encodings", "marapatch"):
+        folder = Path(str(importlib.import_module(name).__file__)).parent
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(file.read_bytes() + b"\0")
+    row: Row = {"python": platform.python_version(), "source": digest.hexdigest()[:16]}
+    for name in ("marapatch", "maraboupy", "highspy", "numpy", "onnxruntime"):
+        try:
+            row[name] = version(name)
+        except PackageNotFoundError:
+            row[name] = None
+    return row
+
+
+def finite(value: float) -> float | None:
+    """``value`` for JSON, which has no infinity: None stands for it."""
+    return float(value) if isfinite(value) else None
+
+
+def load_average() -> float | None:
+    """How many processes wanted a processor in the last minute; None where unknown."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
+
+
+def processor_seconds() -> float:
+    """Processor time of this process and of the solver processes it has waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+@dataclass(eq=False)
+class _Slot:
+    """A process and the instance it works on."""
+
+    process: BaseProcess
+    connection: Connection
+    case: Case | None = None
+    started: float = 0.0
+    stop: float = field(default=inf)
+
+    def end(self) -> None:
+        """End the process; its solver process ends with it."""
+        self.connection.close()
+        self.process.join(0.5)
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+
+
+def run(
+    cases: Iterable[Case],
+    work: Callable[[Any], Row],
+    store: Store,
+    *,
+    jobs: int = 1,
+    report: Callable[[str], None] = print,
+) -> int:
+    """Work on every case whose key the store does not have; return how many rows were added.
+
+    ``work``: a function at the top level of a module; it runs in ``jobs`` processes, one thread
+    each, that are replaced when they die or overrun. Its row is completed with the key, the
+    :func:`provenance`, and the time it took in all (``wall``). Stopped by hand, what is finished
+    is in the store.
+    """
+    done = {row["key"] for row in store.rows()}
+    wanted = list(cases)
+    left = [case for case in wanted if case.key not in done]
+    report(f"{store.path.name}: {len(left)} of {len(wanted)} instances to do")
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    slots: list[_Slot] = []
+    added = 0
+    try:
+        while left or any(slot.case is not None for slot in slots):
+            while left and len(slots) < jobs:
+                slots.append(_start(work))
+            for slot in slots:
+                if slot.case is None and left:
+                    _send(slot, left.pop(0))
+            for slot in _ready(slots):
+                assert slot.case is not None
+                row = _receive(slot)
+                store.append(row)
+                added += 1
+                report(f"[{added}, {len(left)} left] {row['key']}: {_told(row)}")
+                slot.case = None
+                if row.get("died"):
+                    slot.end()
+                    slots.remove(slot)
+    except KeyboardInterrupt:
+        report(f"stopped with {len(left)} instances not begun; run it again to go on")
+    finally:
+        for slot in slots:
+            slot.end()
+    return added
+
+
+def _start(work: Callable[[Any], Row]) -> _Slot:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, work))
+    process.start()
+    there.close()
+    return _Slot(process, here)
+
+
+def _send(slot: _Slot, case: Case) -> None:
+    slot.case, slot.started = case, time.monotonic()
+    slot.stop = slot.started + case.timeout + GRACE
+    try:
+        slot.connection.send(case)
+    except OSError:
+        slot.stop = slot.started  # it is dead: found out at the next look
+
+
+def _ready(slots: Sequence[_Slot]) -> list[_Slot]:
+    """The slots that have answered, died or overrun; waits for the first."""
+    busy = [slot for slot in slots if slot.case is not None]
+    seconds = max(min(slot.stop for slot in busy) - time.monotonic(), 0.0)
+    answered = wait([slot.connection for slot in busy], seconds)
+    now = time.monotonic()
+    return [slot for slot in busy if slot.connection in answered or now >= slot.stop]
+
+
+def _receive(slot: _Slot) -> Row:
+    case = slot.case
+    assert case is not None
+    wall = time.monotonic() - slot.started
+    row: Row
+    try:
+        if not slot.connection.poll():
+            slot.process.kill()
+            row = _failed(f"killed after {wall:.0f} s", died=True)
+        else:
+            row = slot.connection.recv()
+    except (EOFError, OSError):
+        slot.process.join(5.0)
+        row = _failed(f"its process died with exit code {slot.process.exitcode}", died=True)
+    about = case.about() if row["status"] == "failed" else {}
+    return {"key": case.key, **about, **row, "wall": wall, "load": load_average(), **provenance()}
+
+
+def _serve(connection: Connection, work: Callable[[Any], Row]) -> None:
+    """Answer cases until the other end is closed."""
+    while True:
+        try:
+            case = connection.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        try:
+            row = work(case)
+        except FAILURES as error:
+            row = _failed(f"{type(error).__name__}: {error}", died=False)
+        except KeyboardInterrupt:
+            return
+        connection.send(row)
+
+
+def _failed(error: str, *, died: bool) -> Row:
+    return {"status": "failed", "error": " ".join(error.split())[:500], "died": died}
+
+
+def _told(row: Row) -> str:
+    if row["status"] == "failed":
+        return f"FAILED: {row['error']}"
+    return f"{row['status']} in {row['wall']:.1f} s"
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The geometric mean of positive numbers; NaN of none."""
+    logs = [log(value) for value in values]
+    return exp(fmean(logs)) if logs else float("nan")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A markdown table; numbers are aligned to the right, that is every column but the first."""
+    lines = [" | ".join(header), " | ".join(["---", *["---:"] * (len(header) - 1)])]
+    lines += [" | ".join(map(str, row)) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines) + "\n"

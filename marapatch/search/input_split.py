@@ -1,0 +1,261 @@
+"""Bisect the input box: for networks with few inputs far stronger than splitting ReLU phases.
+
+Batches of boxes are bounded together by backward substitution (CROWN), each box with relaxations
+of its own; bounds of a box hold for its halves, so only neurons that are still unstable are bounded
+anew. A box is closed by an outward-rounded bound and by nothing else, so an ``Unsat`` is rigorous.
+Source of the method: Wang et al., "Formal Security Analysis of Neural Networks using Symbolic
+Intervals" (ReluVal), section 4, with the bounds of Zhang et al. (CROWN), section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from math import inf
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.linear import linear_bounds, magnitudes
+from marapatch.bounds.relaxation import BackwardPass, InputForm, Relaxation, relax
+from marapatch.network.layers import Array
+from marapatch.network.standard_form import AffineMap, StandardForm, gamma
+from marapatch.properties import OutputCondition
+from marapatch.question import Question
+from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
+
+BATCH = 512
+"""Boxes halved at once."""
+
+PAIRS = 4096
+"""Pairs of a box and a neuron in one backward pass: more would leave the processor's cache."""
+
+MEMORY = 2 << 30
+"""Bytes of open boxes beyond which the search goes depth-first."""
+
+SMALLEST = 1e-12
+"""Boxes whose sides are all shorter than this are not halved any more: the search gives up."""
+
+CONFIRMATIONS = 8
+"""Points of a batch that are replayed at most, the most promising first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """A batch of boxes: ``low``, ``high`` (boxes, inputs), and bounds ``lower``, ``upper`` (boxes,
+    neurons) of the pre-activations of all ReLU layers over them; ``value`` (boxes,): the bound of
+    the box they were cut from (> 0 would mean refuted); ``influence`` (boxes, inputs)."""
+
+    low: Array
+    high: Array
+    lower: Array
+    upper: Array
+    value: Array
+    influence: Array
+
+    def __len__(self) -> int:
+        return int(self.low.shape[0])
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Boxes:
+        """The boxes at ``index``."""
+        return Boxes(*(getattr(self, field.name)[index] for field in fields(Boxes)))
+
+    @staticmethod
+    def stack(parts: list[Boxes]) -> Boxes:
+        """All boxes of ``parts`` in one batch."""
+        names = (field.name for field in fields(Boxes))
+        return Boxes(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+    def halves(self) -> Boxes:
+        """Both halves of every box, cut across its most influential side."""
+        rows = np.arange(len(self))
+        side = np.argmax(np.where(self.high > self.low, self.influence, -1.0), axis=1)
+        middle = 0.5 * (self.low[rows, side] + self.high[rows, side])
+        first, second = self.high.copy(), self.low.copy()
+        first[rows, side] = middle
+        second[rows, side] = middle
+        low, high = np.concatenate([self.low, second]), np.concatenate([first, self.high])
+        rest = (np.concatenate([a, a]) for a in (self.lower, self.upper, self.value))
+        return Boxes(low, high, *rest, np.concatenate([self.influence, self.influence]))
+
+
+class BoxBounder:
+    """Bounds batches of boxes within the box that ``root`` holds on.
+
+    Rigorous: every sum carries its rounding error, measured against the sizes at the root.
+    """
+
+    def __init__(self, form: StandardForm, root: Bounds, condition: OutputCondition) -> None:
+        self.form, self.condition = form, condition
+        self.sizes = magnitudes(root)
+        self.passes = BackwardPass(form, self.sizes)
+        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
+        self.spans = [
+            slice(e - layer.outputs, e) for e, layer in zip(ends, form.hidden, strict=True)
+        ]
+        self.slacks = [self._slack(layer) for layer in form.hidden]
+
+    def _slack(self, layer: AffineMap) -> Array:
+        size, inexact = layer.magnitude(self.sizes)
+        return np.asarray(gamma(2 * layer.terms) * 2.0 * size + inexact)
+
+    def bound(self, boxes: Boxes) -> tuple[Boxes, Array]:
+        """The boxes with tighter bounds and their ``value``, and the minimisers (boxes, inputs).
+
+        ``value`` > 0: no input of the box meets the condition.
+        """
+        lower, upper = boxes.lower.copy(), boxes.upper.copy()
+        ranges = [(boxes.low, boxes.high)]
+        lines: list[Relaxation] = []
+        for k, (layer, span) in enumerate(zip(self.form.hidden, self.spans, strict=True)):
+            low, high = self._image(layer, self.slacks[k], ranges)
+            low, high = np.maximum(low, lower[:, span]), np.minimum(high, upper[:, span])
+            if k > 0:
+                self._tighten(k, layer, boxes, lines, low, high)
+            high = np.maximum(high, low)  # only rounding can cross them
+            lower[:, span], upper[:, span] = low, high
+            lines.append(relax(low, high))
+            ranges.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
+        rows = np.broadcast_to(-self.condition.matrix, (len(boxes), *self.condition.matrix.shape))
+        result = self.passes.run(self.passes.start(self.form.output, rows), len(lines), lines)
+        least = self._least(result, boxes.low, boxes.high)
+        least = least + self.condition.rhs - gamma(4) * (np.abs(self.condition.rhs) + np.abs(least))
+        row = least.argmax(axis=1)
+        at = np.arange(len(boxes))
+        weights = result.weights[at, row]
+        middle, half = _middle(boxes.low, boxes.high)
+        point = np.clip(middle - np.sign(weights) * half, boxes.low, boxes.high)
+        influence = np.abs(weights) * half + 1e-9 * half
+        bounded = Boxes(boxes.low, boxes.high, lower, upper, least[at, row], influence)
+        return bounded, point
+
+    def _image(
+        self, layer: AffineMap, slack: Array, ranges: list[tuple[Array, Array]]
+    ) -> tuple[Array, Array]:
+        """Interval arithmetic through one layer, by box."""
+        low = high = np.broadcast_to(layer.bias, (ranges[0][0].shape[0], layer.outputs))
+        for source, weight in zip(layer.sources, layer.weights, strict=True):
+            middle, half = _middle(*ranges[source])
+            centre = np.asarray((weight @ middle.T).T)
+            spread = np.asarray((abs(weight) @ half.T).T)
+            low, high = low + (centre - spread), high + (centre + spread)
+        return low - slack, high + slack
+
+    def _tighten(
+        self,
+        k: int,
+        layer: AffineMap,
+        boxes: Boxes,
+        lines: list[Relaxation],
+        low: Array,
+        high: Array,
+    ) -> None:
+        """Bound what is unstable in layer ``k`` by backward substitution, in place."""
+        box, neuron = np.nonzero((low < 0.0) & (high > 0.0))
+        for start in range(0, box.size, PAIRS):
+            b, j = box[start : start + PAIRS], neuron[start : start + PAIRS]
+            unit = np.zeros((b.size, 2, layer.outputs))
+            unit[np.arange(b.size), 0, j] = 1.0
+            unit[np.arange(b.size), 1, j] = -1.0
+            mine = [line.take(b) for line in lines]
+            result = self.passes.run(self.passes.start(layer, unit), k, mine)
+            least = self._least(result, boxes.low[b], boxes.high[b])
+            low[b, j] = np.maximum(low[b, j], least[:, 0])
+            high[b, j] = np.minimum(high[b, j], -least[:, 1])
+
+    def _least(self, result: InputForm, low: Array, high: Array) -> Array:
+        """The rigorous least value of every row over its box: (boxes, rows)."""
+        middle, half = _middle(low, high)
+        weights = result.weights
+        size = np.abs(weights)
+        constant = result.constant - result.error
+        value = np.einsum("nri,ni->nr", weights, middle) - np.einsum("nri,ni->nr", size, half)
+        scale = 2.0 * (size @ self.sizes[0]) + np.abs(constant)
+        return np.asarray(value + constant - gamma(4 * weights.shape[2]) * scale)
+
+
+def _middle(low: Array, high: Array) -> tuple[Array, Array]:
+    """Middle and half width of intervals, the half rounded up so that both ends are inside."""
+    middle = 0.5 * (low + high)
+    half = np.maximum(high - middle, middle - low)
+    return middle, np.where(half > 0.0, np.nextafter(half, inf), 0.0)
+
+
+def input_split(
+    question: Question, timeout: float, count: Callable[[int], None] = lambda _: None
+) -> Verdict:
+    """Is there an input in the box of ``question`` that meets its condition, however far?
+
+    The ball must be all of its box, which must be finite. ``Sat`` with a replayed witness;
+    ``Unsat`` (radius infinite, evidence ``bound``) where every box was refuted; ``Unknown`` at
+    ``timeout`` seconds. ``count`` is called with the number of boxes bounded so far.
+    """
+    return _Search(question, timeout, count).run()
+
+
+class _Search:
+    def __init__(self, question: Question, timeout: float, count: Callable[[int], None]) -> None:
+        self.question, self.count = question, count
+        self.deadline = monotonic() + timeout
+        bounds = linear_bounds(question.form, question.ball)
+        self.bounder = BoxBounder(question.form, bounds, question.condition)
+        none = np.zeros(0)
+        ball = question.ball
+        self.root = Boxes(
+            ball.lower[None],
+            ball.upper[None],
+            np.concatenate([none, *bounds.lower])[None],
+            np.concatenate([none, *bounds.upper])[None],
+            np.zeros(1),
+            (ball.upper - ball.lower)[None],
+        )
+        self.bounded = 0
+
+    def run(self) -> Verdict:
+        """Halve what is open until nothing is, or a point is a witness, or the time is over."""
+        witness = self._bound(self.root)
+        if witness is not None:
+            return Sat(witness)
+        while len(self.open):
+            if monotonic() >= self.deadline:
+                return Unknown(f"timeout: {len(self.open)} boxes are open")
+            chosen, rest = self._choose()
+            if ((chosen.high - chosen.low).max(axis=1) < SMALLEST).any():
+                return Unknown("a box too small to be halved is neither refuted nor a witness")
+            witness = self._bound(chosen.halves(), rest)
+            if witness is not None:
+                return Sat(witness)
+        return Unsat(inf, Evidence.BOUND)
+
+    def _choose(self) -> tuple[Boxes, Boxes]:
+        """The boxes refuted least; where memory gets short, those refuted most."""
+        boxes = self.open
+        if len(boxes) <= BATCH:
+            return boxes, boxes.take(np.zeros(0, np.int64))
+        bytes_used = sum(getattr(boxes, field.name).nbytes for field in fields(Boxes))
+        sign = -1.0 if bytes_used > MEMORY else 1.0
+        order = np.argpartition(sign * boxes.value, BATCH)
+        return boxes.take(order[:BATCH]), boxes.take(order[BATCH:])
+
+    def _bound(self, boxes: Boxes, rest: Boxes | None = None) -> Witness | None:
+        """Bound ``boxes``; keep open what is not refuted; the witness found on the way, if any."""
+        bounded, points = self.bounder.bound(boxes)
+        self.bounded += len(boxes)
+        self.count(self.bounded)
+        left = bounded.value <= 0.0
+        still = bounded.take(left)
+        self.open = still if rest is None else Boxes.stack([still, rest])
+        candidates = np.concatenate([0.5 * (still.low + still.high), points[left]])
+        return self._look(candidates) if candidates.size else None
+
+    def _look(self, points: Array) -> Witness | None:
+        worst = self.question.condition.worst(self.question.form.evaluate(points))
+        for i in np.argsort(-worst)[:CONFIRMATIONS]:
+            if worst[i] <= 0.0:
+                return None
+            witness = self.question.replay(points[i])
+            if witness is not None:
+                return witness
+        return None

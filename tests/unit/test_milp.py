@@ -1,0 +1,137 @@
+"""The translation of queries to mixed-integer programs, and the bounds it is built on."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+import pytest
+from random_queries import random_query
+
+from marapatch.backends.base import Candidate, Infeasible, Undecided
+from marapatch.backends.enumeration import EnumerationBackend
+from marapatch.backends.highs import HighsBackend
+from marapatch.backends.intervals import activity, propagate
+from marapatch.backends.milp import Program, scaled, translate
+from marapatch.backends.reduction import reduce
+from marapatch.query import Query
+from marapatch_encodings import Abs, Max, Relu, Variable, VariablePool, row
+
+TIMEOUT = 20.0
+OPTIMISERS = (HighsBackend(), EnumerationBackend())
+
+
+class TestMilp:
+    def test_names_the_variable_without_bounds(self) -> None:
+        pool = VariablePool()
+        x = pool.fresh("endless")
+        query = Query.of(pool, [Relu(x, pool.fresh("y"))])
+        answer = HighsBackend().solve(query, TIMEOUT)
+        assert isinstance(answer, Undecided)
+        assert "'endless' has no finite bounds" in answer.reason
+        optimum = HighsBackend().minimise(query, [1.0, 0.0], TIMEOUT)
+        assert optimum.bound == -inf
+        assert not optimum.infeasible
+
+    @pytest.mark.parametrize(
+        ("low", "high", "binaries"), [(-1.0, 1.0, 1), (0.0, 1.0, 0), (-1.0, 0.0, 0)]
+    )
+    @pytest.mark.parametrize("kind", [Relu, Abs])
+    def test_one_binary_an_open_phase(
+        self, kind: type[Relu] | type[Abs], low: float, high: float, binaries: int
+    ) -> None:
+        pool = VariablePool()
+        x = pool.fresh("x", low, high)
+        program = translate(Query.of(pool, [kind(x, pool.fresh("y"))]))
+        assert isinstance(program, Program)
+        assert program.variables == 2
+        assert int(program.integer.sum()) == binaries
+
+    def test_one_binary_an_input_that_can_be_largest(self) -> None:
+        pool = VariablePool()
+        xs = pool.fresh_many("x", [0.0, 1.0, -3.0], [2.0, 2.0, -1.0])
+        program = translate(Query.of(pool, [Max(xs, pool.fresh("y"))]))
+        assert isinstance(program, Program)
+        assert int(program.integer.sum()) == 2
+
+    def test_a_coefficient_that_highs_would_drop_is_relaxed(self) -> None:
+        """1e-14 x + y >= 1e-4 with x <= 1e11 needs x: dropping the term would lose it."""
+        pool = VariablePool()
+        x, y = pool.fresh("x", 0.0, 1e11), pool.fresh("y", -1.0, 0.0)
+        query = Query.of(pool, [row({x: 1e-14, y: 1.0}, ">=", 1e-4)])
+        for optimiser in OPTIMISERS:
+            assert isinstance(optimiser.solve(query, TIMEOUT), Candidate)
+
+    def test_a_row_of_small_coefficients_keeps_its_meaning(self) -> None:
+        pool = VariablePool()
+        x, y = pool.fresh_many("x", [-1.0, -1.0], [1.0, 1.0])
+        for rhs, kind in ((1.5e-11, Candidate), (2.5e-11, Infeasible)):
+            query = Query.of(pool, [row({x: 1e-11, y: 1e-11}, ">=", rhs)])
+            for optimiser in OPTIMISERS:
+                assert isinstance(optimiser.solve(query, TIMEOUT), kind), rhs
+
+    def test_scaling_up_is_by_a_power_of_two(self) -> None:
+        source = row({Variable(0): 3e-7, Variable(1): -1e-7}, "<=", 5e-7)
+        ready = scaled(source, [-1.0, -1.0], [1.0, 1.0])
+        assert ready is not None
+        coefficients, low, high = ready
+        factor = high / 5e-7
+        assert np.log2(factor) == int(np.log2(factor))
+        assert 0.5 <= np.abs(coefficients).max() < 1.0
+        assert (coefficients == source.coefficients * factor).all()
+        assert low == -inf
+
+
+class TestPropagation:
+    def test_encloses_every_solution(self) -> None:
+        """Bounds hold at every point found, and say None only where there is no point."""
+        finite = 0
+        for seed in range(400):
+            query = random_query(seed, grid=bool(seed % 2))
+            reduced = reduce(query)
+            answer = EnumerationBackend().solve(query, TIMEOUT)
+            bounds = None if reduced is None else propagate(reduced)
+            if bounds is None:
+                assert answer == Infeasible(), seed
+            elif isinstance(answer, Candidate):
+                assert (bounds[0] - 1e-7 <= answer.assignment).all(), seed
+                assert (answer.assignment <= bounds[1] + 1e-7).all(), seed
+                finite += int(np.isfinite(bounds[0]).all())
+        assert finite > 50
+
+    def test_follows_a_network_to_its_output(self) -> None:
+        pool = VariablePool()
+        x, y = pool.fresh_many("x", [-1.0, -1.0], [1.0, 1.0])
+        z, a, b = pool.fresh("z"), pool.fresh("a"), pool.fresh("b")
+        query = Query.of(pool, [row({x: 1.0, y: 2.0, z: -1.0}, "=", 1.0), Relu(z, a), Abs(z, b)])
+        bounds = propagate(query)
+        assert bounds is not None
+        lower, upper = bounds
+        assert lower[2:] == pytest.approx([-4.0, 0.0, 0.0], abs=1e-9)
+        assert upper[2:] == pytest.approx([2.0, 2.0, 4.0], abs=1e-9)
+        assert (lower[2:] <= [-4.0, 0.0, 0.0]).all()
+        assert (upper[2:] >= [2.0, 2.0, 4.0]).all()
+
+    @pytest.mark.parametrize(("low", "high"), [(0.5, 2.0), (1.0, 3.0)])
+    def test_goes_backwards_through_an_absolute_value(self, low: float, high: float) -> None:
+        pool = VariablePool()
+        x, y = pool.fresh("x", -low / 2, 10.0), pool.fresh("y", low, high)
+        bounds = propagate(Query.of(pool, [Abs(x, y)]))
+        assert bounds is not None
+        assert (bounds[0][0], bounds[1][0]) == (low, high)
+
+    def test_sums_are_rounded_outwards(self) -> None:
+        """0.1 ten times is below 1 in float64; the exact sum of the stored numbers is above."""
+        variables = [Variable(i) for i in range(10)]
+        low, high = activity(
+            row(dict.fromkeys(variables, 0.1), "<=", 1.0), np.ones(10), np.ones(10)
+        )
+        assert low < 1.0 < high
+        assert high - low < 1e-14
+
+    def test_overflow_gives_no_bound(self) -> None:
+        pool = VariablePool()
+        x, y = pool.fresh("x", -1e300, 1e300), pool.fresh("y")
+        bounds = propagate(Query.of(pool, [row({x: 1e300, y: 1.0}, "<=", 0.0)]))
+        assert bounds is not None
+        assert bounds[1][1] == inf
