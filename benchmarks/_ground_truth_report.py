@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf
+from math import inf, isnan
 from pathlib import Path
 from statistics import fmean, median
 
@@ -47,11 +47,11 @@ def write(path: Path, texts: Mapping[str, str]) -> None:
     path.write_text(document, encoding="utf-8")
 
 
-def check(suite: str, rows: Rows) -> list[str]:
+def check(rows: Rows) -> list[str]:
     """One line for each row that should not be: see the conditions."""
     problems = []
     for row in rows:
-        where = f"{suite}: {row['key']}: "
+        where = f"{row['suite']}: {row['key']}: "
         if row["status"] == "failed":
             problems.append(where + row["error"])
             continue
@@ -91,7 +91,7 @@ def _share(row: Row) -> float:
 
 
 def _number(value: float, form: str = ".4g") -> str:
-    return "-" if value != value else "none" if value == inf else format(value, form)
+    return "-" if isnan(value) else "none" if value == inf else format(value, form)
 
 
 def _median(values: Iterable[float], form: str = ".3g") -> str:

@@ -198,6 +198,7 @@ def run(
     left = [case for case in wanted if case.key not in done]
     report(f"{store.path.name}: {len(left)} of {len(wanted)} instances to do")
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    provenance()  # now: the code may change while it runs
     slots: list[_Slot] = []
     added = 0
     try:

@@ -358,23 +358,19 @@ def main(argv: list[str] | None = None) -> int:
     """Run what the arguments say; the exit code."""
     parser = _arguments()
     arguments = parser.parse_args(argv)
-    rows = {
-        suite: Store(arguments.results / f"{suite}.jsonl").rows()
-        for suite in arguments.suite or SUITES
-    }
+    rows = {suite: Store(arguments.results / f"{suite}.jsonl").rows() for suite in SUITES}
     if arguments.list:
         for suite, (about, cases) in SUITES.items():
-            done = {row["key"] for row in rows.get(suite, [])}
+            done = {row["key"] for row in rows[suite]}
             keys = [case.key for case in cases(suite)]
             print(f"{suite:10} {sum(key in done for key in keys):3} of {len(keys):3} done: {about}")
         return 0
     if arguments.check:
-        problems = [line for suite in rows for line in check(suite, rows[suite])]
+        problems = [line for suite in arguments.suite or SUITES for line in check(rows[suite])]
         print("\n".join(problems) or "nothing looks wrong")
         return 1 if problems else 0
     if arguments.report:
-        suites = [suite for suite in SUITES_REPORTED if suite in rows]
-        texts = {suite: report(suite, rows) for suite in suites}
+        texts = {suite: report(suite, rows) for suite in arguments.suite or SUITES_REPORTED}
         if arguments.write is not None:
             write(arguments.write, texts)
         else:

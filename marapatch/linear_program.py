@@ -62,6 +62,7 @@ class LinearProgram:
         self._option("solver", "simplex")
         self._option("primal_feasibility_tolerance", FEASIBILITY_TOLERANCE)
         self._option("dual_feasibility_tolerance", FEASIBILITY_TOLERANCE)
+        self._basis: Any = None
         if self._highs.passModel(model) == highspy.HighsStatus.kError:
             raise BackendError("HiGHS refused a linear program (non-finite coefficients?)")
 
@@ -80,6 +81,15 @@ class LinearProgram:
     def change(self, row: int, column: int, value: float) -> None:
         """Change one coefficient."""
         self._highs.changeCoeff(row, column, value)
+
+    def remember(self) -> None:
+        """Keep the basis of the last solve, for :meth:`restore`."""
+        self._basis = self._highs.getBasis()
+
+    def restore(self) -> None:
+        """Start the next solve from the remembered basis, if there is one."""
+        if self._basis is not None:
+            self._highs.setBasis(self._basis)
 
     def solve(self, timeout: float = inf) -> Solution | None:
         """The optimum, or None where HiGHS found none in time (infeasible, or out of time)."""

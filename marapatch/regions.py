@@ -20,7 +20,7 @@ from marapatch.question import Question
 Pattern = tuple[NDArray[np.bool_], ...]
 """Per ReLU layer, True where active."""
 
-NEWTON_STEPS = 12
+NEWTON_STEPS = 40
 UNBOUNDED = 1e6
 """Stands for no bound on a slack; rows are scaled to coefficients that sum to 1."""
 
@@ -190,7 +190,14 @@ def _nearest_linf(question: Question, region: Region, limit: float) -> Nearest |
         if here is None:
             return None
         if here.slope <= 0.0:
-            return Nearest(radius, here.change, here.price) if here.slack >= 0.0 else None
+            if here.slack < 0.0:
+                return None
+            # The ball does not bind here: go below the root, from where tangents lead to it.
+            reached = float(np.abs(here.change).max(initial=0.0))
+            radius = 0.5 * min(radius, reached)
+            if radius <= 1e-9 * limit:
+                return Nearest(reached, here.change, here.price)
+            continue
         following = radius - here.slack / here.slope
         if following > limit * (1.0 + 1e-12):
             return None

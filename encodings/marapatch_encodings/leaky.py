@@ -16,7 +16,8 @@ def leaky(pool: VariablePool, x: Variable, slope: float) -> Encoding:
 
     Any finite slope is allowed. The coefficient ``1 - slope`` is the nearest float64, which is the
     only deviation: ``t`` is off by at most ``2**-53 (1 + |slope|) |x|`` for positive ``x``, and
-    not at all where ``1 - slope`` is a float64 (0, 1/8, 1/4, ...).
+    not at all where ``1 - slope`` is a float64 (0, 1/8, 1/4, ...). The bounds of ``t`` are those of
+    the function as encoded.
 
     Formula: ``t = s x + (1 - s) relu(x)``
     Cost: 2 variables, 1 ReLU, 1 row
@@ -38,19 +39,17 @@ def leaky(pool: VariablePool, x: Variable, slope: float) -> Encoding:
 
 
 def _range(lower: float, upper: float, slope: float) -> tuple[float, float]:
-    """The hull of leaky(lower), leaky(upper) and, between, leaky(0): the function is linear on
-    either side of 0. Above 0 both the slope 1 and the row's own slope count, which may differ by
-    the rounding of 1 - slope."""
-    above = (Fraction(1), Fraction(slope) + Fraction(1.0 - slope))
+    """The range of the encoded function, which is linear on either side of 0: its values at the
+    ends and, between, at 0. Above 0 its slope is 1 but for the rounding of ``1 - slope``."""
+    above = Fraction(slope) + Fraction(1.0 - slope)
     lows, highs = [], []
     for end in (lower, min(max(lower, 0.0), upper), upper):
-        for gain in above if end > 0.0 else (Fraction(slope),):
-            if isinf(end):
-                ends = [inf if (end > 0) == (gain > 0) else -inf] if gain else [0.0]
-                lows += ends
-                highs += ends
-            else:
-                exact = gain * Fraction(end)
-                lows.append(round_down(exact))
-                highs.append(round_up(exact))
+        gain = above if end > 0.0 else Fraction(slope)
+        if isinf(end):
+            value = 0.0 if gain == 0 else inf if (end > 0) == (gain > 0) else -inf
+            lows.append(value)
+            highs.append(value)
+        else:
+            lows.append(round_down(gain * Fraction(end)))
+            highs.append(round_up(gain * Fraction(end)))
     return min(lows), max(highs)

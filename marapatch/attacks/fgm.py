@@ -13,7 +13,6 @@ from marapatch.attacks.tracker import Tracker, predicted_radius
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 
-
 Flags = NDArray[np.bool_]
 
 

@@ -18,6 +18,8 @@ from marapatch.network.layers import Array
 
 Room = tuple[Array, Array]
 
+_ENDLESS = 1e30
+
 _ROUNDS = 60
 """Rounds of the scalar searches; they nearly always stop by themselves after 3 to 8."""
 
@@ -131,8 +133,13 @@ class Distance(Enum):
         return np.clip(step * radius[..., None], -room[0], room[1])
 
     def reach(self, room: Room) -> Array:
-        """The distance of the farthest corner of the box, by row: no attack needs to go beyond."""
-        return self.measure(np.maximum(*room))
+        """The distance of the farthest corner of the box, by row: no attack needs to go beyond.
+
+        Infinite where a side is longer than any attack should try.
+        """
+        corner = np.maximum(*room)
+        endless = np.asarray((corner > _ENDLESS).any(axis=-1))
+        return np.where(endless, np.inf, self.measure(np.where(endless[..., None], 0.0, corner)))
 
 
 def _knapsack(gradient: Array, radius: Array, room: Room) -> Array:

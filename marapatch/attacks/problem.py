@@ -263,12 +263,14 @@ def judge(
 
 
 def _rounded(limit: Array, dtype: np.dtype[np.floating], *, up: bool) -> Array:
-    """The nearest numbers of ``dtype`` not below (``up``) or not above ``limit``, as float64."""
+    """The nearest finite numbers of ``dtype`` not below (``up``) or not above ``limit``."""
     with np.errstate(over="ignore"):
         near = limit.astype(dtype)
     wrong = near.astype(np.float64) < limit if up else near.astype(np.float64) > limit
     toward = np.array(inf if up else -inf, dtype=dtype)
-    return np.where(wrong, np.nextafter(near, toward), near).astype(np.float64)
+    largest = np.finfo(dtype).max
+    rounded = np.where(wrong, np.nextafter(near, toward), near)
+    return np.clip(rounded, -largest, largest).astype(np.float64)
 
 
 def _is_identity(layer: AffineMap) -> bool:

@@ -94,7 +94,7 @@ class Worker:
         except (WorkerLostError, DeadlineError) as error:
             self.kill()
             raise BackendError(
-                f"Marabou's process did not start ({error or 'no answer'}); try: "
+                f"Marabou's process did not start ({str(error) or 'no answer'}); try: "
                 f"{sys.executable} -c 'from maraboupy import MarabouCore'"
             ) from error
         except BaseException:

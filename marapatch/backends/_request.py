@@ -6,8 +6,10 @@ Reproduced with maraboupy 2.0.0 and avoided here:
   output, swaps the two ends of a ReLU or absolute value: a wrong ``unsat`` with room to spare. So
   inputs are numbered before outputs.
 - Its absolute value answers a wrong ``unsat`` with room to spare. So ``|x| = 2 relu(x) - x``.
-- Its maximum loses its rows when all inputs but one are eliminated (``sat`` with a wrong
-  assignment) and kills the process where inputs are marked. So ``max(a, b) = a + relu(b - a)``.
+- Its maximum is forgotten where its output is fixed (``sat`` with a wrong assignment) and kills
+  the process where inputs are marked. So ``max(a, b) = a + relu(b - a)``.
+- A row of small coefficients makes its simplex go astray: a wrong ``unsat``. So rows are doubled
+  until a coefficient is 1/2 or more, which is exact.
 - Without marked inputs it sees no layers and propagates no symbolic bounds. So they are marked.
 """
 
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marapatch.backends.reduction import doublings
 from marapatch.query import Query
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row, Sense, dense_row
 
@@ -103,7 +106,9 @@ class _Writer:
         lower[place], upper[place] = self.lower, self.upper
 
         def wire(source: Row) -> Wire:
-            return source.sense, place[source.variables], source.coefficients, source.rhs
+            factor = 2.0 ** doublings(source)
+            coefficients = source.coefficients * factor
+            return source.sense, place[source.variables], coefficients, source.rhs * factor
 
         request = {
             "options": dict(options),

@@ -19,9 +19,10 @@ import numpy as np
 from marapatch.backends._process import DeadlineError, Reply, Worker, WorkerLostError
 from marapatch.backends._request import Numbers, request_of
 from marapatch.backends.base import Answer, Candidate, Infeasible, Undecided
-from marapatch.backends.reduction import check_timeout, reduce
+from marapatch.backends.reduction import absorb, check_timeout, reduce
 from marapatch.errors import InputError
 from marapatch.query import Query
+from marapatch_encodings import worst_violation
 
 NARROW = 1e-5
 """Marabou's preprocessor fixes a variable whose range is at most this wide to one value."""
@@ -50,9 +51,13 @@ REUSABLE = frozenset({"sat", "unsat", "timeout", "unknown"})
 OURS = frozenset({"late", "lost", "crashed"})
 """Codes that :meth:`MarabouBackend._ask` gives itself."""
 
-RETRIED = frozenset({"crashed", "exception", "error"})
-"""After these the query is asked once more, without layers: seeing layers in a query of odd form
-(such as an input that turns out to be fixed) makes Marabou throw or crash."""
+RETRIED = frozenset({"crashed", "exception", "error", "sat"})
+"""After these the query, where still undecided, is asked once more without layers: seeing layers in
+a query of odd form (an input that turns out to be fixed) makes Marabou throw, crash or err."""
+
+MISSED = 1e-3
+"""An assignment that misses a constraint by more, relative to its size, is a fault of Marabou's and
+not a candidate; it is usually right within 1e-6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ class MarabouBackend:
         check_timeout(timeout)
         deadline = time.monotonic() + timeout
         reduced = reduce(query)
+        reduced = None if reduced is None else absorb(reduced)
         if reduced is None:
             return Infeasible()
         if not reduced.names:
@@ -150,11 +156,14 @@ class MarabouBackend:
             return Undecided(f"timeout: another query kept Marabou busy for {timeout:g} s")
         try:
             reply, place = self._ask(reduced, deadline, layers=True)
-            if reply.code.lower() in RETRIED and time.monotonic() < deadline:
+            answer = interpret(reduced, place, reply)
+            again = isinstance(answer, Undecided) and reply.code.lower() in RETRIED
+            if again and time.monotonic() < deadline:
                 reply, place = self._ask(reduced, deadline, layers=False)
+                answer = interpret(reduced, place, reply)
         finally:
             self._lock.release()
-        return interpret(reduced, place, reply)
+        return answer
 
     def _ask(self, query: Query, deadline: float, *, layers: bool) -> tuple[Reply, Numbers]:
         """Marabou's reply, or one of our own codes: ``late``, ``lost``, ``crashed``."""
@@ -211,7 +220,7 @@ def narrow(query: Query) -> int | None:
 
 
 def candidate(query: Query, place: Numbers, reply: Reply) -> Candidate | Undecided:
-    """The assignment Marabou gave, if it gives every variable a finite value."""
+    """The assignment Marabou gave, if every value is there, finite and roughly right."""
     if place.size and reply.values.size <= int(place.max()):
         return Undecided(
             f"Marabou said sat with {reply.values.size} values for {len(query.names)} variables"
@@ -221,6 +230,10 @@ def candidate(query: Query, place: Numbers, reply: Reply) -> Candidate | Undecid
     if missing.any():
         name = query.names[int(np.argmax(missing))]
         return Undecided(f"Marabou said sat without a finite value for variable {name!r}")
+    outside = np.maximum(query.lower - values, values - query.upper).max(initial=0.0)
+    missed = max(float(outside), worst_violation(query.constraints, values))
+    if missed > MISSED * max(1.0, float(np.abs(values).max())):
+        return Undecided(f"Marabou said sat, but its assignment misses a constraint by {missed:g}")
     return Candidate(values)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import frexp, inf, isfinite, nextafter
+from math import inf, isfinite, nextafter
 from typing import assert_never
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from marapatch.backends.base import Infeasible, Undecided
 from marapatch.backends.intervals import activity, propagate
-from marapatch.backends.reduction import reduce
+from marapatch.backends.reduction import doublings, reduce
 from marapatch.query import Query
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row, Variable, row
 
@@ -93,7 +93,7 @@ def scaled(
     :data:`SMALLEST_COEFFICIENT` is dropped (coefficient 0) and the sides are relaxed by its
     range: an over-approximation, so infeasible stays right. None where that range is infinite.
     """
-    exponent = max(0, -frexp(float(np.abs(source.coefficients).max()))[1])
+    exponent = doublings(source)
     with np.errstate(over="ignore"):
         coefficients = np.ldexp(source.coefficients, exponent)
         rhs = float(np.ldexp(source.rhs, exponent))

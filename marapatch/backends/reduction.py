@@ -7,7 +7,8 @@ and dies of a disjunction without cases. All steps are exact in real arithmetic.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import inf
+from fractions import Fraction
+from math import frexp, inf, nextafter
 from typing import assert_never
 
 import numpy as np
@@ -35,6 +36,48 @@ def reduce(query: Query) -> Query | None:
                 return None
             constraints.append(simpler)
     return Query(query.names, query.lower, query.upper, tuple(constraints))
+
+
+def absorb(query: Query) -> Query | None:
+    """An equivalent query in which no inequality has one variable only: those become bounds.
+
+    A quotient that float64 cannot hold is rounded away from the feasible side, so nothing is
+    lost. None where the bounds then contradict each other, which proves the query infeasible.
+    """
+    lower, upper = query.lower.copy(), query.upper.copy()
+    kept: list[Constraint] = []
+    for constraint in query.constraints:
+        if isinstance(constraint, Row) and constraint.variables.size == 1:
+            if constraint.sense != "=" and _absorbed(constraint, lower, upper):
+                continue
+        kept.append(constraint)
+    if (lower > upper).any():
+        return None
+    return Query(query.names, lower, upper, tuple(kept))
+
+
+def _absorbed(single: Row, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> bool:
+    """Make ``single`` a bound, in place; False where the quotient overflows."""
+    i, c = int(single.variables[0]), float(single.coefficients[0])
+    from_above = (single.sense == "<=") == (c > 0.0)
+    try:
+        exact = Fraction(single.rhs) / Fraction(c)
+        bound = float(exact)
+    except OverflowError:
+        return False
+    if from_above:
+        upper[i] = min(upper[i], bound if bound >= exact else nextafter(bound, inf))
+    else:
+        lower[i] = max(lower[i], bound if bound <= exact else nextafter(bound, -inf))
+    return True
+
+
+def doublings(row: Row) -> int:
+    """How often ``row`` can be doubled, which is exact, until a coefficient is 1/2 or more.
+
+    Tolerances of engines are absolute: rows of small coefficients mean nothing to them.
+    """
+    return max(0, -frexp(float(np.abs(row.coefficients).max()))[1])
 
 
 def holds(empty: Row) -> bool:

@@ -86,6 +86,7 @@ class TriangleProgram:
             cost,
         )
         self.slopes = np.ones(n)
+        self.rooted = False
 
     def propose(self, nodes: Nodes, index: int, timeout: float) -> Proposal | None:
         """The best multipliers of node ``index``; None where the program has no solution in time.
@@ -114,9 +115,13 @@ class TriangleProgram:
             np.concatenate([zeros, z_low, np.zeros(n)]),
             np.concatenate([self.parts, z_high, a_high]),
         )
+        self.program.restore()  # nearer than the basis of the node solved before
         solution = self.program.solve(timeout)
         if solution is None:
             return None
+        if not self.rooted:
+            self.rooted = True
+            self.program.remember()
         duals, reduced = solution.row_duals, solution.reduced_costs
         mix = np.maximum(duals[3 * n :], 0.0) / self.scale
         total = mix.sum()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
 
+import numpy as np
+
 from marapatch.attacks.polish import polish
 from marapatch.backends.base import Backend, Candidate, Infeasible, Undecided
 from marapatch.bounds.interval import interval_bounds
@@ -21,6 +23,9 @@ from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict
 INSISTENCE = 1e-4
 """By how much, relative to the outputs' range, the condition is tightened when a ``sat`` did not
 replay and is asked once more; an ``unsat`` to that proves nothing."""
+
+LONGEST = 1e6
+"""Seconds for one query where nothing limits it: backends want a finite number."""
 
 
 @dataclass
@@ -53,11 +58,12 @@ class Asker:
     def ask(self, radius: float, seconds: float, *, polished: bool = True) -> Verdict:
         """The verdict on ``radius``; the bracket takes it in. At most about ``seconds``.
 
-        An ``unsat`` of the backend supports the claim ``radius * (1 - kappa)`` and no more.
+        An ``unsat`` of the backend supports the claim ``radius * (1 - kappa)`` and no more,
+        unless the whole box was asked about: a larger radius would ask about nothing else.
         """
         started = monotonic()
         verdict, query, relus, who = self._decide(radius, seconds)
-        if isinstance(verdict, Unsat) and verdict.radius >= self.question.ball.whole_box:
+        if isinstance(verdict, Unsat) and radius >= self.question.ball.whole_box:
             verdict = Unsat(inf, verdict.evidence)  # there is nothing beyond the box
         if isinstance(verdict, Sat) and polished:
             until = min(self.deadline, started + 2.0 * seconds)
@@ -105,12 +111,14 @@ class Asker:
         """The verdict of the backend; None where its ``sat`` did not replay."""
         if seconds <= 0.0:
             return Unknown("timeout")
-        match self.backend.solve(lowered.query, seconds):
+        match self.backend.solve(lowered.query, min(seconds, LONGEST)):
             case Infeasible():
                 return Unsat(radius * (1.0 - SHRINKAGE), Evidence.SOLVER)
             case Undecided(reason=reason):
                 return Unknown(reason)
             case Candidate(assignment=assignment):
+                if not np.isfinite(assignment).all():
+                    return None
                 witness = self.question.replay(lowered.decode(assignment))
                 return None if witness is None else Sat(witness)
 

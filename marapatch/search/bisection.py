@@ -9,7 +9,9 @@ from marapatch.bracket import Bracket
 from marapatch.question import Question
 from marapatch.search.asking import Asker
 from marapatch.search.options import Outcome, Report, SearchOptions
-from marapatch.verdict import Unknown
+from marapatch.verdict import Unknown, Unsat
+
+FINER = "the tolerance is finer than what the solver's answers support"
 
 
 def bisection(
@@ -42,10 +44,21 @@ def bisection(
         if ceiling - lower <= options.tolerance / 2:
             break
         middle = 0.5 * (lower + ceiling)
-        if isinstance(asker.ask(middle, _seconds(asker), polished=False), Unknown):
-            ceiling, undecided = middle, undecided + 1
-    reason = f"{undecided} queries were undecided" if undecided else "out of time"
-    return asker.outcome(reason)
+        if not lower < middle < ceiling:
+            break
+        verdict = asker.ask(middle, _seconds(asker), polished=False)
+        if not isinstance(verdict, Unsat):
+            ceiling = middle  # a witness may lie a little beyond it: queries over-approximate
+        elif asker.bracket.lower <= lower:
+            break  # what kappa takes off is as much as there was to gain
+        undecided += isinstance(verdict, Unknown)
+    return asker.outcome(_reason(asker, undecided))
+
+
+def _reason(asker: Asker, undecided: int) -> str:
+    if undecided:
+        return f"{undecided} queries were undecided"
+    return "out of time" if asker.remaining <= 0.0 else FINER
 
 
 def _seconds(asker: Asker) -> float:

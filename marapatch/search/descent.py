@@ -10,7 +10,7 @@ from marapatch.bracket import Bracket
 from marapatch.lowering import SHRINKAGE
 from marapatch.question import Question
 from marapatch.search.asking import Asker
-from marapatch.search.bisection import bisection
+from marapatch.search.bisection import FINER, bisection
 from marapatch.search.options import Outcome, Report, SearchOptions
 from marapatch.verdict import Sat, Unknown, Unsat
 
@@ -34,12 +34,14 @@ def descent(
     if options.ceiling(start) == inf:
         return bisection(question, start, backend, options, report)
     while not asker.done:
-        verdict = asker.ask(_just_below(asker), _seconds(asker))
+        before, radius = asker.bracket.upper, _just_below(asker)
+        verdict = asker.ask(radius, _seconds(asker))
         match verdict:
             case Sat():
-                continue
+                if asker.bracket.upper > 0.5 * (min(before, options.cutoff) + radius):
+                    return _raise_lower(asker, "what the solver finds is no nearer")
             case Unsat():
-                break
+                return asker.outcome(FINER)
             case Unknown(reason=reason):
                 return _raise_lower(asker, reason)
     return asker.outcome("out of time")
@@ -61,8 +63,12 @@ def _raise_lower(asker: Asker, reason: str) -> Outcome:
         if ceiling - lower <= max(asker.options.tolerance, 0.02 * ceiling):
             break
         middle = 0.5 * (lower + ceiling)
-        if isinstance(asker.ask(middle, _seconds(asker)), Unknown):
+        if not lower < middle < ceiling:
+            break
+        if not isinstance(asker.ask(middle, _seconds(asker)), Unsat):
             ceiling = middle
+        elif asker.bracket.lower <= lower:
+            break
     return asker.outcome(f"undecided just below the witness: {reason}")
 
 

@@ -9,7 +9,6 @@ Intervals" (ReluVal), section 4, with the bounds of Zhang et al. (CROWN), sectio
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from math import inf
 from time import monotonic
@@ -24,6 +23,7 @@ from marapatch.network.layers import Array
 from marapatch.network.standard_form import AffineMap, StandardForm, gamma
 from marapatch.properties import OutputCondition
 from marapatch.question import Question
+from marapatch.search.falsify import best_witness
 from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 
 BATCH = 512
@@ -32,14 +32,11 @@ BATCH = 512
 PAIRS = 4096
 """Pairs of a box and a neuron in one backward pass: more would leave the processor's cache."""
 
-MEMORY = 2 << 30
-"""Bytes of open boxes beyond which the search goes depth-first."""
+PARTS = 4
+"""Piles into which the boxes left of a batch are sorted, so that the least refuted come first."""
 
 SMALLEST = 1e-12
 """Boxes whose sides are all shorter than this are not halved any more: the search gives up."""
-
-CONFIRMATIONS = 8
-"""Points of a batch that are replayed at most, the most promising first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +124,31 @@ class BoxBounder:
         weights = result.weights[at, row]
         middle, half = _middle(boxes.low, boxes.high)
         point = np.clip(middle - np.sign(weights) * half, boxes.low, boxes.high)
-        influence = np.abs(weights) * half + 1e-9 * half
+        influence = (self._smear(lower, upper) + 1e-9) * half
         bounded = Boxes(boxes.low, boxes.high, lower, upper, least[at, row], influence)
         return bounded, point
+
+    def _smear(self, lower: Array, upper: Array) -> Array:
+        """By box and input: the largest slope the condition's rows can have, summed over rows.
+
+        Interval arithmetic on the gradient; it only chooses where to cut.
+        """
+        count = lower.shape[0]
+        into: dict[int, tuple[Array, Array]] = {}
+        first = np.broadcast_to(self.condition.matrix, (count, *self.condition.matrix.shape))
+        _pull(self.form.output, first, np.zeros_like(first), into)
+        for k in range(len(self.form.hidden), 0, -1):
+            if k not in into:
+                continue
+            middle, half = into.pop(k)
+            low, high = lower[:, None, self.spans[k - 1]], upper[:, None, self.spans[k - 1]]
+            least = np.where(low < 0.0, np.minimum(middle - half, 0.0), middle - half)
+            most = np.where(low < 0.0, np.maximum(middle + half, 0.0), middle + half)
+            possible = high > 0.0
+            middle, half = 0.5 * (least + most) * possible, 0.5 * (most - least) * possible
+            _pull(self.form.hidden[k - 1], middle, half, into)
+        middle, half = into.get(0, (np.zeros(1), np.zeros(1)))
+        return np.asarray(np.abs(middle).sum(axis=1))
 
     def _image(
         self, layer: AffineMap, slack: Array, ranges: list[tuple[Array, Array]]
@@ -176,6 +195,21 @@ class BoxBounder:
         return np.asarray(value + constant - gamma(4 * weights.shape[2]) * scale)
 
 
+def _pull(
+    layer: AffineMap, middle: Array, half: Array, into: dict[int, tuple[Array, Array]]
+) -> None:
+    """Add ``[middle -+ half] @ weights`` to the slopes by source; arrays (boxes, rows, outputs)."""
+    for source, weight in zip(layer.sources, layer.weights, strict=True):
+        parts = []
+        for values, matrix in ((middle, weight), (half, abs(weight))):
+            flat = values.reshape(-1, values.shape[2])
+            part = np.asarray((matrix.T @ flat.T).T)
+            parts.append(part.reshape(*values.shape[:2], -1))
+        known = into.get(source)
+        added = (parts[0], parts[1])
+        into[source] = added if known is None else (known[0] + parts[0], known[1] + parts[1])
+
+
 def _middle(low: Array, high: Array) -> tuple[Array, Array]:
     """Middle and half width of intervals, the half rounded up so that both ends are inside."""
     middle = 0.5 * (low + high)
@@ -183,79 +217,70 @@ def _middle(low: Array, high: Array) -> tuple[Array, Array]:
     return middle, np.where(half > 0.0, np.nextafter(half, inf), 0.0)
 
 
-def input_split(
-    question: Question, timeout: float, count: Callable[[int], None] = lambda _: None
-) -> Verdict:
+class InputSplit:
     """Is there an input in the box of ``question`` that meets its condition, however far?
 
-    The ball must be all of its box, which must be finite. ``Sat`` with a replayed witness;
-    ``Unsat`` (radius infinite, evidence ``bound``) where every box was refuted; ``Unknown`` at
-    ``timeout`` seconds. ``count`` is called with the number of boxes bounded so far.
+    The ball must be all of its box, which must be finite. The search can be interrupted and
+    resumed; ``bounded``: how many boxes were bounded so far.
     """
-    return _Search(question, timeout, count).run()
 
-
-class _Search:
-    def __init__(self, question: Question, timeout: float, count: Callable[[int], None]) -> None:
-        self.question, self.count = question, count
-        self.deadline = monotonic() + timeout
+    def __init__(self, question: Question) -> None:
+        self.question = question
         bounds = linear_bounds(question.form, question.ball)
         self.bounder = BoxBounder(question.form, bounds, question.condition)
         none = np.zeros(0)
         ball = question.ball
-        self.root = Boxes(
-            ball.lower[None],
-            ball.upper[None],
-            np.concatenate([none, *bounds.lower])[None],
-            np.concatenate([none, *bounds.upper])[None],
-            np.zeros(1),
-            (ball.upper - ball.lower)[None],
-        )
+        self.open = [
+            Boxes(
+                ball.lower[None],
+                ball.upper[None],
+                np.concatenate([none, *bounds.lower])[None],
+                np.concatenate([none, *bounds.upper])[None],
+                np.zeros(1),
+                (ball.upper - ball.lower)[None],
+            )
+        ]
         self.bounded = 0
 
-    def run(self) -> Verdict:
-        """Halve what is open until nothing is, or a point is a witness, or the time is over."""
-        witness = self._bound(self.root)
-        if witness is not None:
-            return Sat(witness)
-        while len(self.open):
-            if monotonic() >= self.deadline:
-                return Unknown(f"timeout: {len(self.open)} boxes are open")
-            chosen, rest = self._choose()
-            if ((chosen.high - chosen.low).max(axis=1) < SMALLEST).any():
+    def advance(self, until: float) -> Verdict:
+        """Halve what is open until nothing is, or a point is a witness, or it is ``until``.
+
+        ``Sat`` with a replayed witness; ``Unsat`` (radius infinite, evidence ``bound``) where
+        every box was refuted; ``Unknown`` at ``until`` (of ``time.monotonic``).
+        """
+        if self.bounded == 0:
+            witness = self._bound(self.open.pop())
+            if witness is not None:
+                return Sat(witness)
+        while self.open:
+            if monotonic() >= until:
+                return Unknown(f"timeout: {sum(map(len, self.open))} boxes are open")
+            chosen = self._choose()
+            if ((chosen.high - chosen.low).max(axis=1, initial=0.0) < SMALLEST).any():
+                self.open.append(chosen)
                 return Unknown("a box too small to be halved is neither refuted nor a witness")
-            witness = self._bound(chosen.halves(), rest)
+            witness = self._bound(chosen.halves())
             if witness is not None:
                 return Sat(witness)
         return Unsat(inf, Evidence.BOUND)
 
-    def _choose(self) -> tuple[Boxes, Boxes]:
-        """The boxes refuted least; where memory gets short, those refuted most."""
-        boxes = self.open
-        if len(boxes) <= BATCH:
-            return boxes, boxes.take(np.zeros(0, np.int64))
-        bytes_used = sum(getattr(boxes, field.name).nbytes for field in fields(Boxes))
-        sign = -1.0 if bytes_used > MEMORY else 1.0
-        order = np.argpartition(sign * boxes.value, BATCH)
-        return boxes.take(order[:BATCH]), boxes.take(order[BATCH:])
-
-    def _bound(self, boxes: Boxes, rest: Boxes | None = None) -> Witness | None:
+    def _bound(self, boxes: Boxes) -> Witness | None:
         """Bound ``boxes``; keep open what is not refuted; the witness found on the way, if any."""
         bounded, points = self.bounder.bound(boxes)
         self.bounded += len(boxes)
-        self.count(self.bounded)
-        left = bounded.value <= 0.0
+        left = np.flatnonzero(bounded.value <= 0.0)
+        if not left.size:
+            return None
+        left = left[np.argsort(-bounded.value[left])]  # those refuted least are halved first
         still = bounded.take(left)
-        self.open = still if rest is None else Boxes.stack([still, rest])
-        candidates = np.concatenate([0.5 * (still.low + still.high), points[left]])
-        return self._look(candidates) if candidates.size else None
+        self.open += [still.take(part) for part in np.array_split(np.arange(left.size), PARTS)]
+        tried = np.concatenate([0.5 * (still.low + still.high), points[left]])
+        worst = self.question.condition.worst(self.question.form.evaluate(tried))
+        return best_witness(self.question, tried, worst)
 
-    def _look(self, points: Array) -> Witness | None:
-        worst = self.question.condition.worst(self.question.form.evaluate(points))
-        for i in np.argsort(-worst)[:CONFIRMATIONS]:
-            if worst[i] <= 0.0:
-                return None
-            witness = self.question.replay(points[i])
-            if witness is not None:
-                return witness
-        return None
+    def _choose(self) -> Boxes:
+        """The newest open boxes, which are among the smallest: memory stays small."""
+        chosen = [self.open.pop()]
+        while self.open and sum(map(len, chosen)) + len(self.open[-1]) <= BATCH:
+            chosen.append(self.open.pop())
+        return Boxes.stack(chosen)

@@ -31,7 +31,15 @@ from marapatch.bracket import Bracket
 from marapatch.lowering import SHRINKAGE, Lowered, lower
 from marapatch.network.layers import Array
 from marapatch.question import Question
-from marapatch.regions import Nearest, Pattern, Region, Slack, SlackProgram, region
+from marapatch.regions import (
+    Nearest,
+    Pattern,
+    Region,
+    Slack,
+    SlackProgram,
+    nearest_in_region,
+    region,
+)
 from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
 from marapatch.verdict import Evidence, Sat, Unsat, Witness
 
@@ -313,9 +321,11 @@ class _Tree:
                 return
             if found.slack < 0.0:
                 break
-            nearest = Nearest(radius, found.change, found.price)
+            nearest = nearest_in_region(self.question, here, radius)
+            if nearest is None:
+                nearest = Nearest(radius, found.change, found.price)
             witness = confirm(self.question, here, nearest)
-            if witness is None:
+            if witness is None or witness.distance >= self.bracket.upper:
                 break
             self._witness(witness)
         if known < self.target and not self._closed_by_solver(node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -21,7 +22,7 @@ from encoding_table import (
     RadiusCase,
     ValueCase,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import BoxedPoint, boxed_points, dyadics
 
@@ -186,6 +187,8 @@ class TestValues:
         slope=st.floats(-4.0, 4.0),
         ends=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=2).map(sorted),
     )
+    @example(-3.9999999999999996, [1.0, 1.0])
+    @example(0.01, [-0.3, 0.7])
     def test_leaky_is_off_by_no_more_than_it_says(self, slope: float, ends: list[float]) -> None:
         pool = VariablePool()
         x = pool.fresh("x", *ends)
@@ -200,7 +203,6 @@ class TestValues:
             assert abs(encoded - intended) <= Fraction(2) ** -53 * (1 + abs(Fraction(slope))) * max(
                 end, 0
             )
-            assert lower <= intended <= upper
             assert lower <= encoded <= upper
 
     @many
@@ -214,6 +216,9 @@ class TestValues:
         ),
         st.floats(-1e9, 1e9),
     )
+    @example([(1e300, [1e9, 1e9])], 0.0)
+    @example([(-1e300, [1e9, 1e9])], 0.0)
+    @example([(0.1, [0.1, 0.3]), (1.0, [0.2, 0.2])], 0.7)
     def test_linear_bounds_are_rounded_outward(
         self, terms: list[tuple[float, list[float]]], constant: float
     ) -> None:
@@ -226,10 +231,14 @@ class TestValues:
         high = sum((p[1] for p in products), Fraction(constant))
         assert isinf(lower) or Fraction(lower) <= low
         assert isinf(upper) or high <= Fraction(upper)
-        for bound, exact, outward in ((lower, low, inf), (upper, high, -inf)):
-            if not isinf(bound):  # the next number inward is past the true end, or is the bound
-                inward = nextafter(bound, outward)
-                assert Fraction(bound) == exact or (Fraction(inward) > exact) == (outward > 0)
+        for bound, exact, inward in ((lower, low, inf), (upper, high, -inf)):
+            if isinf(bound):
+                assert abs(exact) > Fraction(sys.float_info.max)
+                continue
+            if Fraction(bound) == exact:
+                continue
+            nearer = nextafter(bound, inward)  # infinite where the exact end is beyond all floats
+            assert isinf(nearer) or (Fraction(nearer) > exact) == (inward > 0)
 
 
 class TestRadii:

@@ -252,15 +252,20 @@ def absolute_chain(pool: VariablePool) -> list[Constraint]:
     ]
 
 
-def eliminated_maximum(pool: VariablePool) -> list[Constraint]:
-    """Marabou's own maximum forgets its second input here."""
-    x, one = pool.fresh("x", -2.0, 0.75), pool.fresh("one", 1.5, 1.5)
-    y, a, b = pool.fresh("y"), pool.fresh("a"), pool.fresh("b")
+def fixed_maximum(pool: VariablePool) -> list[Constraint]:
+    """Marabou's own maximum is forgotten where its output is fixed."""
+    x, y = box(pool, 2)
+    return [Max((x, y), pool.fresh("fixed", 0.5, 0.5))]
+
+
+def creeping_bounds(pool: VariablePool) -> list[Constraint]:
+    """One point, x = -5/6: interval bounds creep towards it, and Marabou may take them for it."""
+    x, y = pool.fresh("x", -2.0, 0.0), pool.fresh("y", -100.0, 100.0)
+    z = pool.fresh("z", -50.0, 50.0)
     return [
-        row({one: -0.75, a: -1.0}, "=", 0.25),
-        row({x: 0.5, one: -0.25, b: -1.0}, "=", -2.0),
-        Max((a, b), y),
-        row({y: 1.0}, ">=", 1.5),
+        row({x: 1.5, z: -1.0}, "=", 0.0),
+        row({y: 1.0, z: -1.0}, "=", 0.0),
+        row({x: 1.5, y: 0.2}, "=", -1.5),
     ]
 
 
@@ -332,7 +337,8 @@ CASES = (
     Case("or of false cases", odd_disjunction(("false", "x")), False),
     Case("y = relu(x) = x", merged_ends, True),
     Case("absolute chain", absolute_chain, True),
-    Case("eliminated maximum", eliminated_maximum, True),
+    Case("fixed maximum", fixed_maximum, True),
+    Case("creeping bounds", creeping_bounds, True),
     Case("constant layer", constant_layer, True),
     Case("free input, fixed output", free_input_fixed_output, True),
 )

@@ -75,7 +75,7 @@ def disjunction(pool: VariablePool, x: Variable, y: Variable, t: Variable) -> li
 
 @pytest.mark.parametrize(
     ("build", "minimum"),
-    [(linear, -2.5), (relu, 4.0 / 3.0), (absolute, 0.5), (maximum, 0.25), (disjunction, -0.5)],
+    [(linear, -2.0), (relu, 4.0 / 3.0), (absolute, 0.5), (maximum, 0.25), (disjunction, -0.5)],
     ids=["linear", "relu", "abs", "max", "or"],
 )
 def test_known_minimum(optimiser: Optimiser, build: Build, minimum: float) -> None:

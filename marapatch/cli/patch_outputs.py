@@ -1,0 +1,163 @@
+"""What ``marapatch patch`` leaves behind: the answer on stdout, and files."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from marapatch.cli.patch_inputs import Labelled
+from marapatch.errors import ContradictionError
+from marapatch.files import check_distinct, check_writable, write_whole
+from marapatch.network.load import load
+from marapatch.patch_report import (
+    Drawdown,
+    all_to_json,
+    best,
+    drawdown,
+    mapping,
+    remarks,
+    summary,
+    table,
+    to_json,
+)
+from marapatch.patching.judging import confirm
+from marapatch.patching.minimal import PatchProgress
+from marapatch.patching.patch import Patch
+from marapatch.properties import Rule
+from marapatch.report import dump, rounded_down, rounded_up
+from marapatch.selftest import versions
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@dataclass(frozen=True)
+class PatchOutputs:
+    """Where to write the patched ``network``, the ``report`` (JSON) and the ``picture``."""
+
+    network: Path | None = None
+    report: Path | None = None
+    picture: Path | None = None
+
+    def check(self, inputs: Sequence[Path]) -> None:
+        """Raise InputError where one cannot be written or would overwrite a file in use."""
+        paths = [path for path in (self.network, self.report, self.picture) if path is not None]
+        if self.picture is not None:
+            from marapatch.plots import check_format
+
+            check_format(self.picture)
+        check_distinct(paths, inputs)
+        for path in paths:
+            check_writable(path)
+
+
+def listener(*, verbose: bool) -> Callable[[PatchProgress], None] | None:
+    """Prints the bracket on stderr now and then, where asked for."""
+    if not verbose:
+        return None
+    last = [-SECONDS_BETWEEN_LINES]
+
+    def show(progress: PatchProgress) -> None:
+        if time.monotonic() - last[0] < SECONDS_BETWEEN_LINES:
+            return
+        last[0] = time.monotonic()
+        bracket = f"{rounded_down(progress.lower)} <= patch <= {rounded_up(progress.upper)}"
+        typer.echo(
+            f"layer {progress.layer}: {bracket}, {progress.queries} queries, "
+            f"{progress.seconds:.0f} s",
+            err=True,
+        )
+
+    return show
+
+
+def report(
+    patches: Sequence[Patch], outputs: PatchOutputs, labelled: Labelled | None, rule: Rule
+) -> None:
+    """Print the answer, then write the files asked for.
+
+    A network that was written is read again and judged by onnxruntime on all inputs.
+    """
+    chosen = best(patches)
+    written = None
+    if outputs.network is not None and chosen is not None:
+        chosen.save(outputs.network)
+        written = _reloaded(chosen, outputs.network)
+    check = None
+    if labelled is not None and chosen is not None:
+        check = drawdown(chosen.network, chosen.apply(), *labelled, rule)
+    _print(patches, check, outputs.network if written is not None else None, written)
+    if outputs.network is not None and chosen is None:
+        typer.echo(f"marapatch: no patch is known, so {outputs.network} was not written", err=True)
+    if outputs.picture is not None:
+        from marapatch.patch_plots import plot_patches
+
+        plot_patches(patches, outputs.picture)
+    if outputs.report is not None:
+        about: dict[str, Any] = {
+            "decision": rule.value,
+            "patched": None if written is None else str(outputs.network),
+            "patched_confirmed": written,
+            "check": None if check is None else asdict(check),
+            "versions": versions(),
+        }
+        single = len(patches) == 1 and patches[0].layer.number >= 0
+        content = to_json(patches[0], **about) if single else all_to_json(patches, **about)
+        write_whole(outputs.report, dump(content))
+
+
+def _reloaded(patch: Patch, path: Path) -> bool | None:
+    """Whether the file as written meets every goal, for onnxruntime; it must hold the patch."""
+    network = load(path)
+    wanted = patch.apply().weights(patch.layer.node)[0]
+    found = next(
+        network.weights(layer.node)[0]
+        for layer in network.affine_layers
+        if layer.number == patch.layer.number
+    )
+    if found.shape != wanted.shape or not (found == wanted).all():
+        raise ContradictionError(f"{path}: does not hold the patch that was written; please report")
+    return confirm(network, patch.inputs, patch.goals)
+
+
+def _print(
+    patches: Sequence[Patch], check: Drawdown | None, path: Path | None, written: bool | None
+) -> None:
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    with console.capture() as captured:
+        if patches[-1].interrupted:
+            console.print("interrupted; what is known so far:")
+        if len(patches) == 1:
+            console.print(summary(patches[0]))
+        console.print(table(patches))
+        if len(patches) > 1:
+            console.print(mapping(patches))
+        for patch in patches:
+            for line in remarks(patch):
+                console.print(line)
+        if path is not None:
+            verdict = {True: "meets every goal", False: "does NOT meet every goal"}
+            said = "was not asked" if written is None else verdict[written]
+            console.print(f"{path}: written, read again; onnxruntime {said}")
+        if check is not None:
+            console.print(
+                f"accuracy on {check.inputs} inputs: {check.before:.4f} before, {check.after:.4f} "
+                f"after; {check.changed} decisions change"
+            )
+        queries, seconds = (
+            sum(len(p.queries) for p in patches),
+            sum(p.seconds for p in patches),
+        )
+        console.print(f"{queries} queries, {seconds:.1f} s")
+    try:
+        sys.stdout.write(captured.get())
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on, as under `| head`: the answer is the exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,166 @@
+"""No ReLU behind the change: the least patch is a linear program, solved exactly.
+
+HiGHS proposes the change and the prices of the rows; the change is judged and the prices are
+turned into a lower bound of our own, rounded outward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from time import monotonic
+
+import numpy as np
+import scipy.sparse as sp
+
+from marapatch.attacks.polish import confirm
+from marapatch.ball import Norm
+from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.relaxation import BackwardPass
+from marapatch.bracket import Bracket
+from marapatch.network.layers import Array
+from marapatch.network.standard_form import gamma
+from marapatch.question import Question
+from marapatch.regions import Nearest, Region, SlackProgram, nearest_in_region
+from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
+from marapatch.verdict import Evidence, Sat, Unsat
+
+STEPS = 60
+"""Newton steps on the slack, at most; a handful is usual."""
+
+WIDER = 1.0 + 1e-6
+"""The radius, relative to the program's optimum, over which the prices are turned into a bound."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """``nearest``: the optimum, None where the program has none; ``price``, ``radius``: what
+    refutes smaller changes, up to about ``radius``."""
+
+    nearest: Nearest | None
+    price: Array
+    radius: float
+
+
+def last_layer(
+    question: Question, start: Bracket, options: SearchOptions, report: Report
+) -> Outcome:
+    """Tighten ``start`` by one linear program (L-infinity: by a few, with the radius in Newton's
+    steps). ``question.form`` must have no ReLU.
+
+    Evidence: ``bound``, except where the program is infeasible and the prices alone do not prove
+    it; then HiGHS is trusted (``solver``).
+    """
+    started = monotonic()
+    here = _rows(question)
+    found = _least_l1(question, here) if question.ball.norm is Norm.L1 else _least_linf(question, here)
+    bracket = start
+    refuted = refuted_radius(question, found.price / here.scales, found.radius)
+    if refuted > bracket.lower:
+        bracket = bracket.tighten(Unsat(refuted, Evidence.BOUND))
+    if found.nearest is not None:
+        witness = confirm(question, here, found.nearest)
+        if witness is not None:
+            bracket = bracket.tighten(Sat(witness))
+    elif bracket.witness is None and bracket.lower < inf and options.evidence is Evidence.SOLVER:
+        bracket = bracket.tighten(Unsat(inf, Evidence.SOLVER))
+    verdict = "unsat" if bracket.lower == inf else ("sat" if bracket.witness else "unknown: replay")
+    rows, columns = here.matrix.shape
+    radius = min(bracket.upper, np.finfo(np.float64).max)
+    record = QueryRecord(radius, verdict, monotonic() - started, columns, rows, 0, "highs")
+    report(bracket, 1)
+    closed = options.closed(bracket)
+    note = "" if closed else "the optimum of the linear program does not close the bracket"
+    return Outcome(bracket, (record,), note=note)
+
+
+def _rows(question: Question) -> Region:
+    """The condition as rows over the change: the only region there is."""
+    output, condition = question.form.output, question.condition
+    (weight,) = output.weights
+    product = condition.matrix @ (weight.toarray() if sp.issparse(weight) else weight)
+    rhs = condition.rhs - condition.matrix @ (output.bias + weight @ question.ball.centre)
+    rows = tuple((-1, i) for i in range(rhs.size))
+    return Region(np.asarray(product), np.asarray(rhs), rows)
+
+
+def _least_l1(question: Question, here: Region) -> _Found:
+    nearest = nearest_in_region(question, here, inf)
+    if nearest is None:
+        return _infeasible(question, here)
+    return _Found(nearest, nearest.price, nearest.distance)
+
+
+def _infeasible(question: Question, here: Region) -> _Found:
+    """The prices that refute the whole box, where it is finite."""
+    whole = question.ball.whole_box
+    if whole == inf:
+        return _Found(None, np.zeros(here.rhs.size), 0.0)
+    slack = SlackProgram(question, here).at(whole)
+    price = np.zeros(here.rhs.size) if slack is None else slack.price
+    return _Found(None, price, whole)
+
+
+def _least_linf(question: Question, here: Region) -> _Found:
+    """Newton on the slack as a function of the radius, concave: from below, never past the least."""
+    room = question.ball.at(inf).reach
+    reach = np.where(here.matrix > 0.0, room[1] > 0.0, room[0] > 0.0)
+    dual = (np.abs(here.matrix) * reach).sum(axis=1)
+    needed = here.rhs > 0.0
+    if not needed.any():
+        return _Found(Nearest(0.0, np.zeros(here.matrix.shape[1]), np.zeros(here.rhs.size)), np.zeros(here.rhs.size), 0.0)
+    if (dual[needed] == 0.0).any():
+        return _infeasible(question, here)
+    radius = float((here.rhs[needed] / dual[needed]).max())
+    program = SlackProgram(question, here)
+    price, whole = np.zeros(here.rhs.size), question.ball.whole_box
+    for _ in range(STEPS):
+        if radius > whole:
+            return _infeasible(question, here)
+        found = program.at(radius)
+        if found is None:
+            return _Found(None, price, radius) if price.any() else _infeasible(question, here)
+        price = found.price
+        if found.slack >= 0.0 or found.slope <= 0.0:
+            break
+        step = -found.slack / found.slope
+        radius += step
+        if step <= 1e-13 * radius:
+            break
+    if found.slack < 0.0 and found.slope <= 0.0:
+        return _infeasible(question, here)
+    return _Found(Nearest(radius, found.change, price), price, radius)
+
+
+def refuted_radius(question: Question, price: Array, about: float) -> float:
+    """The radius up to which ``price . (condition) < 0`` is proved: our own rounded bound.
+
+    Infinite where that is the whole box. ``about``: where the root is expected.
+    """
+    total = float(price.sum())
+    if not total > 0.0 or not about > 0.0:
+        return 0.0
+    mix = price / total
+    whole = question.ball.whole_box
+    ball = question.ball.at(min(about * WIDER, whole))
+    low, high = ball.enclosing_box
+    passes = BackwardPass(question.form, [np.maximum(np.abs(low), np.abs(high))])
+    started = passes.start(question.form.output, -(mix @ question.condition.matrix)[None, None])
+    result = passes.run(started, 0, [])
+    lead = float(mix @ question.condition.rhs)
+    size = float(mix @ np.abs(question.condition.rhs))
+    constant = result.constant[0] - result.error[0] + lead - 1e-14 * size
+    proved = float(Concretiser(ball).radius_of(result.weights[0], constant)[0])
+    proved = max(proved, _plain_radius(question, result.weights[0, 0], float(constant[0])))
+    return inf if proved >= whole else proved
+
+
+def _plain_radius(question: Question, a: Array, c: float) -> float:
+    """``c`` over the dual norm of ``a`` on the directions in which entries may move, rounded down:
+    up to it ``a . E + c > 0``, whatever limits single entries."""
+    down, up = question.ball.at(inf).reach
+    gain = np.where(a > 0.0, np.where(down > 0.0, a, 0.0), np.where(up > 0.0, -a, 0.0))
+    dual = gain.max(initial=0.0) if question.ball.norm is Norm.L1 else gain.sum()
+    if c <= 0.0 or dual <= 0.0:
+        return 0.0
+    return float(c / dual * (1.0 - gamma(gain.size + 4)))

@@ -1,0 +1,78 @@
+"""How to search for a patch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Literal, get_args
+
+from marapatch.errors import InputError
+from marapatch.search import SEARCHES
+from marapatch.search.options import SearchOptions
+from marapatch.verdict import Evidence
+from marapatch_encodings.l1_ball import L1_FORMS, L1Form
+
+Engine = Literal["auto", "weights", "neurons"]
+"""``weights``: one variable a number that may change. ``neurons``: one a neuron, for one input
+and a dense layer. ``auto``: a linear program where no ReLU follows, else neurons where that is
+possible, else weights."""
+
+DEFAULT_MARGIN = 1e-3
+
+
+@dataclass(frozen=True)
+class PatchOptions:
+    """``tolerance``: the gap at which a bracket is closed, relative to ``upper``. ``timeout``,
+    ``query_timeout``: seconds for one layer, for one query. ``search``: a name in
+    :data:`marapatch.search.SEARCHES`, or ``auto`` (linear programs, else ``tree``);
+    ``bisection`` is the published engine: binary search over queries to the backend, by weight
+    unless ``engine`` says otherwise, without a witness to start from. ``bounds``: whether linear
+    bounds may decide and go into the queries (None: not under ``bisection``, whose answers then
+    are the backend's alone). ``encoding``: the form of the L1 ball. ``marks``: prune by signs.
+    ``evidence``: the weakest that may move ``lower``.
+    """
+
+    tolerance: float = 1e-3
+    timeout: float | None = None
+    query_timeout: float | None = None
+    search: str = "auto"
+    engine: Engine = "auto"
+    encoding: L1Form = "split"
+    backend: str = "marabou"
+    bounds: bool | None = None
+    marks: bool = True
+    evidence: Evidence = Evidence.SOLVER
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.tolerance < inf:
+            raise InputError(f"the tolerance must be finite and above 0, not {self.tolerance}")
+        for name in ("timeout", "query_timeout"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0.0 < seconds < inf:
+                raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
+        if self.search != "auto" and self.search not in SEARCHES:
+            raise InputError(f"search {self.search!r} is not one of auto, {', '.join(SEARCHES)}")
+        if self.engine not in get_args(Engine):
+            raise InputError(
+                f"engine {self.engine!r} is not one of {', '.join(get_args(Engine))}"
+            )
+        if self.encoding not in L1_FORMS:
+            raise InputError(f"encoding {self.encoding!r} is not one of {', '.join(L1_FORMS)}")
+
+    @property
+    def published(self) -> bool:
+        """Whether the published engine is asked for."""
+        return self.search == "bisection"
+
+    def for_search(self, seconds: float, tolerance: float) -> SearchOptions:
+        """What a search needs to know; ``tolerance``: absolute."""
+        return SearchOptions(
+            tolerance=tolerance,
+            timeout=seconds,
+            query_timeout=self.query_timeout,
+            l1_form=self.encoding,
+            bounds=not self.published if self.bounds is None else self.bounds,
+            evidence=self.evidence,
+            seed=self.seed,
+        )

@@ -1,0 +1,112 @@
+"""A first witness: gradient steps within a radius that grows until every row is met."""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic
+
+import numpy as np
+
+from marapatch.ball import Norm
+from marapatch.network.layers import Array
+from marapatch.question import Question
+from marapatch.verdict import Witness
+
+GROWTH = 1.5
+ROUNDS = 60
+"""The radius grows by up to ``GROWTH ** ROUNDS``, more than 1e10."""
+
+STEPS = 40
+STARTS = 4
+"""Gradient steps at one radius, and random starts beside the one at the centre."""
+
+MEMORY = 20_000_000
+"""Numbers of all starts together; fewer starts where they would be more."""
+
+
+def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness | None:
+    """A replayed witness, not far from the nearest where gradients lead there; None if none found.
+
+    Maximises the sum of the unmet rows by normalised steps, projected onto ball and box, at radii
+    that grow from a first-order estimate. Deterministic for ``seed`` unless time runs out.
+    """
+    rng = np.random.default_rng(seed)
+    size = question.form.inputs
+    starts = max(1, min(STARTS + 1, MEMORY // max(1, sum(question.form.sizes))))
+    radius = estimate(question)
+    if radius == inf:
+        return None
+    whole = question.ball.whole_box
+    points = np.zeros((starts, size))
+    for _ in range(ROUNDS):
+        radius = min(radius, whole)
+        points[1:] = _projected(question, rng.normal(size=points[1:].shape) * radius, radius)
+        for step in range(STEPS):
+            if monotonic() >= deadline:
+                return None
+            worst, gradient = _ascent(question, points)
+            witness = _try(question, points, worst)
+            if witness is not None:
+                return witness
+            eta = radius * max(0.02, 0.5 * 0.9**step)
+            points = _projected(question, points + eta * _direction(question, gradient), radius)
+        if radius >= whole:
+            return None
+        radius *= GROWTH
+    return None
+
+
+def estimate(question: Question) -> float:
+    """The first-order estimate of the least radius, from the centre: infinite where no entry of
+    the gradient of an unmet row can move."""
+    form, centre = question.form, question.ball.centre
+    z, outputs = form.pre_activations(centre[None])
+    slack = question.condition.slack(outputs)[0]
+    rows = question.condition.matrix
+    pattern = [np.repeat(layer > 0.0, rows.shape[0], axis=0) for layer in z]
+    gradient = form.pullback(pattern, rows)
+    room = question.ball.at(inf).reach
+    gradient = np.abs(gradient) * np.where(gradient > 0.0, room[1] > 0.0, room[0] > 0.0)
+    dual = gradient.sum(axis=1) if question.ball.norm is Norm.LINF else gradient.max(axis=1)
+    unmet = slack < 0.0
+    if not unmet.any():
+        return 1e-9
+    movable = unmet & (dual > 0.0)
+    if not movable.any():
+        return 1e-6 if bool((room[0] + room[1] > 0.0).any()) else inf
+    return float((-slack[movable] / dual[movable]).max())
+
+
+def _ascent(question: Question, points: Array) -> tuple[Array, Array]:
+    """The least slack of each point, and the gradient of the sum of its unmet rows."""
+    form, condition = question.form, question.condition
+    z, outputs = form.pre_activations(points)
+    slack = condition.slack(outputs)
+    scale = np.abs(slack).max(axis=1, keepdims=True) + 1e-300
+    unmet = np.minimum(slack - 0.05 * scale, 0.0)
+    weights = np.where(unmet < 0.0, 0.2 - unmet / scale, 0.0)
+    gradient = form.pullback([layer > 0.0 for layer in z], weights @ condition.matrix)
+    return np.asarray(slack.min(axis=1)), gradient
+
+
+def _direction(question: Question, gradient: Array) -> Array:
+    """The step of norm about 1 along the gradient."""
+    if question.ball.norm is Norm.LINF:
+        return np.sign(gradient)
+    share = np.abs(gradient) ** 3 * np.sign(gradient)  # most on the steepest entries, not all
+    return np.asarray(share / np.maximum(np.abs(share).sum(axis=1, keepdims=True), 1e-300))
+
+
+def _projected(question: Question, points: Array, radius: float) -> Array:
+    """Points moved into the box, and into the ball by clipping (L-infinity) or scaling (L1)."""
+    ball = question.ball
+    inside = np.clip(points, ball.lower, ball.upper)
+    if ball.norm is Norm.LINF:
+        return np.clip(inside, -radius, radius)
+    total = np.abs(inside).sum(axis=1, keepdims=True)
+    return np.asarray(inside * np.minimum(1.0, radius / np.maximum(total, 1e-300)))
+
+
+def _try(question: Question, points: Array, worst: Array) -> Witness | None:
+    best = int(worst.argmax())
+    return question.replay(points[best]) if worst[best] > 0.0 else None

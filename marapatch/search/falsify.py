@@ -1,0 +1,82 @@
+"""Look for an input of a box that meets an output condition: projected gradient ascent, batched.
+
+Proves nothing; whatever is found was replayed. Source of the method: Madry et al., "Towards Deep
+Learning Models Resistant to Adversarial Attacks", section 2.1, on the least slack of the condition.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import numpy as np
+
+from marapatch.network.layers import Array
+from marapatch.question import Question
+from marapatch.verdict import Witness
+
+STEPS = 40
+"""Gradient steps of one batch of starts."""
+
+LARGEST_STEP = 0.25
+"""The first step, as a share of each side of the box; the last is a hundredth of it."""
+
+ENTRIES = 400_000
+"""Entries of a batch of inputs."""
+
+CONFIRMATIONS = 8
+"""Points that are replayed at most in one round, the most promising first."""
+
+
+def falsify(
+    question: Question, deadline: float, seed: int = 0, rounds: int | None = None
+) -> Witness | None:
+    """A replayed witness anywhere in the box of ``question`` (finite), or None.
+
+    Batches of random starts, the box's middle among the first, until ``deadline`` (of
+    ``time.monotonic``) or ``rounds`` batches. Two runs with equal rounds and no deadline agree.
+    """
+    generator = np.random.default_rng(seed)
+    low, high = question.ball.lower, question.ball.upper
+    starts = int(np.clip(ENTRIES // max(question.form.sizes), 16, 1024))
+    count = 0
+    while monotonic() < deadline and (rounds is None or count < rounds):
+        x = generator.uniform(low, high, size=(starts, low.size))
+        corners = generator.random(x.shape) < 0.5
+        x[: starts // 4] = np.where(corners, low, high)[: starts // 4]
+        if count == 0:
+            x[0] = question.ball.centre
+        witness = _climb(question, x, deadline)
+        if witness is not None:
+            return witness
+        count += 1
+    return None
+
+
+def _climb(question: Question, x: Array, deadline: float) -> Witness | None:
+    low, high = question.ball.lower, question.ball.upper
+    for step in range(STEPS + 1):
+        hidden, outputs = question.form.pre_activations(x)
+        slack = question.condition.slack(outputs)
+        witness = best_witness(question, x, slack.min(axis=1))
+        if witness is not None or step == STEPS or monotonic() >= deadline:
+            return witness
+        worst = question.condition.matrix[slack.argmin(axis=1)]
+        gradient = question.form.pullback([z > 0.0 for z in hidden], worst)
+        size = LARGEST_STEP * 0.01 ** (step / STEPS)
+        x = np.clip(x + size * (high - low) * np.sign(gradient), low, high)
+    return None
+
+
+def best_witness(question: Question, points: Array, worst: Array) -> Witness | None:
+    """The first of ``points`` (n, inputs) that replays, tried by falling ``worst`` slack (n,)."""
+    if not points.size or not worst.max() > 0.0:
+        return None
+    best: Witness | None = None
+    for i in np.argsort(-worst)[:CONFIRMATIONS]:
+        if not worst[i] > 0.0:
+            break
+        witness = question.replay(points[i])
+        if witness is not None and witness.confirmed is not False:
+            return witness
+        best = best or witness
+    return best
