@@ -114,7 +114,7 @@ def test_attack(benchmark: BenchmarkFixture, norm: Norm) -> None:
     objective = Objective.towards(range(1, 10))
     ball = _ball(norm, inf)
     problem = Problem.of_ball(network.standard_form, ball, objective, network.input_dtype)
-    result = benchmark.pedantic(CarliniWagner().run, args=(problem,), rounds=3)
+    result = benchmark.pedantic(CarliniWagner().run, args=(problem,), rounds=3)  # type: ignore[no-untyped-call]  # no types
     benchmark.extra_info.update(
         network="N", norm=norm.value, distances=[float(d) for d in result.distances]
     )
@@ -131,7 +131,7 @@ def test_tree(benchmark: BenchmarkFixture, name: str, norm: Norm) -> None:
     def find() -> GroundTruth:
         return ground_truth(network, _digit(digit), norm=norm, target=target, options=options)
 
-    result = benchmark.pedantic(find, rounds=1)
+    result = benchmark.pedantic(find, rounds=1)  # type: ignore[no-untyped-call]  # no types
     benchmark.extra_info.update(
         network=name,
         norm=norm.value,

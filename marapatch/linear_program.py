@@ -71,12 +71,16 @@ class LinearProgram:
             raise BackendError(f"HiGHS does not know the option {name}={value!r}")
 
     def bound(self, lower: Array, upper: Array) -> None:
-        """Change the bounds of all columns."""
-        self._highs.changeColsBounds(self._columns.size, self._columns, lower, upper)
+        """Change the bounds of all columns; BackendError where HiGHS refuses them."""
+        self._changed(self._highs.changeColsBounds(self._columns.size, self._columns, lower, upper))
 
     def bound_rows(self, lower: Array, upper: Array) -> None:
-        """Change the bounds of all rows."""
-        self._highs.changeRowsBounds(self._rows.size, self._rows, lower, upper)
+        """Change the bounds of all rows; BackendError where HiGHS refuses them."""
+        self._changed(self._highs.changeRowsBounds(self._rows.size, self._rows, lower, upper))
+
+    def _changed(self, status: object) -> None:
+        if status == highspy.HighsStatus.kError:  # it then keeps all of the old bounds
+            raise BackendError("HiGHS refused the bounds of a linear program (NaN, or infinite?)")
 
     def change(self, row: int, column: int, value: float) -> None:
         """Change one coefficient."""

@@ -89,7 +89,7 @@ def summary(patch: Patch) -> str:
     asked = f"(margin {patch.margin:g})"
     if patch.infeasible:
         return f"{where}: proved ({patch.evidence.value}): no change of it meets the goals {asked}"
-    lower, upper = rounded_down(patch.lower), rounded_up(patch.upper)
+    lower, upper = _ends(patch)
     if patch.upper == inf:
         return f"{where}: {norm} patch at least {lower} ({patch.evidence.value}) {asked}; none found"
     count = f"{patch.changed_weights} of {patch.layer.weights + patch.layer.biases} numbers"
@@ -97,6 +97,13 @@ def summary(patch: Patch) -> str:
         f"{where}: least {norm} patch in [{lower}, {upper}] ({patch.evidence.value}) {asked}, "
         f"changes {count}"
     )
+
+
+def _ends(patch: Patch) -> tuple[str, str]:
+    """Both ends of the bracket for people; counts as whole numbers."""
+    if patch.norm == "l0":
+        return f"{patch.lower:.0f}", f"{patch.upper:.0f}"
+    return rounded_down(patch.lower), rounded_up(patch.upper)
 
 
 def table(patches: Sequence[Patch]) -> Table:
@@ -111,8 +118,7 @@ def table(patches: Sequence[Patch]) -> Table:
         drawn.add_row(
             "*" if patch is chosen and len(patches) > 1 else "",
             str(patch.layer.number),
-            rounded_down(patch.lower),
-            rounded_up(patch.upper),
+            *_ends(patch),
             str(patch.changed_weights) if known else "-",
             rounded_up(patch.size_l1) if known else "-",
             rounded_up(patch.size_linf) if known else "-",
@@ -127,8 +133,8 @@ def mapping(patches: Sequence[Patch]) -> str:
     """How the numbers of layers relate to those of tables that count activations too."""
     last = patches[-1].layer.number
     return (
-        f"layers are the affine maps, 0 to {last} (* the least patch); a table that numbers the "
-        f"network's input 0 calls layer K its K + 1"
+        f"* the least patch; layers are the affine maps, 0 to {last}: map K lies between the neuron "
+        "layers K and K + 1 of tables that count these, with the input as 0"
     )
 
 

@@ -47,17 +47,18 @@ def absorb(query: Query) -> Query | None:
     lower, upper = query.lower.copy(), query.upper.copy()
     kept: list[Constraint] = []
     for constraint in query.constraints:
-        if isinstance(constraint, Row) and constraint.variables.size == 1:
-            if constraint.sense != "=" and _absorbed(constraint, lower, upper):
-                continue
-        kept.append(constraint)
+        single = constraint if isinstance(constraint, Row) else None
+        if single is None or not _absorbed(single, lower, upper):
+            kept.append(constraint)
     if (lower > upper).any():
         return None
     return Query(query.names, lower, upper, tuple(kept))
 
 
 def _absorbed(single: Row, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> bool:
-    """Make ``single`` a bound, in place; False where the quotient overflows."""
+    """Make ``single`` a bound, in place; False where it is none or the quotient overflows."""
+    if single.sense == "=" or single.variables.size != 1:
+        return False
     i, c = int(single.variables[0]), float(single.coefficients[0])
     from_above = (single.sense == "<=") == (c > 0.0)
     try:

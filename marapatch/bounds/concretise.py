@@ -105,16 +105,24 @@ class Concretiser:
     def _centred(self) -> Array:
         return self.ball.centre + self._middle
 
-    def minimum_under_cut(self, a: Array, c: Array, cut: Array, level: Array, steps: int) -> Array:
+    def minimum_under_cut(
+        self,
+        a: Array,
+        c: Array,
+        cuts: tuple[Array, Array],
+        which: NDArray[np.int64],
+        steps: int,
+    ) -> Array:
         """A lower bound on ``min a . x + c`` over the x of the ball with ``cut . x + level <= 0``.
 
-        ``cut`` (forms, inputs), ``level`` (forms,). By Lagrange: for every price p >= 0 the least
-        value of ``(a + p cut) . x + c + p level`` is such a bound. ``steps`` bisections look for
+        ``cuts``: all cuts (cuts, inputs) and their levels (cuts,); ``which`` (forms,): the one
+        that holds for each form. By Lagrange: for every price p >= 0 the least value of ``(a + p cut) . x + c + p level`` is such a bound. ``steps`` bisections look for
         the price at which the minimiser meets the cut with equality.
         """
         best = np.empty(c.shape)
         for at in self._blocks(c.size):
-            best[at] = self._under_cut(a[at], c[at], cut[at], level[at], steps)
+            cut, level = (part[which[at]] for part in cuts)
+            best[at] = self._under_cut(a[at], c[at], cut, level, steps)
         return best
 
     def _blocks(self, forms: int) -> Iterator[slice]:
@@ -139,7 +147,9 @@ class Concretiser:
     def _outward(self, a: Array, c: Array, fall: Array) -> Array:
         size = np.abs(a) @ (2.0 * self.centre_size)
         value = a @ self.ball.centre + c - fall
-        return np.asarray(value - gamma(2 * a.shape[-1]) * (size + np.abs(c)))
+        value -= gamma(2 * a.shape[-1]) * (size + np.abs(c))
+        # Overflow proves nothing: a NaN would slip through every comparison.
+        return np.asarray(np.where(np.isnan(value), -np.inf, value))
 
     def _fall_l1(self, a: Array, radius: Array, price: Array) -> Array:
         """``max -a . d`` over the L1 ball around 0 by its dual at ``price``, up to rounding."""

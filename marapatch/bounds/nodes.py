@@ -208,8 +208,8 @@ class NodeBounder:
         least = self.concretiser.minimum_under_cut(
             result.weights.reshape(-1, width),
             (result.constant - result.error).reshape(-1),
-            np.repeat(nodes.cut[node], 2, axis=0),
-            np.repeat(nodes.level[node], 2),
+            (nodes.cut, nodes.level),
+            np.repeat(node, 2),
             CUT_STEPS,
         ).reshape(-1, 2)
         return least[:, 0], -least[:, 1]

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from marapatch.cli import attack, doctor, fetch, groundtruth
+from marapatch.cli import attack, doctor, fetch, groundtruth, patch
 from marapatch.errors import (
     BackendError,
     ContradictionError,
@@ -37,6 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("groundtruth", epilog=groundtruth.EPILOG)(groundtruth.command)
+app.command("patch", epilog=patch.EPILOG)(patch.command)
 app.command("attack", epilog=attack.EPILOG)(attack.command)
 app.command("fetch", epilog=fetch.EPILOG)(fetch.command)
 app.command("doctor")(doctor.command)

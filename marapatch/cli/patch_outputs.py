@@ -130,7 +130,7 @@ def _reloaded(patch: Patch, path: Path) -> bool | None:
 def _print(
     patches: Sequence[Patch], check: Drawdown | None, path: Path | None, written: bool | None
 ) -> None:
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = Console(highlight=False, soft_wrap=True, markup=False, width=160)
     with console.capture() as captured:
         if patches[-1].interrupted:
             console.print("interrupted; what is known so far:")

@@ -35,10 +35,12 @@ class Sources:
     def __len__(self) -> int:
         return int(self.values.shape[0])
 
-    @property
-    def zero(self) -> NDArray[np.bool_]:
-        """Which sources are certainly 0, by input: (n, inputs of the layer)."""
-        return np.asarray((self.values == 0.0) & (self.values_error == 0.0))
+    def take(self, i: int) -> Sources:
+        """Those of input ``i`` alone."""
+        one = slice(i, i + 1)
+        return Sources(
+            self.values[one], self.values_error[one], self.before[one], self.before_error[one]
+        )
 
 
 def sources(network: Network, layer: PatchableLayer, inputs: Array) -> Sources:

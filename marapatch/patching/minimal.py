@@ -27,7 +27,7 @@ from marapatch.patching.last_layer import last_layer
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.posing import Posed, by_neuron, by_weight, projectable
-from marapatch.patching.starting import estimate, first_witness
+from marapatch.patching.starting import estimate, first_witness, shrink
 from marapatch.properties import Rule
 from marapatch.search import SEARCHES
 from marapatch.search.options import Outcome, QueryRecord
@@ -40,7 +40,10 @@ ROUNDS = 6
 """How often a search is run again with the tolerance that a smaller witness asks for."""
 
 GROWTH = 4.0
-"""Without a witness, the radius asked about grows by this factor."""
+BEYOND = 1.1
+PATIENCE = 4
+"""Without a witness, the radius asked about starts a little beyond the first-order estimate and
+grows by a factor, until this many radii were undecided."""
 
 BY_INPUT_SHARE = 0.3
 """With several inputs, the share of the time for the bounds that one input alone gives."""
@@ -98,8 +101,20 @@ def minimal_patch(
     goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
     found = find_layer(network, layer)
     what = changes(network, found, bias=bias, max_change=max_change, mask=mask)
-    task = _Task(network, what, given, goals, Norm(norm), options, progress)
-    return task.run()
+    return least_change(network, what, given, goals, Norm(norm), options, progress)
+
+
+def least_change(
+    network: Network,
+    what: Changes,
+    inputs: NDArray[np.floating],
+    goals: tuple[Goal, ...],
+    norm: Norm,
+    options: PatchOptions,
+    progress: Listener | None = None,
+) -> Patch:
+    """:func:`minimal_patch` of the numbers that ``what`` sets free; everything checked already."""
+    return _Task(network, what, inputs, goals, norm, options, progress).run()
 
 
 def patch_every_layer(
@@ -266,7 +281,13 @@ class _Task:
     ) -> Bracket:
         until = monotonic() + seconds
         posed = self._pose(judge, entering, rest, clauses)
-        bracket = self._solve(posed, backend, until)
+        bracket = self._linear(posed, until)
+        if bracket is None:
+            bracket = Bracket()
+            if not self.options.published:
+                bracket = self._begin(posed, bracket, until)
+                bracket = self._alone(judge, entering, rest, clauses, bracket, backend, until)
+            bracket = self._solve(posed, bracket, backend, until)
         if bracket.witness is not None and bracket.upper < self.upper:
             self.best = posed.replays.of(bracket.witness)
         return bracket
@@ -291,23 +312,77 @@ class _Task:
             self.engine = "linear program"
         return pose(judge, entering, rest, clauses, marks=options.marks)
 
-    def _solve(self, posed: Posed, backend: Backend, until: float) -> Bracket:
-        question, options = posed.question, self.options
-        bracket = Bracket()
-        if not question.form.hidden and options.search == "auto":
-            search = options.for_search(until - monotonic(), 0.0)
-            outcome = last_layer(question, bracket, search, self._reporter())
+    def _linear(self, posed: Posed, until: float) -> Bracket | None:
+        """The bracket of a linear program, where it is one; None where a search must decide."""
+        if posed.question.form.hidden or self.options.search != "auto":
+            return None
+        search = self.options.for_search(until - monotonic(), 0.0)
+        outcome = last_layer(posed.question, Bracket(), search, self._reporter())
+        self._take(outcome)
+        known = outcome.bracket.witness is not None or outcome.bracket.lower == inf
+        return outcome.bracket if known else None
+
+    def _alone(
+        self,
+        judge: Judge,
+        entering: Sources,
+        rest: StandardForm,
+        clauses: tuple[Clause, ...],
+        bracket: Bracket,
+        backend: Backend,
+        until: float,
+    ) -> Bracket:
+        """Of several inputs each alone must meet its goal: the largest of these lower ends."""
+        if len(clauses) == 1:
+            return bracket
+        end = monotonic() + BY_INPUT_SHARE * (until - monotonic())
+        name = "tree" if self.options.search == "auto" else self.options.search
+        for i, clause in enumerate(clauses):
+            share = (end - monotonic()) / (len(clauses) - i)
+            if share <= 0.0 or self._closed(bracket):
+                break
+            one = replace(judge, inputs=judge.inputs[i : i + 1], goals=judge.goals[i : i + 1])
+            pose = by_neuron if projectable(self.changes, 1, self.norm) else by_weight
+            posed = pose(one, entering.take(i), rest, (clause,), marks=self.options.marks)
+            if not (posed.question.condition.worst(posed.question.form.evaluate(
+                np.zeros((1, posed.question.form.inputs))))[0] < 0.0):
+                continue  # met already, or nearly: no bound to be had
+            if posed.question.ball.lower.size > LARGE:
+                continue
+            stop = monotonic() + share
+            start = self._begin(posed, Bracket(), stop)
+            ceiling = min(start.upper, bracket.upper, posed.question.ball.whole_box)
+            if ceiling == inf:
+                continue
+            search = self.options.for_search(
+                stop - monotonic(), 0.5 * self.options.tolerance * ceiling
+            )
+            search = replace(search, cutoff=bracket.upper)
+            asked = replace(posed.question, ball=posed.question.ball.at(ceiling))
+            outcome = SEARCHES[name](asked, start, backend, search, self._reporter())
             self._take(outcome)
-            if outcome.bracket.witness is not None or outcome.bracket.lower == inf:
-                return outcome.bracket
-            bracket = outcome.bracket
-        if not options.published and bracket.witness is None:
-            bracket = self._begin(posed, bracket, until)
+            if outcome.bracket.lower > bracket.lower:
+                known = Unsat(outcome.bracket.lower, outcome.bracket.evidence)
+                bracket = bracket.tighten(known)
+        return bracket
+
+    def _solve(
+        self, posed: Posed, bracket: Bracket, backend: Backend, until: float
+    ) -> Bracket:
+        question, options = posed.question, self.options
+        if question.form.inputs > LARGE:
+            self.note = (
+                f"{question.form.inputs} weights shared by several inputs are too many for one "
+                "search: the lower end is that of single inputs"
+            )
+            return bracket
         name = "tree" if options.search == "auto" else options.search
         if bracket.witness is None and question.ball.whole_box == inf:
             bracket = self._grow(posed, bracket, backend, name, until)
         for _ in range(ROUNDS):
             if bracket.lower == inf or self._closed(bracket) or monotonic() >= until:
+                break
+            if bracket.witness is None and question.ball.whole_box == inf:
                 break
             before = bracket.upper
             tolerance = 0.5 * options.tolerance * bracket.upper
@@ -340,23 +415,26 @@ class _Task:
         claims += [] if found is None else [found]
         if not claims:
             return bracket
-        return replace(bracket, witness=polish(posed.question, claims[0], end))
+        witness = shrink(posed.question, claims[0], end)
+        if posed.question.form.inputs <= LARGE:
+            witness = polish(posed.question, witness, end)
+        return replace(bracket, witness=witness)
 
     def _grow(
         self, posed: Posed, bracket: Bracket, backend: Backend, name: str, until: float
     ) -> Bracket:
         """Without a witness: ask within a radius that grows, until there is one."""
         radius = estimate(posed.question)
-        radius = max(bracket.lower, radius if 0.0 < radius < inf else 1e-3)
-        while bracket.witness is None and monotonic() < until:
+        radius = BEYOND * max(bracket.lower, radius if 0.0 < radius < inf else 1e-3)
+        undecided = 0
+        while bracket.witness is None and undecided < PATIENCE and monotonic() < until:
             asked = replace(posed.question, ball=posed.question.ball.at(radius))
             search = self.options.for_search(until - monotonic(), 0.5 * radius)
             before = bracket.lower
             outcome = SEARCHES[name](asked, bracket, backend, search, self._reporter())
             self._take(outcome)
             bracket = outcome.bracket
-            if bracket.lower <= before and bracket.witness is None:
-                break
+            undecided += int(bracket.lower <= before)
             radius *= GROWTH
         return bracket
 

@@ -56,6 +56,27 @@ def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness
     return None
 
 
+def shrink(question: Question, witness: Witness, deadline: float) -> Witness:
+    """A nearer witness by gradient steps within radii that shrink while they succeed."""
+    factor = 0.8
+    while factor < 0.99 and monotonic() < deadline:
+        radius = factor * witness.distance
+        points = _projected(question, witness.input[None].astype(np.float64), radius)
+        better = None
+        for step in range(STEPS):
+            worst, gradient = _ascent(question, points)
+            if worst[0] > 0.0:
+                better = _try(question, points, worst)
+                break
+            eta = radius * max(0.005, 0.1 * 0.9**step)
+            points = _projected(question, points + eta * _direction(question, gradient), radius)
+        if better is not None and better.distance < witness.distance:
+            witness = better
+        else:
+            factor = 0.5 * (1.0 + factor)
+    return witness
+
+
 def estimate(question: Question) -> float:
     """The first-order estimate of the least radius, from the centre: infinite where no entry of
     the gradient of an unmet row can move."""

@@ -44,7 +44,8 @@ from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
 from marapatch.verdict import Evidence, Sat, Unsat, Witness
 
 BATCH = 128
-"""Nodes split at once."""
+BATCH_SECONDS = 0.5
+"""Nodes split at once: at most so many, and no more than can be done in about so many seconds."""
 
 ROOT_STEPS = 60
 NODE_STEPS = 10
@@ -119,6 +120,7 @@ class _Tree:
         self.stuck: list[float] = []
         self.count = count()
         self.bounded = 0
+        self.batch = 16
         self.triangle: TriangleProgram | None = None
         self.floor = 0.0
         self.target = self._target()
@@ -161,8 +163,12 @@ class _Tree:
             return
         self._plant()
         while self.heap and self.remaining > 0.0:
-            self._grow(self._choose())
+            started = monotonic()
+            chosen = self._choose()
+            self._grow(chosen)
             self._raise()
+            pace = BATCH_SECONDS / max(monotonic() - started, 1e-6)
+            self.batch = int(np.clip(len(chosen) * pace, 4, BATCH))
         self._raise()
 
     def _plant(self) -> None:
@@ -207,10 +213,10 @@ class _Tree:
         """The next nodes to split: those refuted least."""
         if len(self.heap) * self.node_bytes > MEMORY:
             self.heap.sort()  # a sorted list is a heap, and its end is what is refuted most
-            chosen, self.heap = self.heap[-BATCH:], self.heap[:-BATCH]
+            chosen, self.heap = self.heap[-self.batch :], self.heap[: -self.batch]
             return [node for node in chosen if node.radius < self.target]
         chosen = []
-        while self.heap and len(chosen) < BATCH:
+        while self.heap and len(chosen) < self.batch:
             node = heapq.heappop(self.heap)
             if node.radius < self.target:
                 chosen.append(node)

@@ -189,9 +189,17 @@ class TestReplies:
         assert interpret(bounded, self.PLACE, answer) == expected
 
     def test_values_are_put_in_the_order_of_the_query(self) -> None:
-        answer = interpret(relu_query(0.5), self.PLACE, reply("sat", 3.0, 4.0, 5.0))
+        answer = interpret(relu_query(0.0), self.PLACE, reply("sat", 0.0, -0.5, 5.0))
         assert isinstance(answer, Candidate)
-        assert answer.assignment.tolist() == [4.0, 3.0]
+        assert answer.assignment.tolist() == [-0.5, 0.0]
+
+    @pytest.mark.parametrize(
+        "values", [(0.25, -0.5), (1.5, 1.5), (0.0, 0.25)], ids=["relu", "bound", "output"]
+    )
+    def test_sat_with_wrong_values(self, values: tuple[float, float]) -> None:
+        answer = interpret(relu_query(0.0), self.PLACE, reply("sat", *values))
+        assert isinstance(answer, Undecided)
+        assert "misses a constraint by" in answer.reason
 
     @pytest.mark.parametrize("values", [(), (1.0,), (1.0, np.nan), (np.inf, 1.0)])
     def test_sat_with_values_missing(self, values: tuple[float, ...]) -> None:
