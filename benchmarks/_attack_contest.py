@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
 from marapatch.attacks import Distance, Problem
 
+GOALS = ("untargeted", "targeted")
+
 
 @dataclass(frozen=True)
 class Found:
-    """What an attack returns for a batch: vectors, and its work an image."""
+    """What an attack returns for a batch: vectors (NaN where none), and its work an image."""
 
     vectors: np.ndarray
     gradients: float
@@ -24,10 +27,13 @@ Runner = Callable[[Problem, int], Found]
 
 @dataclass(frozen=True)
 class Contestant:
-    """An attack under a name, in one norm."""
+    """An attack under a name, in one norm; ``run`` gets a problem and a budget of gradients.
+
+    ``goals``: those it can pursue. ``most``: the largest budget that it can be waited for.
+    """
 
     name: str
     norm: Distance
     run: Runner
-
-
+    goals: tuple[str, ...] = GOALS
+    most: float = inf

@@ -7,42 +7,29 @@ witnesses, one target after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from enum import Enum
 from math import inf
 from time import monotonic
-from typing import assert_never
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from marapatch.attacks.nearest import nearest
-from marapatch.attacks.objective import Objective
-from marapatch.attacks.polish import polish
-from marapatch.attacks.problem import Problem
-from marapatch.backends import create
-from marapatch.backends.base import Backend
 from marapatch.ball import Ball, Norm
 from marapatch.bracket import Bracket
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
-from marapatch.properties import Rule, beats
-from marapatch.question import Question
-from marapatch.replay import Replay
+from marapatch.properties import Rule
 from marapatch.search import SEARCHES
-from marapatch.search.options import Outcome, QueryRecord, SearchOptions
+from marapatch.search.options import QueryRecord, SearchOptions
+from marapatch.target_search import Asked, Found, TargetSearch
 from marapatch.verdict import Evidence, Witness
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form
 
-ATTACK_SHARE = 0.2
-"""The share of the time that the attacks and their polish may take, at most."""
-
-POLISH_FACTOR = 1.5
-"""Where only the nearest counts, a witness this much farther than the best is not polished."""
-
-ATTACK_SECONDS = 20.0
-"""And at most so many seconds."""
+Choice = TypeVar("Choice", bound=Enum)
 
 
 @dataclass(frozen=True)
@@ -83,11 +70,10 @@ class GroundTruthOptions:
         if self.jobs < 1:
             raise InputError(f"jobs must be at least 1, not {self.jobs}")
 
-    def for_search(self, seconds: float) -> SearchOptions:
-        """What a search needs to know, with ``seconds`` for it."""
+    def for_search(self) -> SearchOptions:
+        """What a search needs to know."""
         return SearchOptions(
             tolerance=self.tolerance,
-            timeout=seconds,
             query_timeout=self.query_timeout,
             l1_form=self.encoding,
             bounds=self.bounds,
@@ -123,6 +109,13 @@ class TargetResult:
     seconds: float
     nodes: int = 0
     note: str = ""
+
+    @staticmethod
+    def of(target: int, found: Found) -> TargetResult:
+        """What the search found of ``target``."""
+        return TargetResult(
+            target, found.bracket, found.queries, found.seconds, found.nodes, found.note
+        )
 
     @property
     def lower(self) -> float:
@@ -177,8 +170,6 @@ class GroundTruth:
         lower = min(t.lower for t in self.targets)
         best = min(self.targets, key=lambda t: t.upper)
         grades = [t.evidence for t in self.targets]
-        if best.upper <= lower:
-            return best.bracket
         return Bracket(lower, Evidence.weakest(*grades), best.witness)
 
     @property
@@ -218,103 +209,6 @@ class GroundTruth:
         return all(t.bracket.closed(tolerance) for t in self.targets)
 
 
-@dataclass(eq=False)
-class _Task:
-    """One ground truth being worked on."""
-
-    network: Network
-    ball: Ball
-    rule: Rule
-    targets: tuple[int, ...]
-    options: GroundTruthOptions
-    nearest_only: bool
-    progress: Callable[[Progress], None] | None
-    started: float
-    found: dict[int, Bracket] = field(default_factory=dict)
-    results: dict[int, TargetResult] = field(default_factory=dict)
-
-    @property
-    def deadline(self) -> float:
-        limit = self.options.timeout
-        return inf if limit is None else self.started + limit
-
-    def question(self, target: int, radius: float = inf) -> Question:
-        condition = beats(target, self.network.outputs, self.rule, self.options.margin)
-        ball = self.ball.at(min(radius, self.ball.whole_box))
-        replay = Replay(self.network, self.ball, condition)
-        return Question(self.network.standard_form, ball, condition, replay)
-
-    def attack(self, init: Array | None) -> None:
-        """Put a first witness, where one is found, into ``found`` for every target."""
-        seconds = min(ATTACK_SECONDS, ATTACK_SHARE * (self.deadline - monotonic()))
-        until = monotonic() + seconds
-        objective = Objective.towards(list(self.targets), argmin=self.rule is Rule.ARGMIN)
-        form, dtype = self.network.standard_form, self.network.input_dtype
-        problem = Problem.of_ball(form, self.ball.at(self.ball.whole_box), objective, dtype)
-        result = nearest(problem, seed=self.options.seed, seconds=0.5 * seconds)
-        order = np.argsort(result.distances)
-        nearest_yet = inf
-        for i in order:
-            question = self.question(self.targets[i])
-            claims = [result.inputs[i].astype(np.float64)] if result.success[i] else []
-            claims += [] if init is None else [init]
-            witnesses = [w for w in map(question.replay, claims) if w is not None]
-            if not witnesses:
-                continue
-            witness = min(witnesses, key=lambda w: w.distance)
-            hopeful = not self.nearest_only or witness.distance < POLISH_FACTOR * nearest_yet
-            if hopeful and monotonic() < until:
-                witness = polish(question, witness, until)
-            nearest_yet = min(nearest_yet, witness.distance)
-            self.found[self.targets[i]] = Bracket(witness=witness)
-
-    def search(self, backend: Backend) -> None:
-        """Search every target, those with the nearest witness first."""
-        order = sorted(self.targets, key=lambda t: (self._start(t).upper, t))
-        for i, target in enumerate(order):
-            started = monotonic()
-            left = self.deadline - started
-            seconds = left if self.nearest_only else left / (len(order) - i)
-            outcome = self._search_one(target, i, backend, max(seconds, 0.0))
-            self.found[target] = outcome.bracket
-            self.results[target] = TargetResult(
-                target,
-                outcome.bracket,
-                outcome.queries,
-                monotonic() - started,
-                outcome.nodes,
-                outcome.note,
-            )
-
-    def _start(self, target: int) -> Bracket:
-        return self.found.get(target, Bracket())
-
-    def _search_one(self, target: int, done: int, backend: Backend, seconds: float) -> Outcome:
-        def report(bracket: Bracket, queries: int) -> None:
-            self.found[target] = bracket
-            if self.progress is not None:
-                total, spent = len(self.targets), monotonic() - self.started
-                asked = queries + sum(len(r.queries) for r in self.results.values())
-                lower, upper = bracket.lower, bracket.upper
-                self.progress(Progress(target, done, total, lower, upper, asked, spent))
-
-        best = min((b.upper for b in self.found.values()), default=inf)
-        cutoff = best if self.nearest_only else inf
-        options = replace(self.options.for_search(seconds), cutoff=cutoff)
-        start = self._start(target)
-        report(start, 0)
-        if seconds <= 0.0:
-            return Outcome(start, (), note="out of time before this target's turn")
-        run = SEARCHES[self.options.search]
-        return run(self.question(target), start, backend, options, report)
-
-    def result(self, target: int) -> TargetResult:
-        """The result of ``target``, or what is known of one that was not finished."""
-        if target in self.results:
-            return self.results[target]
-        return TargetResult(target, self._start(target), (), 0.0, note="interrupted")
-
-
 def ground_truth(
     network: Network,
     x: ArrayLike,
@@ -337,7 +231,8 @@ def ground_truth(
     file's own box, or else [0, 1]). ``label``: what ``x`` counts as (None: what the network
     decides); where the network decides otherwise, and as one of the targets, the distance is 0.
     ``target``: one class, some, or None for all others; the nearest over them is found, with one
-    incumbent for all, or with ``each_target`` every target's own bracket. ``mask``: True where an entry may change.
+    incumbent for all, or with ``each_target`` every target's own bracket. ``mask``: True where an
+    entry may change.
     ``init``: an input to start from. ``progress``: called as the bracket moves.
 
     A KeyboardInterrupt ends the search; what is known is returned with ``interrupted`` set.
@@ -346,37 +241,51 @@ def ground_truth(
     Source: Carlini et al., "Ground-Truth Adversarial Examples", section 4.
     """
     options = options or GroundTruthOptions()
-    rule, norm = Rule(decision), Norm(norm)
+    rule, norm = _choice(Rule, decision, "decision"), _choice(Norm, norm, "norm")
     ball, image = _ball(network, x, norm, box, mask)
     decided = rule.decide(network.evaluate(ball.centre)[0])
     label = decided if label is None else _class(label, network, "label")
     targets = _targets(target, label, network)
     started = monotonic()
-    nearest_only = not each_target
-    task = _Task(network, ball, rule, targets, options, nearest_only, progress, started)
-    interrupted = False
+    asked = Asked(
+        network=network,
+        ball=ball,
+        rule=rule,
+        margin=options.margin,
+        search=options.search,
+        backend=options.backend,
+        options=options.for_search(),
+        nearest_only=not each_target,
+    )
+
+    def watch(target: int, done: int, bracket: Bracket, queries: int) -> None:
+        if progress is not None:
+            seconds, total = monotonic() - started, len(targets)
+            bounds = bracket.lower, bracket.upper
+            progress(Progress(target, done, total, *bounds, queries, seconds))
+
+    deadline = inf if options.timeout is None else started + options.timeout
+    search = TargetSearch(asked, targets, deadline, watch, options.jobs)
     trivial = decided != label and (target is None or decided in targets)
+    interrupted = False
     if not trivial:
-        backend = create(options.backend)
         try:
-            start = None if init is None else network.flatten(init)[0]
             with threadpool_limits(1):  # the arrays are small: threads would only wait
-                task.attack(start)
-                task.search(backend)
+                search.attack(None if init is None else network.flatten(init)[0])
+            search.run()
         except KeyboardInterrupt:
             interrupted = True
-        finally:
-            backend.close()
+    results = () if trivial else tuple(TargetResult.of(t, search.found[t]) for t in targets)
     return GroundTruth(
         network=network,
         image=image,
         norm=norm,
         label=label,
         decided=decided,
-        targets=() if trivial else tuple(task.result(t) for t in targets),
+        targets=results,
         options=options,
         seconds=monotonic() - started,
-        nearest_only=nearest_only,
+        nearest_only=not each_target,
         interrupted=interrupted,
     )
 
@@ -436,6 +345,15 @@ def _entries(values: ArrayLike, network: Network, what: str) -> Array:
     return array.reshape(-1)
 
 
+def _choice(kind: type[Choice], value: object, what: str) -> Choice:
+    """``value`` as a member of ``kind``, by its name or as it is."""
+    try:
+        return kind(value)
+    except ValueError:
+        names = ", ".join(str(member.value) for member in kind)
+        raise InputError(f"{what} {value!r} is not one of {names}") from None
+
+
 def _class(number: int, network: Network, what: str) -> int:
     if not 0 <= number < network.outputs:
         raise InputError(
@@ -444,18 +362,11 @@ def _class(number: int, network: Network, what: str) -> int:
     return number
 
 
-def _targets(
-    target: int | Sequence[int] | None, label: int, network: Network
-) -> tuple[int, ...]:
-    match target:
-        case None:
-            chosen: tuple[int, ...] = tuple(t for t in range(network.outputs) if t != label)
-        case int():
-            chosen = (target,)
-        case Sequence():
-            chosen = tuple(dict.fromkeys(int(t) for t in target))
-        case _:
-            assert_never(target)
+def _targets(target: int | Sequence[int] | None, label: int, network: Network) -> tuple[int, ...]:
+    if target is None:
+        chosen = tuple(t for t in range(network.outputs) if t != label)
+    else:
+        chosen = tuple(dict.fromkeys(int(t) for t in np.atleast_1d(target)))
     for t in chosen:
         _class(t, network, "target")
         if t == label:

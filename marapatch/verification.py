@@ -32,13 +32,13 @@ from marapatch.vnnlib import Property
 FEW_INPUTS = 12
 """Boxes with at most this many sides that have a length are halved; else ReLU phases are split."""
 
-FIRST_ROUNDS = 1
+FIRST_ROUNDS = 2
 """Batches of the attack on each disjunct before proofs begin."""
 
 SLICE_SECONDS = 4.0
 """The first turn of each disjunct; turns grow twice as long while several are open."""
 
-ATTACK_SHARE = 0.3
+ATTACK_SHARE = 0.5
 """The share of its turn in which a disjunct that has few inputs is attacked once more."""
 
 
@@ -104,7 +104,7 @@ def verify(
 
 def _few_sides(question: Question) -> bool:
     ball = question.ball
-    return np.count_nonzero(ball.upper > ball.lower) <= FEW_INPUTS
+    return int(np.count_nonzero(ball.upper > ball.lower)) <= FEW_INPUTS
 
 
 def _by_boxes(questions: list[Question], deadline: float, seed: int) -> tuple[Verdict, int]:

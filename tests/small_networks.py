@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -123,6 +124,7 @@ def _scaled(
     return [w for w, _ in parts], [b for _, b in parts]
 
 
+@cache
 def small_case(seed: int, kinds: tuple[str, ...] = tuple(KINDS)) -> Case:
     """The question number ``seed``, always the same one."""
     for attempt in range(50):

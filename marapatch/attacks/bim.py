@@ -26,8 +26,10 @@ class BasicIterativeMethod:
     """Steps uphill, projected on the ball and the box, while the radius closes in on a success.
 
     One iteration, from the point x0 + d with gradient g and radius r:
-    ``d <- project(d + step(g), r)``, the step being ``a r sign(g)`` for L-inf and ``a r g / |g|``
-    for L2 and L1 (for L1, once smoothing has ended, the steepest entries inside the box). The
+    ``d <- project(d + step(g), r)``. In even restarts the step is the steepest of the norm: for
+    L-inf ``a r sign(g)``, for L2 ``a r g / |g|_2``, for L1 (once smoothing has ended) the
+    steepest entries inside the box up to a sum of ``a r``. In odd ones it goes along g: for
+    L-inf ``3 a r sqrt(n) g / |g|_2`` with n entries free to move, for L1 ``a r g / |g|_2``. The
     step size a falls along a half cosine from ``step_size`` to a hundredth of it.
 
     The radius (``search=True``): until a restart has its first success, r is what the linear
@@ -89,7 +91,7 @@ class BasicIterativeMethod:
             # Random starts are free to look farther first: they leave the incumbent's basin.
             radius = np.where(number < 2, np.minimum(radius, known), radius)
         size = STEP_SIZES[problem.distance] if self.step_size is None else self.step_size
-        greedy = number % 2 == 0
+        even = number % 2 == 0
         cap, random = np.array(radius), np.flatnonzero(number >= 2)
         points = np.array(asked.centres)
         spread = generator.uniform(size=random.size)
@@ -112,9 +114,8 @@ class BasicIterativeMethod:
                 )
                 radius = np.minimum(moved, cap)
             length = size * (0.01 + 0.99 * fall) * radius
-            steps = steps + _step(
-                problem.distance, gradients, length, steps, room, greedy & (soft == 0.0)
-            )
+            plain = soft == 0.0 if problem.distance is Distance.L1 else np.ones_like(even)
+            steps = steps + _step(problem.distance, gradients, length, steps, room, even & plain)
             if k == 0:
                 within = (room[0][random], room[1][random])
                 largest = np.where(np.isfinite(cap[random]), cap[random], 1e3 * radius[random])
@@ -127,20 +128,25 @@ class BasicIterativeMethod:
 
 
 def _step(
-    distance: Distance, gradient: Array, length: Array, step: Array, room: Room, greedy: Flags
+    distance: Distance, gradient: Array, length: Array, step: Array, room: Room, steepest: Flags
 ) -> Array:
+    """One step uphill from ``step``: the steepest for the norm in some rows, in others along g."""
+    scale = Distance.L2.dual(gradient)
+    unit = np.divide(gradient, scale[:, None], where=scale[:, None] > 0.0, out=0.0 * gradient)
     match distance:
         case Distance.LINF:
-            return length[:, None] * np.sign(gradient)
-        case Distance.L2 | Distance.L1:
-            scale = Distance.L2.dual(gradient)
-            move = np.divide(length, scale, where=scale > 0.0, out=np.zeros_like(scale))
-            result = gradient * move[:, None]
-            if distance is Distance.L1 and greedy.any():
-                down, up = (
-                    np.maximum(side[greedy], 0.0) for side in (room[0] + step, room[1] - step)
-                )
-                result[greedy] = distance.steepest(gradient[greedy], length[greedy], (down, up))
+            # In a ball of radius r with n entries to move, r sqrt(n) is the length of a diagonal.
+            movable = np.maximum(((room[0] + room[1]) > 0.0).sum(axis=-1), 1)
+            along = (3.0 * length * np.sqrt(movable))[:, None] * unit
+            return np.where(steepest[:, None], length[:, None] * np.sign(gradient), along)
+        case Distance.L2:
+            return length[:, None] * unit
+        case Distance.L1:
+            result = length[:, None] * unit
+            if steepest.any():
+                down, up = (room[0] + step)[steepest], (room[1] - step)[steepest]
+                left = np.maximum(down, 0.0), np.maximum(up, 0.0)
+                result[steepest] = distance.steepest(gradient[steepest], length[steepest], left)
             return result
         case _:
             assert_never(distance)

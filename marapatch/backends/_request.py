@@ -10,6 +10,8 @@ Reproduced with maraboupy 2.0.0 and avoided here:
   the process where inputs are marked. So ``max(a, b) = a + relu(b - a)``.
 - A row of small coefficients makes its simplex go astray: a wrong ``unsat``. So rows are doubled
   until a coefficient is 1/2 or more, which is exact.
+- An equality inside a disjunction that rounding cannot quite meet: a wrong ``unsat``. So it is
+  loosened to two inequalities.
 - Without marked inputs it sees no layers and propagates no symbolic bounds. So they are marked.
 """
 
@@ -31,6 +33,10 @@ Numbers = NDArray[np.int64]
 
 SIDES: tuple[Sense, ...] = ("<=", ">=")
 
+LEEWAY = 1e-9
+"""By how much, relative to its size, an equality inside a disjunction is loosened: an
+over-approximation, so ``unsat`` stays right."""
+
 Wire = tuple[str, Numbers, NDArray[np.float64], float]
 """A row as it is sent: sense, variables, coefficients, right-hand side."""
 
@@ -42,9 +48,9 @@ def request_of(
 
     ``layers``: whether inputs are marked, so that Marabou sees a network.
 
-    Exact. Cost beyond the query: 1 variable, 1 ReLU and 1 row an absolute value; 2 variables,
-    1 ReLU and 2 rows a second input of a maximum, 1 variable more each input after that; 1
-    variable and 2 rows a ReLU that closes a cycle.
+    Exact but for :data:`LEEWAY`. Cost beyond the query: 1 variable, 1 ReLU and 1 row an absolute
+    value; 2 variables, 1 ReLU and 2 rows a second input of a maximum, 1 variable more each input
+    after that; 1 variable and 2 rows a ReLU that closes a cycle.
     """
     return _Writer(query).request(options, layers)
 
@@ -117,7 +123,10 @@ class _Writer:
             "inputs": self.inputs(place) if layers else [],
             "rows": [wire(r) for r in self.rows],
             "relu": [(int(place[x]), int(place[y])) for x, y in self.relus],
-            "or": [[[wire(r) for r in case] for case in d.cases] for d in self.disjunctions],
+            "or": [
+                [[wire(side) for r in case for side in loosened(r)] for case in d.cases]
+                for d in self.disjunctions
+            ],
         }
         return request, place[: self.variables]
 
@@ -152,6 +161,17 @@ class _Writer:
                 if last in sources:
                     defined.add(last)
         return sorted(int(place[v]) for v in used - defined)
+
+
+def loosened(source: Row) -> tuple[Row, ...]:
+    """``source``, or for an equality two inequalities :data:`LEEWAY` apart from it each."""
+    if source.sense != "=":
+        return (source,)
+    leeway = LEEWAY * max(2.0 ** -doublings(source), abs(source.rhs))
+    return tuple(
+        Row(source.variables, source.coefficients, sense, source.rhs + sign * leeway)
+        for sense, sign in zip(SIDES, (1.0, -1.0), strict=True)
+    )
 
 
 def numbering(size: int, before: list[tuple[int, int]]) -> Numbers:

@@ -27,7 +27,7 @@ from marapatch.patching.last_layer import last_layer
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.posing import Posed, by_neuron, by_weight, projectable
-from marapatch.patching.starting import estimate, first_witness, shrink
+from marapatch.patching.starting import estimate, first_witness, polish_few, shrink
 from marapatch.properties import Rule
 from marapatch.search import SEARCHES
 from marapatch.search.options import Outcome, QueryRecord
@@ -383,6 +383,10 @@ class _Task:
             if bracket.lower == inf or self._closed(bracket) or monotonic() >= until:
                 break
             if bracket.witness is None and question.ball.whole_box == inf:
+                self.note = (
+                    "no patch was found; with a largest change (--max-change) the search can "
+                    "prove that there is none"
+                )
                 break
             before = bracket.upper
             tolerance = 0.5 * options.tolerance * bracket.upper
@@ -418,6 +422,8 @@ class _Task:
         witness = shrink(posed.question, claims[0], end)
         if posed.question.form.inputs <= LARGE:
             witness = polish(posed.question, witness, end)
+        elif self.norm is Norm.L1:
+            witness = polish_few(posed.question, witness, end)
         return replace(bracket, witness=witness)
 
     def _grow(

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 from time import monotonic
 
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
 
+from marapatch.attacks.polish import polish
 from marapatch.ball import Norm
-from marapatch.network.layers import Array
+from marapatch.network.layers import Array, Matrix
+from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.question import Question
 from marapatch.verdict import Witness
 
 GROWTH = 1.5
 ROUNDS = 60
 """The radius grows by up to ``GROWTH ** ROUNDS``, more than 1e10."""
+
+FEW = (300, 1000)
+"""How many of the largest entries are polished where there are too many for all."""
+
+SPARSE_SECONDS = 5.0
+"""For sparse steps, before dense ones are tried."""
 
 STEPS = 40
 STARTS = 4
@@ -28,8 +40,21 @@ def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness
     """A replayed witness, not far from the nearest where gradients lead there; None if none found.
 
     Maximises the sum of the unmet rows by normalised steps, projected onto ball and box, at radii
-    that grow from a first-order estimate. Deterministic for ``seed`` unless time runs out.
+    that grow from a first-order estimate. Where that fails for L1 in half of the time, dense steps
+    (those for L-infinity) look for any witness. Deterministic for ``seed`` unless time runs out.
     """
+    if question.ball.norm is Norm.LINF:
+        return _search(question, deadline, seed)
+    now = monotonic()
+    half = now + min(0.5 * (deadline - now), SPARSE_SECONDS)
+    found = _search(question, half, seed)
+    if found is not None:
+        return found
+    dense = replace(question, ball=replace(question.ball, norm=Norm.LINF))
+    return _search(dense, deadline, seed)
+
+
+def _search(question: Question, deadline: float, seed: int) -> Witness | None:
     rng = np.random.default_rng(seed)
     size = question.form.inputs
     starts = max(1, min(STARTS + 1, MEMORY // max(1, sum(question.form.sizes))))
@@ -49,7 +74,7 @@ def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness
             if witness is not None:
                 return witness
             eta = radius * max(0.02, 0.5 * 0.9**step)
-            points = _projected(question, points + eta * _direction(question, gradient), radius)
+            points = _projected(question, points + eta * _spread(question, gradient), radius)
         if radius >= whole:
             return None
         radius *= GROWTH
@@ -58,7 +83,7 @@ def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness
 
 def shrink(question: Question, witness: Witness, deadline: float) -> Witness:
     """A nearer witness by gradient steps within radii that shrink while they succeed."""
-    factor = 0.8
+    factor = 0.5
     while factor < 0.99 and monotonic() < deadline:
         radius = factor * witness.distance
         points = _projected(question, witness.input[None].astype(np.float64), radius)
@@ -74,6 +99,75 @@ def shrink(question: Question, witness: Witness, deadline: float) -> Witness:
             witness = better
         else:
             factor = 0.5 * (1.0 + factor)
+    return witness
+
+
+def restricted(question: Question, columns: NDArray[np.int64]) -> Question:
+    """The question with all entries but ``columns`` left at 0: its witnesses are witnesses."""
+    form, ball = question.form, question.ball
+    maps = [_columns(layer, columns) for layer in (*form.hidden, form.output)]
+    small = StandardForm(columns.size, tuple(maps[:-1]), maps[-1])
+    part = replace(
+        ball,
+        centre=ball.centre[columns],
+        lower=ball.lower[columns],
+        upper=ball.upper[columns],
+    )
+
+    def replay(claimed: Array) -> Witness | None:
+        found = question.replay(lifted(claimed, columns, form.inputs))
+        return None if found is None else replace(found, input=found.input[columns])
+
+    return Question(small, part, question.condition, replay)
+
+
+def lifted(vector: Array, columns: NDArray[np.int64], size: int) -> Array:
+    """A vector over ``columns`` as one of ``size`` entries, 0 elsewhere."""
+    whole = np.zeros(size)
+    whole[columns] = vector
+    return whole
+
+
+def _columns(layer: AffineMap, columns: NDArray[np.int64]) -> AffineMap:
+    if 0 not in layer.sources:
+        return layer
+    at = layer.sources.index(0)
+
+    def cut(matrices: Sequence[Matrix | None]) -> tuple[Matrix | None, ...]:
+        return tuple(
+            sp.csr_array(sp.csc_array(m)[:, columns]) if k == at and m is not None else m
+            for k, m in enumerate(matrices)
+        )
+
+    return replace(layer, weights=cut(layer.weights), weight_errors=cut(layer.weight_errors))
+
+
+def polish_few(question: Question, witness: Witness, deadline: float) -> Witness:
+    """:func:`marapatch.attacks.polish.polish` on the largest entries of a witness alone, for
+    questions of too many entries; the witness itself where these do not suffice."""
+    size = np.abs(witness.input)
+    order = np.argsort(-size, kind="stable")
+    for count in FEW:
+        columns = np.sort(order[:count])
+        question_here = restricted(question, columns)
+        points = witness.input[columns].astype(np.float64)[None]
+        for _ in range(STEPS):
+            worst, gradient = _ascent(question_here, points)
+            if worst[0] > 0.0 or monotonic() >= deadline:
+                break
+            step = 0.02 * witness.distance * _direction(question_here, gradient)
+            points = _projected(question_here, points + step, witness.distance)
+        if worst[0] <= 0.0:
+            continue
+        start = question_here.replay(points[0])
+        if start is None:
+            continue
+        start = shrink(question_here, start, deadline)
+        polished = polish(question_here, start, deadline)
+        claim = lifted(polished.input.astype(np.float64), columns, size.size)
+        found = question.replay(claim)
+        if found is not None and found.distance < witness.distance:
+            return found
     return witness
 
 
@@ -110,11 +204,20 @@ def _ascent(question: Question, points: Array) -> tuple[Array, Array]:
     return np.asarray(slack.min(axis=1)), gradient
 
 
-def _direction(question: Question, gradient: Array) -> Array:
-    """The step of norm about 1 along the gradient."""
+def _spread(question: Question, gradient: Array) -> Array:
+    """:func:`_direction`, for L1 from one start to the next less on the steepest entries only."""
+    step = _direction(question, gradient)
+    if question.ball.norm is Norm.L1 and len(gradient) > 1:
+        step[1::2] = _direction(question, gradient[1::2], power=1)
+    return step
+
+
+def _direction(question: Question, gradient: Array, power: int = 3) -> Array:
+    """The step of norm about 1 along the gradient; for L1 most of it on the steepest entries."""
     if question.ball.norm is Norm.LINF:
         return np.sign(gradient)
-    share = np.abs(gradient) ** 3 * np.sign(gradient)  # most on the steepest entries, not all
+    top = np.maximum(np.abs(gradient).max(axis=1, keepdims=True), 1e-300)
+    share = (np.abs(gradient) / top) ** power * np.sign(gradient)
     return np.asarray(share / np.maximum(np.abs(share).sum(axis=1, keepdims=True), 1e-300))
 
 

@@ -14,14 +14,18 @@ from marapatch.network.layers import Array
 from marapatch.question import Question
 from marapatch.verdict import Witness
 
-STEPS = 40
+STEPS = 60
 """Gradient steps of one batch of starts."""
 
-LARGEST_STEP = 0.25
-"""The first step, as a share of each side of the box; the last is a hundredth of it."""
+FIRST_STEPS = 0.03, 0.25
+"""The range of the first step, as a share of each side of the box; the last is a tenth of it.
+Each start draws its own: large steps jump over what is small, small ones stay where they are."""
 
-ENTRIES = 400_000
-"""Entries of a batch of inputs."""
+LEAK = 0.1
+"""What half of the starts let through inactive neurons at first, so as to see past plateaus."""
+
+ENTRIES = 50_000
+"""Entries of the largest array of a batch of inputs."""
 
 CONFIRMATIONS = 8
 """Points that are replayed at most in one round, the most promising first."""
@@ -41,18 +45,23 @@ def falsify(
     count = 0
     while monotonic() < deadline and (rounds is None or count < rounds):
         x = generator.uniform(low, high, size=(starts, low.size))
-        corners = generator.random(x.shape) < 0.5
-        x[: starts // 4] = np.where(corners, low, high)[: starts // 4]
+        x[: starts // 2] += generator.random((starts // 2, 1)) * (
+            question.ball.centre - x[: starts // 2]
+        )
         if count == 0:
             x[0] = question.ball.centre
-        witness = _climb(question, x, deadline)
+        first = np.exp(generator.uniform(*np.log(FIRST_STEPS), size=(starts, 1)))
+        leak = LEAK * (generator.random((starts, 1)) < 0.5)
+        witness = _climb(question, np.clip(x, low, high), first, leak, deadline)
         if witness is not None:
             return witness
         count += 1
     return None
 
 
-def _climb(question: Question, x: Array, deadline: float) -> Witness | None:
+def _climb(
+    question: Question, x: Array, first: Array, leak: Array, deadline: float
+) -> Witness | None:
     low, high = question.ball.lower, question.ball.upper
     for step in range(STEPS + 1):
         hidden, outputs = question.form.pre_activations(x)
@@ -60,10 +69,11 @@ def _climb(question: Question, x: Array, deadline: float) -> Witness | None:
         witness = best_witness(question, x, slack.min(axis=1))
         if witness is not None or step == STEPS or monotonic() >= deadline:
             return witness
+        done = step / STEPS
+        slopes = [np.where(z > 0.0, 1.0, (1.0 - done) * leak) for z in hidden]
         worst = question.condition.matrix[slack.argmin(axis=1)]
-        gradient = question.form.pullback([z > 0.0 for z in hidden], worst)
-        size = LARGEST_STEP * 0.01 ** (step / STEPS)
-        x = np.clip(x + size * (high - low) * np.sign(gradient), low, high)
+        gradient = question.form.pullback(slopes, worst)
+        x = np.clip(x + first * 0.1**done * (high - low) * np.sign(gradient), low, high)
     return None
 
 

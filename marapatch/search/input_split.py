@@ -74,8 +74,9 @@ class Boxes:
         first[rows, side] = middle
         second[rows, side] = middle
         low, high = np.concatenate([self.low, second]), np.concatenate([first, self.high])
-        rest = (np.concatenate([a, a]) for a in (self.lower, self.upper, self.value))
-        return Boxes(low, high, *rest, np.concatenate([self.influence, self.influence]))
+        both = np.tile(rows, 2)
+        rest = self.lower[both], self.upper[both], self.value[both], self.influence[both]
+        return Boxes(low, high, *rest)
 
 
 class BoxBounder:

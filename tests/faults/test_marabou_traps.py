@@ -46,7 +46,7 @@ class TestNarrowRanges:
         answer = backend.solve(relu_query(0.5, 1.0, 1.0 + 1e-7), TIMEOUT)
         assert isinstance(answer, Candidate)
 
-    # What Marabou answers, by slope c: 1, 10, 100, 1e3, 1e4. The last column is unsure by nature.
+    # What Marabou answers, by slope c: 1, 10, 100, 1e3, 1e4.
     NARROWED = (
         (9e-6, (Infeasible,) * 5),
         (2e-5, (Candidate,) * 5),

@@ -155,7 +155,7 @@ def test_the_least_value_under_a_cut_is_rigorous(norm: Norm) -> None:
         sizes = np.abs(cut).sum(axis=1)
         level = rng.normal(size=6) * sizes * 0.3 - cut @ centre
         concretiser = Concretiser(ball)
-        found = concretiser.minimum_under_cut(a, c, cut, level, 12)
+        found = concretiser.minimum_under_cut(a, c, (cut, level), np.arange(6), 12)
         helped += int((found > concretiser.minimum(a, c)).sum())
         for x in exact.points(ball, rng, 20):
             for i in range(6):
@@ -176,7 +176,7 @@ def test_what_overflows_proves_nothing(norm: Norm) -> None:
     cut = np.array([[1e-300, 0.0, 0.0], [1e308, 1e308, 1e308], [1.0, 1.0, 1.0]])
     with np.errstate(all="ignore"):
         least = concretiser.minimum(a, np.zeros(3))
-        under = concretiser.minimum_under_cut(a, np.zeros(3), cut, np.ones(3), 12)
+        under = concretiser.minimum_under_cut(a, np.zeros(3), (cut, np.ones(3)), np.arange(3), 12)
         radius = concretiser.radius_of(a, np.zeros(3))
     assert not np.isnan(least).any()
     assert not np.isnan(under).any()

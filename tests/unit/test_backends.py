@@ -212,6 +212,17 @@ def disjunction_of_equalities(value: float) -> Build:
     return build
 
 
+def unrepresentable_equality(pool: VariablePool) -> list[Constraint]:
+    """relu(z) = 8/3 as one of two cases, the other impossible."""
+    x, y = pool.fresh("x", -1.5, -0.5), pool.fresh("y", -100.0, 100.0)
+    z, f = pool.fresh("z"), pool.fresh("f")
+    return [
+        row({x: -2.0, y: -1.75, z: -1.0}, "=", 1.5),
+        Relu(z, f),
+        Disjunction(((row({f: 0.75}, "=", 2.0),), (row({f: -0.25}, ">=", 1.0),))),
+    ]
+
+
 def odd_disjunction(cases: tuple[str, ...]) -> Build:
     """Cases by name: ``empty``, ``true``, ``false`` (rows without variables), ``x`` (x >= 2)."""
 
@@ -256,6 +267,21 @@ def fixed_maximum(pool: VariablePool) -> list[Constraint]:
     """Marabou's own maximum is forgotten where its output is fixed."""
     x, y = box(pool, 2)
     return [Max((x, y), pool.fresh("fixed", 0.5, 0.5))]
+
+
+def small_coefficients(pool: VariablePool) -> list[Constraint]:
+    """A row that says next to nothing, with a coefficient of 1e-5, leads Marabou astray."""
+    fixed = pool.fresh("fixed", -1.8065278, -1.8065278)
+    x, z, f = pool.fresh("x", -2.75, 0.65), pool.fresh("z", -50.0, 50.0), pool.fresh("f")
+    t, y = pool.fresh("t"), pool.fresh("y")
+    return [
+        row({fixed: 1.75674, x: -1.98729, z: -1.0}, "=", 2.08452),
+        Relu(z, f),
+        row({fixed: -0.0645749, x: 0.0669878, f: -0.625554, t: -1.0}, "=", -1.55449),
+        Relu(t, y),
+        row({f: 1.3273e-05}, "<=", 1.05214),
+        row({x: -1.451, y: -0.322166}, "<=", -0.377069),
+    ]
 
 
 def creeping_bounds(pool: VariablePool) -> list[Constraint]:
@@ -331,6 +357,7 @@ CASES = (
     Case("or of sums missed between", disjunction(-0.25, 0.25, several=True), False),
     Case("or of equalities met", disjunction_of_equalities(0.25), True),
     Case("or of equalities missed", disjunction_of_equalities(0.75), False),
+    Case("or of an equality that rounding misses", unrepresentable_equality, True),
     Case("or of nothing", odd_disjunction(()), False),
     Case("or of an empty case", odd_disjunction(("x", "empty")), True),
     Case("or of a true case", odd_disjunction(("x", "true")), True),
@@ -338,6 +365,7 @@ CASES = (
     Case("y = relu(x) = x", merged_ends, True),
     Case("absolute chain", absolute_chain, True),
     Case("fixed maximum", fixed_maximum, True),
+    Case("small coefficients", small_coefficients, True),
     Case("creeping bounds", creeping_bounds, True),
     Case("constant layer", constant_layer, True),
     Case("free input, fixed output", free_input_fixed_output, True),

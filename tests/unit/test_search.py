@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from math import inf, isfinite
 
 import exact_optimum as exact
@@ -345,9 +346,15 @@ def test_a_witness_at_the_input_itself_closes_at_once(search: Search) -> None:
     assert (outcome.bracket.lower, outcome.bracket.upper) == (0.0, 0.0)
 
 
+@cache
+def optimum_of(case: Case) -> exact.Optimum | None:
+    """Exactly; None where no input of the box is decided so."""
+    return exact.nearest(case.network.standard_form, case.ball, case.condition, case.witnessed)
+
+
 def check_truth(case: Case, bracket: Bracket, tolerance: float) -> None:
     """The bracket holds the exact optimum, and the witness is what it says."""
-    optimum = exact.nearest(case.network.standard_form, case.ball, case.condition, case.witnessed)
+    optimum = optimum_of(case)
     if bracket.witness is not None:
         point = exact.fractions(bracket.witness.input.reshape(-1).astype(float))
         outputs = exact.evaluate(case.network.standard_form, point)[1]

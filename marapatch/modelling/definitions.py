@@ -1,0 +1,151 @@
+"""What the columns of a problem are: declared variables, or values of functions of earlier ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+
+from marapatch.modelling.expressions import Expression
+from marapatch.network.layers import Array
+from marapatch.network.network import Network
+from marapatch_encodings.l1_ball import L1Form
+
+
+@dataclass(frozen=True, eq=False)
+class Declared:
+    """A declared array: ``name``, ``shape``, bounds (size,) that may be infinite."""
+
+    name: str
+    shape: tuple[int, ...]
+    lower: Array
+    upper: Array
+
+
+@dataclass(frozen=True, eq=False)
+class ReluOf:
+    """``max(x, 0)``, entry by entry."""
+
+    inputs: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class LeakyOf:
+    """``x`` where positive, ``slope * x`` elsewhere."""
+
+    inputs: Expression
+    slope: float
+
+
+@dataclass(frozen=True, eq=False)
+class ClipOf:
+    """``min(max(x, low), high)``."""
+
+    inputs: Expression
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class AbsoluteOf:
+    """``|x|``; ``native``: by the absolute-value constraint instead of a ReLU."""
+
+    inputs: Expression
+    native: bool
+
+
+@dataclass(frozen=True, eq=False)
+class MaximumOf:
+    """The maximum along the last axis of ``inputs`` (entries, k); ``native``: by one constraint."""
+
+    inputs: Expression
+    native: bool
+
+
+@dataclass(frozen=True, eq=False)
+class NormOf:
+    """One column: ``sum |x_i|``, in the form ``form``; the largest ``|x_i|`` where it is None."""
+
+    inputs: Expression
+    form: L1Form | None
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkOf:
+    """The outputs of ``network`` at ``inputs`` (inputs,)."""
+
+    inputs: Expression
+    network: Network
+
+
+Definition = Declared | ReluOf | LeakyOf | ClipOf | AbsoluteOf | MaximumOf | NormOf | NetworkOf
+
+
+def size_of(definition: Definition) -> int:
+    """How many columns a definition adds."""
+    match definition:
+        case Declared():
+            return int(definition.lower.size)
+        case MaximumOf():
+            return definition.inputs.shape[0]
+        case NormOf():
+            return 1
+        case NetworkOf():
+            return definition.network.outputs
+        case ReluOf() | LeakyOf() | ClipOf() | AbsoluteOf():
+            return definition.inputs.size
+        case _:
+            assert_never(definition)
+
+
+def label_of(definition: Definition) -> str:
+    """How its columns are called in messages."""
+    match definition:
+        case Declared():
+            return definition.name
+        case ReluOf():
+            return "relu(...)"
+        case LeakyOf():
+            return "leaky_relu(...)"
+        case ClipOf():
+            return "clip(...)"
+        case AbsoluteOf():
+            return "absolute(...)"
+        case MaximumOf():
+            return "maximum(...)"
+        case NormOf():
+            return "norm_inf(...)" if definition.form is None else "norm1(...)"
+        case NetworkOf():
+            return "network(...)"
+        case _:
+            assert_never(definition)
+
+
+def evaluate(definition: Definition, columns: Array) -> Array:
+    """The columns a definition adds, given all earlier ones (columns,); not for declared ones.
+
+    A network is evaluated as such, on its own layers, in float64.
+    """
+    if isinstance(definition, Declared):
+        raise ValueError(f"{definition.name} is declared, not computed")
+    form = definition.inputs
+    x = form.matrix @ columns[: form.matrix.shape[1]] + form.constant
+    match definition:
+        case ReluOf():
+            return np.maximum(x, 0.0)
+        case LeakyOf():
+            return np.where(x >= 0.0, x, definition.slope * x)
+        case ClipOf():
+            return np.clip(x, definition.low, definition.high)
+        case AbsoluteOf():
+            return np.abs(x)
+        case MaximumOf():
+            return np.asarray(x.reshape(form.shape).max(axis=1))
+        case NormOf():
+            size = np.abs(x)
+            return np.array([size.max(initial=0.0) if definition.form is None else size.sum()])
+        case NetworkOf():
+            return definition.network.evaluate(x)[0]
+        case _:
+            assert_never(definition)

@@ -1,0 +1,242 @@
+"""One ground truth being worked on: attack every target, then search them with one incumbent.
+
+Targets are searched one after the other, or shared out over processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from math import inf
+from multiprocessing import get_context
+from time import monotonic
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from marapatch.attacks.nearest import nearest
+from marapatch.attacks.objective import Objective
+from marapatch.attacks.polish import polish
+from marapatch.attacks.problem import Problem
+from marapatch.backends import create
+from marapatch.backends.base import Backend
+from marapatch.ball import Ball
+from marapatch.bracket import Bracket
+from marapatch.errors import BackendError
+from marapatch.network.layers import Array
+from marapatch.network.network import Network
+from marapatch.properties import Rule, beats
+from marapatch.question import Question
+from marapatch.replay import Replay
+from marapatch.search import SEARCHES
+from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
+from marapatch.verdict import Witness
+
+ATTACK_SHARE = 0.2
+ATTACK_SECONDS = 20.0
+"""The share of the time that the attacks and their polish may take, and at most so many seconds."""
+
+POLISH_FACTOR = 1.5
+"""Where only the nearest counts, a witness this much farther than the best is not polished."""
+
+FIRST_SHARE = 0.2
+"""The share of the time for a first look at every target, before any gets its full time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What is asked about every target alike.
+
+    ``search``, ``backend``: names; ``options``: with the time for everything; ``margin``: of the
+    condition; ``nearest_only``: whether a witness of one target is a cutoff for the others.
+    """
+
+    network: Network
+    ball: Ball
+    rule: Rule
+    margin: float
+    search: str
+    backend: str
+    options: SearchOptions
+    nearest_only: bool
+
+    def question(self, target: int) -> Question:
+        """The question of one target, over the whole box."""
+        condition = beats(target, self.network.outputs, self.rule, self.margin)
+        replay = Replay(self.network, self.ball, condition)
+        ball = self.ball.at(self.ball.whole_box)
+        return Question(self.network.standard_form, ball, condition, replay)
+
+    def run(
+        self, target: int, start: Bracket, options: SearchOptions, backend: Backend, report: Report
+    ) -> Outcome:
+        """Search one target."""
+        if options.timeout <= 0.0:
+            return Outcome(start, (), note="out of time before this target's turn")
+        with threadpool_limits(1):  # the arrays are small: threads would only wait for each other
+            return SEARCHES[self.search](self.question(target), start, backend, options, report)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is known of one target."""
+
+    bracket: Bracket
+    queries: tuple[QueryRecord, ...] = ()
+    seconds: float = 0.0
+    nodes: int = 0
+    note: str = ""
+
+    def then(self, outcome: Outcome, seconds: float) -> Found:
+        """With what another search of the same target found."""
+        return Found(
+            outcome.bracket,
+            self.queries + outcome.queries,
+            self.seconds + seconds,
+            self.nodes + outcome.nodes,
+            outcome.note,
+        )
+
+
+Watch = Callable[[int, int, Bracket, int], None]
+"""Called with the target, how many targets are done, its bracket and the queries asked so far."""
+
+
+@dataclass(eq=False)
+class TargetSearch:
+    """Tightens a bracket a target; ``found`` holds what is known at any time."""
+
+    asked: Asked
+    targets: tuple[int, ...]
+    deadline: float
+    watch: Watch
+    jobs: int = 1
+    found: dict[int, Found] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.found = {t: Found(Bracket(), note="not searched") for t in self.targets}
+
+    def attack(self, init: Array | None) -> None:
+        """Give every target its first witness, where one is found: attacked, then polished."""
+        seconds = min(ATTACK_SECONDS, ATTACK_SHARE * (self.deadline - monotonic()))
+        until = monotonic() + seconds
+        asked, network = self.asked, self.asked.network
+        objective = Objective.towards(list(self.targets), argmin=asked.rule is Rule.ARGMIN)
+        ball = asked.ball.at(asked.ball.whole_box)
+        problem = Problem.of_ball(network.standard_form, ball, objective, network.input_dtype)
+        result = nearest(problem, seed=asked.options.seed, seconds=0.5 * seconds)
+        nearest_yet = inf
+        for i in np.argsort(result.distances):
+            question = asked.question(self.targets[i])
+            claims = [result.inputs[i].astype(np.float64)] if result.success[i] else []
+            claims += [] if init is None else [init]
+            witnesses = [w for w in map(question.replay, claims) if w is not None]
+            if not witnesses:
+                continue
+            witness: Witness = min(witnesses, key=lambda w: w.distance)
+            hopeful = not asked.nearest_only or witness.distance < POLISH_FACTOR * nearest_yet
+            if hopeful and monotonic() < until:
+                witness = polish(question, witness, until)
+            nearest_yet = min(nearest_yet, witness.distance)
+            self.found[self.targets[i]] = Found(Bracket(witness=witness), note="not searched")
+
+    def run(self) -> None:
+        """A first look at every target, then the rest of the time for those still open."""
+        shares = (FIRST_SHARE, 1.0) if self.deadline < inf and len(self.targets) > 1 else (1.0,)
+        for share in shares:
+            order = [t for t in self._by_distance() if not self._closed(t)]
+            if self.jobs > 1 and len(order) > 1:
+                self._parallel(order, share)
+            else:
+                self._sequential(order, share)
+
+    def _by_distance(self) -> list[int]:
+        return sorted(self.targets, key=lambda t: (self.found[t].bracket.upper, t))
+
+    def _options(self, seconds: float) -> SearchOptions:
+        best = min(found.bracket.upper for found in self.found.values())
+        cutoff = best if self.asked.nearest_only else inf
+        return replace(self.asked.options, timeout=max(seconds, 0.0), cutoff=cutoff)
+
+    def _closed(self, target: int) -> bool:
+        return self._options(0.0).closed(self.found[target].bracket)
+
+    def _sequential(self, order: list[int], share: float) -> None:
+        backend = create(self.asked.backend)
+        until = monotonic() + share * (self.deadline - monotonic())
+        try:
+            for i, target in enumerate(order):
+                if self._closed(target):  # by the witness of another target
+                    continue
+                started = monotonic()
+                options = self._options((until - started) / (len(order) - i))
+                before = self.found[target]
+
+                def report(
+                    bracket: Bracket, queries: int, target: int = target, before: Found = before
+                ) -> None:
+                    known = replace(before, bracket=bracket, note="interrupted")
+                    self.found[target] = known
+                    self._watch(target, bracket, queries)
+
+                report(before.bracket, 0)
+                outcome = self.asked.run(target, before.bracket, options, backend, report)
+                self.found[target] = before.then(outcome, monotonic() - started)
+        finally:
+            backend.close()
+
+    def _parallel(self, order: list[int], share: float) -> None:
+        """The same over processes; each search starts with the best witness known by then."""
+        left = share * (self.deadline - monotonic())
+        until = monotonic() + left
+        waiting, running = list(order), dict[Future[tuple[Outcome, float]], int]()
+        pool = ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn"))
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.jobs:
+                    target = waiting.pop(0)
+                    rounds = 1 + len(waiting) // self.jobs
+                    options = self._options((until - monotonic()) / rounds)
+                    start = self.found[target].bracket
+                    if not self._closed(target):
+                        running[pool.submit(_search, self.asked, target, start, options)] = target
+                if not running:
+                    continue
+                done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    target = running.pop(future)
+                    outcome, seconds = future.result()
+                    self.found[target] = self.found[target].then(outcome, seconds)
+                    self._watch(target, outcome.bracket, 0)
+        except BrokenProcessPool as error:
+            raise BackendError(
+                "a search process died (out of memory?); where this is called from a script, "
+                'guard it with `if __name__ == "__main__":`, or use one job'
+            ) from error
+        except BaseException:
+            for process in (pool._processes or {}).values():  # no public way
+                process.kill()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _watch(self, target: int, bracket: Bracket, queries: int) -> None:
+        done = sum(self._closed(t) for t in self.targets)
+        self.watch(
+            target, done, bracket, queries + sum(len(f.queries) for f in self.found.values())
+        )
+
+
+def _search(
+    asked: Asked, target: int, start: Bracket, options: SearchOptions
+) -> tuple[Outcome, float]:
+    """One search in a process of its own."""
+    started = monotonic()
+    backend = create(asked.backend)
+    try:
+        outcome = asked.run(target, start, options, backend, lambda *_: None)
+    finally:
+        backend.close()
+    return outcome, monotonic() - started
