@@ -91,7 +91,9 @@ def summary(patch: Patch) -> str:
         return f"{where}: proved ({patch.evidence.value}): no change of it meets the goals {asked}"
     lower, upper = _ends(patch)
     if patch.upper == inf:
-        return f"{where}: {norm} patch at least {lower} ({patch.evidence.value}) {asked}; none found"
+        return (
+            f"{where}: {norm} patch at least {lower} ({patch.evidence.value}) {asked}; none found"
+        )
     count = f"{patch.changed_weights} of {patch.layer.weights + patch.layer.biases} numbers"
     return (
         f"{where}: least {norm} patch in [{lower}, {upper}] ({patch.evidence.value}) {asked}, "
@@ -108,7 +110,18 @@ def _ends(patch: Patch) -> tuple[str, str]:
 
 def table(patches: Sequence[Patch]) -> Table:
     """A row a layer, the best one marked."""
-    columns = ("", "layer", "lower", "upper", "changed", "L1", "L-inf", "seconds", "evidence", "status")
+    columns = (
+        "",
+        "layer",
+        "lower",
+        "upper",
+        "changed",
+        "L1",
+        "L-inf",
+        "seconds",
+        "evidence",
+        "status",
+    )
     drawn = Table(*columns, box=None, pad_edge=False)
     for column in drawn.columns[1:8]:
         column.justify = "right"
@@ -133,8 +146,8 @@ def mapping(patches: Sequence[Patch]) -> str:
     """How the numbers of layers relate to those of tables that count activations too."""
     last = patches[-1].layer.number
     return (
-        f"* the least patch; layers are the affine maps, 0 to {last}: map K lies between the neuron "
-        "layers K and K + 1 of tables that count these, with the input as 0"
+        f"* the least patch; layers are the affine maps, 0 to {last}: map K lies between the "
+        "neuron layers K and K + 1 of tables that count these, with the input as 0"
     )
 
 

@@ -54,7 +54,9 @@ class PatchCase:
             A, b = self._moved(x)
             start = 0
             for weight, offset, size in zip(
-                [*self.weights[self.layer + 1 :]], [*self.biases[self.layer + 1 :]], behind,
+                [*self.weights[self.layer + 1 :]],
+                [*self.biases[self.layer + 1 :]],
+                behind,
                 strict=True,
             ):
                 on = phase[start : start + size]

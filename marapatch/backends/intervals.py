@@ -26,8 +26,10 @@ UNIT = 2.0**-53
 """The unit roundoff of float64."""
 
 
-def propagate(query: Query) -> tuple[Array, Array] | None:
+def propagate(query: Query, rounds: int = ROUNDS) -> tuple[Array, Array] | None:
     """Bounds (lower, upper) that every assignment of ``query`` meets; None where there is none.
+
+    ``rounds``: over all constraints, at most.
 
     Exact real arithmetic is over-approximated: sums carry the bound ``2 (n + 4) u sum |terms|``
     on their rounding error (u the unit roundoff; Higham, "Accuracy and Stability of Numerical
@@ -36,7 +38,7 @@ def propagate(query: Query) -> tuple[Array, Array] | None:
     """
     lower, upper = np.array(query.lower), np.array(query.upper)
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             before = lower.copy(), upper.copy()
             for constraint in query.constraints:
                 _tighten(constraint, lower, upper)

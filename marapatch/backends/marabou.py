@@ -1,7 +1,7 @@
 """Marabou as a backend: a worker process, kept and reused, with a hard deadline.
 
 Everything the design's section 5 knows to be wrong with maraboupy 2.0.0 is kept behind this door,
-except ranges that become narrow by Marabou's own tightening: for those, ask more than you claim.
+except ranges that only Marabou's own bounds make narrow: for those, ask more than you claim.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marapatch.backends._process import DeadlineError, Reply, Worker, WorkerLostError
 from marapatch.backends._request import Numbers, request_of
 from marapatch.backends.base import Answer, Candidate, Infeasible, Undecided
+from marapatch.backends.intervals import propagate
 from marapatch.backends.reduction import absorb, check_timeout, reduce
 from marapatch.errors import InputError
 from marapatch.query import Query
@@ -26,6 +28,12 @@ from marapatch_encodings import worst_violation
 
 NARROW = 1e-5
 """Marabou's preprocessor fixes a variable whose range is at most this wide to one value."""
+
+FIXED = 1e-12
+"""A propagated range at most this wide, relative to the variable's size, is one value, rounded."""
+
+GUARD_ROUNDS = 3
+"""Rounds of interval propagation in search of narrow ranges."""
 
 TIGHTENING_STEP = 1e-4
 """The preprocessor makes a bound tighter only by more than this.
@@ -97,10 +105,10 @@ class MarabouBackend:
     seconds and does not look at the clock while it preprocesses).
 
     One query at a time: other threads wait their turn, and a thread other than the one before it
-    starts a new worker (0.15 s). An ``unsat`` to a query that *gives* a variable a range above 0
-    and at most :data:`NARROW` is Undecided, because Marabou fixes such a variable. Raises
-    :class:`~marapatch.errors.BackendError` only where the worker cannot be started. Trusts
-    Marabou's ``unsat`` otherwise (evidence: solver).
+    starts a new worker (0.15 s). An ``unsat`` to a query with a range above 0 and at most
+    :data:`NARROW`, given or by interval propagation, is Undecided, because Marabou fixes such a
+    variable. Raises :class:`~marapatch.errors.BackendError` only where the worker cannot be
+    started. Trusts Marabou's ``unsat`` otherwise (evidence: solver).
     """
 
     memory_bytes: int = 8 * 2**30
@@ -159,6 +167,7 @@ class MarabouBackend:
             answer = interpret(reduced, place, reply)
             again = isinstance(answer, Undecided) and reply.code.lower() in RETRIED
             if again and time.monotonic() < deadline:
+                self._discard()
                 reply, place = self._ask(reduced, deadline, layers=False)
                 answer = interpret(reduced, place, reply)
         finally:
@@ -201,21 +210,42 @@ def interpret(query: Query, place: Numbers, reply: Reply) -> Answer:
     if kind is Candidate:
         return candidate(query, place, reply)
     if kind is Infeasible:
-        i = narrow(query)
-        if i is None:
-            return Infeasible()
-        return Undecided(
-            f"Marabou said unsat, but variable {query.names[i]!r} has the range "
-            f"[{query.lower[i]:.17g}, {query.upper[i]:.17g}], below {NARROW:g}, which it fixes to "
-            "one value; scale the variable or fix it"
-        )
+        reason = doubt(query)
+        return Infeasible() if reason is None else Undecided(f"Marabou said unsat, but {reason}")
     return Undecided(explain(query, reply))
 
 
-def narrow(query: Query) -> int | None:
-    """The first variable whose given range is above 0 and at most :data:`NARROW`, if any."""
-    width = query.upper - query.lower
-    bad = (width > 0.0) & (width <= NARROW * (1.0 + 1e-6))
+def doubt(query: Query) -> str | None:
+    """Why an ``unsat`` to ``query`` is not believed, if it is not.
+
+    Because a range, given or after some interval propagation, is narrow, so that Marabou may have
+    fixed the variable. Ranges that only Marabou's own bounds make narrow are not seen.
+    """
+    i = narrow(query.lower, query.upper)
+    bounds = query.lower, query.upper
+    if i is None:
+        propagated = propagate(query, GUARD_ROUNDS)
+        if propagated is None:  # a proof of its own
+            return None
+        bounds = propagated
+        i = narrow(*bounds, fixed=FIXED)
+    if i is None:
+        return None
+    return (
+        f"variable {query.names[i]!r} has the range [{bounds[0][i]:.17g}, {bounds[1][i]:.17g}], "
+        f"below {NARROW:g}, which it fixes to one value; scale the variable or fix it"
+    )
+
+
+def narrow(
+    lower: NDArray[np.float64], upper: NDArray[np.float64], fixed: float = 0.0
+) -> int | None:
+    """The first variable whose range is at most :data:`NARROW` and, relative to its size, above
+    ``fixed``; None where there is none."""
+    with np.errstate(invalid="ignore"):
+        width = upper - lower
+        size = np.maximum(1.0, np.minimum(np.abs(lower), np.abs(upper)))
+        bad = (width > fixed * size) & (width <= NARROW * (1.0 + 1e-6))
     return int(np.argmax(bad)) if bad.any() else None
 
 

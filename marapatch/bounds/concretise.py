@@ -116,8 +116,9 @@ class Concretiser:
         """A lower bound on ``min a . x + c`` over the x of the ball with ``cut . x + level <= 0``.
 
         ``cuts``: all cuts (cuts, inputs) and their levels (cuts,); ``which`` (forms,): the one
-        that holds for each form. By Lagrange: for every price p >= 0 the least value of ``(a + p cut) . x + c + p level`` is such a bound. ``steps`` bisections look for
-        the price at which the minimiser meets the cut with equality.
+        that holds for each form. By Lagrange: for every price p >= 0 the least value of
+        ``(a + p cut) . x + c + p level`` is such a bound. ``steps`` bisections look for the price
+        at which the minimiser meets the cut with equality.
         """
         best = np.empty(c.shape)
         for at in self._blocks(c.size):

@@ -319,7 +319,7 @@ class _Ascent:
         by_alpha = np.maximum(coefficients, 0.0) * z * unstable
         by_beta = -nodes.phases * z
         alpha = np.clip(nodes.alpha + 0.2 * rate * self._adam(0, by_alpha), 0.0, 1.0)
-        scale = np.abs(coefficients).mean(axis=1, keepdims=True) + 1e-12
+        scale = np.abs(coefficients).sum(axis=1, keepdims=True) / max(z.shape[1], 1) + 1e-12
         beta = np.maximum(nodes.beta + 0.3 * rate * scale * self._adam(1, by_beta), 0.0)
         beta *= nodes.phases != 0
         self.mix_scale = np.maximum(self.mix_scale, np.ptp(slack, axis=1, keepdims=True) + 1e-12)

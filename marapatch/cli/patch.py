@@ -144,7 +144,8 @@ def command(
     check: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Also report accuracy before and after on this .npz (images, labels)."
+            metavar="FILE",
+            help="Also report accuracy before and after on this .npz (images, labels).",
         ),
     ] = None,
     out: Annotated[
@@ -158,19 +159,17 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="Draw the change, or the brackets by layer."),
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Progress on stderr.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Progress on stderr.")] = False,
 ) -> None:
     """Find the least change of one layer's weights after which inputs are decided as wanted.
 
     The answer is a bracket, lower and upper: no smaller change of the layer will do (proved), and
     a patch of size upper does (as written to the file, and judged on every input).
     """
+    from marapatch.bundled import resolve
     from marapatch.cli.patch_inputs import read_check, read_goals_given, read_inputs, read_mask_of
     from marapatch.cli.patch_outputs import PatchOutputs, listener, report
     from marapatch.network.load import load
-    from marapatch.bundled import resolve
     from marapatch.patching.minimal import minimal_patch
     from marapatch.patching.options import PatchOptions
     from marapatch.patching.sparse import sparse_patch
@@ -233,5 +232,5 @@ def _has_bias(net: object, number: int | str, *, only: bool) -> bool:
     where the changes are made)."""
     from marapatch.network.network import Network
 
-    assert isinstance(net, Network)  # noqa: S101  # for the type checker
+    assert isinstance(net, Network)  # for the type checker
     return only or net.affine_layers[int(number)].biases > 0

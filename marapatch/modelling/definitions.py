@@ -130,7 +130,7 @@ def evaluate(definition: Definition, columns: Array) -> Array:
     if isinstance(definition, Declared):
         raise ValueError(f"{definition.name} is declared, not computed")
     form = definition.inputs
-    x = form.matrix @ columns[: form.matrix.shape[1]] + form.constant
+    x: Array = form.matrix @ columns[: form.matrix.shape[1]] + form.constant
     match definition:
         case ReluOf():
             return np.maximum(x, 0.0)

@@ -211,7 +211,7 @@ class Expression:
         """The same entries in another shape (C order), as numpy does."""
         wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
         try:
-            index = np.arange(self.size).reshape(wanted)  # type: ignore[arg-type]  # numpy's rules
+            index = np.arange(self.size).reshape(wanted)
         except ValueError as error:
             raise InputError(f"({self.describe()}).reshape{wanted}: {error}") from error
         return _make(self, self.matrix, self.constant, index.shape)

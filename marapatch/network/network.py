@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from math import prod
+from typing import Any, Protocol, TypeVar
 
 import networkx as nx
 import numpy as np
@@ -18,6 +19,24 @@ from marapatch.network.onnx_file import replace_tensors
 from marapatch.network.parameters import Kind, Parameters
 from marapatch.network.standard_form import StandardForm
 from marapatch.network.standardise import standardise
+
+Applied_co = TypeVar("Applied_co", covariant=True)
+
+
+class Symbolic(Protocol[Applied_co]):
+    """Something a network can be applied to without knowing what it is."""
+
+    def through(self, network: Network) -> Applied_co:
+        """The outputs of ``network`` at this input."""
+        ...
+
+
+class Freeing(Protocol[Applied_co]):
+    """Something that can add variables to a network's weights."""
+
+    def free_weights(self, network: Network, layer: int | str = -1, **options: Any) -> Applied_co:
+        """``network`` with free weights at ``layer``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -171,6 +190,28 @@ class Network:
             changes.append((bias.name, bias.positions, parameters.bias_of(layer.bias)))
         content = replace_tensors(self.source.content, changes)
         return replace(self.source, content=content, sha256=sha256(content).hexdigest())
+
+    def __call__(self, inputs: Symbolic[Applied_co]) -> Applied_co:
+        """The outputs at symbolic ``inputs``: an expression of a problem, ``network(x)``.
+
+        For numbers use :meth:`evaluate`; InputError says so.
+        """
+        through = getattr(inputs, "through", None)
+        if through is None:
+            raise InputError(
+                "a network is called with an expression of a problem; for numbers "
+                "use network.evaluate(...)"
+            )
+        return inputs.through(self)
+
+    def with_free_weights(
+        self, problem: Freeing[Applied_co], layer: int | str = -1, **options: Any
+    ) -> Applied_co:
+        """This network with variables of ``problem`` added to the weights of one layer.
+
+        The same as ``problem.free_weights(network, layer, ...)``; the options are explained there.
+        """
+        return problem.free_weights(self, layer, **options)
 
     def evaluate(self, inputs: ArrayLike) -> Array:
         """The outputs, float64 of shape (batch, outputs).

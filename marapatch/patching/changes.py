@@ -192,7 +192,7 @@ def changes(
     """
     weight, offsets = network.weights(layer.node)
     affine = network.layer(layer.node)
-    assert isinstance(affine, Affine) and affine.parameters is not None  # noqa: S101, PT018
+    assert isinstance(affine, Affine) and affine.parameters is not None  # noqa: PT018
     parameters = affine.parameters
     if max_change is not None and not 0.0 < max_change < inf:
         raise InputError(f"the largest change must be positive and finite, not {max_change}")

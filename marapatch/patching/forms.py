@@ -80,7 +80,8 @@ def beside(forms: Sequence[StandardForm]) -> StandardForm:
 
 def _joined(layers: Sequence[AffineMap]) -> AffineMap:
     first = layers[0]
-    weights, errors = [], []
+    weights: list[Matrix] = []
+    errors: list[Matrix | None] = []
     for at, source in enumerate(first.sources):
         join = sp.vstack if source == 0 else sp.block_diag
         parts = [sp.csr_array(layer.weights[at]) for layer in layers]
@@ -92,7 +93,12 @@ def _joined(layers: Sequence[AffineMap]) -> AffineMap:
         empty = [sp.csr_array(part.shape) for part in parts]
         errors.append(
             sp.csr_array(
-                join([sp.csr_array(e if e is not None else z) for e, z in zip(wrong, empty, strict=True)])
+                join(
+                    [
+                        sp.csr_array(e if e is not None else z)
+                        for e, z in zip(wrong, empty, strict=True)
+                    ]
+                )
             )
         )
     return AffineMap(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from marapatch.errors import InputError
-from marapatch.patching.goals import NOTHING, Goal, linear, per_input
+from marapatch.patching.goals import NOTHING, Clause, Goal, linear, per_input
 from marapatch.patching.options import DEFAULT_MARGIN
 from marapatch.properties import Rule
 from marapatch.vnnlib import read_property
@@ -58,7 +58,9 @@ def read_goals(
     if len(goals) == 1:
         goals = goals * inputs
     if len(goals) != inputs:
-        raise InputError(f"{path}: holds {len(goals)} goals for {inputs} inputs; give 1 or {inputs}")
+        raise InputError(
+            f"{path}: holds {len(goals)} goals for {inputs} inputs; give 1 or {inputs}"
+        )
     return tuple(goals)
 
 
@@ -67,7 +69,7 @@ def _vnnlib(path: Path, outputs: int, margin: float | None) -> Goal:
     if read.outputs != outputs:
         raise InputError(f"{path}: declares {read.outputs} outputs, the network has {outputs}")
     conditions = [condition for case in read.cases for condition in case.conditions]
-    clauses = []
+    clauses: list[Clause] = []
     for condition in conditions:
         if not condition.rhs.size:
             raise InputError(f"{path}: one of its cases asks nothing of the outputs")
@@ -88,9 +90,7 @@ def _toml(path: Path, outputs: int, rule: Rule, margin: float | None) -> list[Go
     return [_entry(path, i, entry, outputs, rule, margin) for i, entry in enumerate(entries)]
 
 
-def _entry(
-    path: Path, i: int, entry: Any, outputs: int, rule: Rule, margin: float | None
-) -> Goal:
+def _entry(path: Path, i: int, entry: Any, outputs: int, rule: Rule, margin: float | None) -> Goal:
     where = f"{path}, goal {i}"
     unknown = sorted(set(entry) - KEYS) if isinstance(entry, dict) else ["(no table)"]
     if unknown:
@@ -99,7 +99,7 @@ def _entry(
     if own is not None and not isinstance(own, int | float):
         raise InputError(f"{where}: the margin must be a number, not {own!r}")
     named, rows = {"want", "avoid"} & set(entry), {"matrix", "rhs"} & set(entry)
-    if named and rows or not named and rows != {"matrix", "rhs"}:
+    if (named and rows) or (not named and rows != {"matrix", "rhs"}):
         raise InputError(f"{where}: give want or avoid, or matrix and rhs")
     try:
         if rows:

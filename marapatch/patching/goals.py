@@ -52,7 +52,7 @@ class Clause:
     @property
     def plain(self) -> bool:
         """Whether there is nothing to choose: the clause is a conjunction of linear rows."""
-        return self.choices.shape[0] == 1
+        return int(self.choices.shape[0]) == 1
 
     @property
     def condition(self) -> OutputCondition:
@@ -89,7 +89,7 @@ def _doubt(matrix: Array, size: Array, error: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """Met where any of ``clauses`` is. ``text``: for people. ``margin``: the one it was made with."""
+    """Met where any of ``clauses`` is. ``text``: for people. ``margin``: what it was made with."""
 
     clauses: tuple[Clause, ...]
     text: str

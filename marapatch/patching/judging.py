@@ -59,7 +59,9 @@ class Judge:
         if written is None:
             return None
         patched = self.changes.apply(self.network, written)
-        new = np.concatenate([part.reshape(-1) for part in patched.weights(self.changes.layer.node)])
+        new = np.concatenate(
+            [part.reshape(-1) for part in patched.weights(self.changes.layer.node)]
+        )
         evaluated = self.evaluate(patched)
         if evaluated is None:
             return None
@@ -88,7 +90,7 @@ class Judge:
         return np.array(outputs), np.array(margins)
 
 
-def confirm(network: Network, inputs: Array, goals: Sequence[Goal]) -> bool | None:
+def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal]) -> bool | None:
     """Whether onnxruntime, given the file of ``network``, meets every goal; None without a file."""
     try:
         content = to_onnx(network)
@@ -101,7 +103,7 @@ def confirm(network: Network, inputs: Array, goals: Sequence[Goal]) -> bool | No
     return all(goal.surplus(y, nothing) > 0.0 for goal, y in zip(goals, outputs, strict=True))
 
 
-def run_onnx(content: bytes, inputs: Array, network: Network) -> Array | None:
+def run_onnx(content: bytes, inputs: NDArray[np.floating], network: Network) -> Array | None:
     """The outputs (n, outputs) of onnxruntime, float64; None where the file ends otherwise."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

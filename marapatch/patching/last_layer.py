@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from marapatch.attacks.polish import confirm
+from marapatch.backends.highs import minimise_program
+from marapatch.backends.milp import Program
 from marapatch.ball import Norm
 from marapatch.bounds.concretise import Concretiser
 from marapatch.bounds.relaxation import BackwardPass
@@ -28,13 +30,16 @@ from marapatch.verdict import Evidence, Sat, Unsat
 STEPS = 60
 """Newton steps on the slack, at most; a handful is usual."""
 
+CONFIRM_SECONDS = 60.0
+"""For HiGHS to confirm that a program has no solution."""
+
 WIDER = 1.0 + 1e-6
 """The radius, relative to the program's optimum, over which the prices are turned into a bound."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """``nearest``: the optimum, None where the program has none; ``price``, ``radius``: what
+    """``nearest``: the optimum, None where none was found; ``price``, ``radius``: what
     refutes smaller changes, up to about ``radius``."""
 
     nearest: Nearest | None
@@ -53,7 +58,9 @@ def last_layer(
     """
     started = monotonic()
     here = _rows(question)
-    found = _least_l1(question, here) if question.ball.norm is Norm.L1 else _least_linf(question, here)
+    found = (
+        _least_l1(question, here) if question.ball.norm is Norm.L1 else _least_linf(question, here)
+    )
     bracket = start
     refuted = refuted_radius(question, found.price / here.scales, found.radius)
     if refuted > bracket.lower:
@@ -62,7 +69,7 @@ def last_layer(
         witness = confirm(question, here, found.nearest)
         if witness is not None:
             bracket = bracket.tighten(Sat(witness))
-    elif bracket.witness is None and bracket.lower < inf and options.evidence is Evidence.SOLVER:
+    elif bracket.lower < inf and options.evidence is Evidence.SOLVER and _none(question, here):
         bracket = bracket.tighten(Unsat(inf, Evidence.SOLVER))
     verdict = "unsat" if bracket.lower == inf else ("sat" if bracket.witness else "unknown: replay")
     rows, columns = here.matrix.shape
@@ -91,6 +98,21 @@ def _least_l1(question: Question, here: Region) -> _Found:
     return _Found(nearest, nearest.price, nearest.distance)
 
 
+def _none(question: Question, here: Region) -> bool:
+    """Whether HiGHS says, in so many words, that the rows have no solution in the box."""
+    rows, size = here.matrix.shape
+    program = Program(
+        size,
+        question.ball.lower,
+        question.ball.upper,
+        np.zeros(size, dtype=bool),
+        sp.csr_array(here.matrix / here.scales[:, None]),
+        here.rhs / here.scales,
+        np.full(rows, inf),
+    )
+    return minimise_program(program, np.zeros(size), CONFIRM_SECONDS).infeasible
+
+
 def _infeasible(question: Question, here: Region) -> _Found:
     """The prices that refute the whole box, where it is finite."""
     whole = question.ball.whole_box
@@ -102,34 +124,34 @@ def _infeasible(question: Question, here: Region) -> _Found:
 
 
 def _least_linf(question: Question, here: Region) -> _Found:
-    """Newton on the slack as a function of the radius, concave: from below, never past the least."""
+    """Newton on the slack, concave in the radius: from below it never passes the least one."""
     room = question.ball.at(inf).reach
     reach = np.where(here.matrix > 0.0, room[1] > 0.0, room[0] > 0.0)
     dual = (np.abs(here.matrix) * reach).sum(axis=1)
     needed = here.rhs > 0.0
     if not needed.any():
-        return _Found(Nearest(0.0, np.zeros(here.matrix.shape[1]), np.zeros(here.rhs.size)), np.zeros(here.rhs.size), 0.0)
+        return _Found(
+            Nearest(0.0, np.zeros(here.matrix.shape[1]), np.zeros(here.rhs.size)),
+            np.zeros(here.rhs.size),
+            0.0,
+        )
     if (dual[needed] == 0.0).any():
         return _infeasible(question, here)
     radius = float((here.rhs[needed] / dual[needed]).max())
     program = SlackProgram(question, here)
     price, whole = np.zeros(here.rhs.size), question.ball.whole_box
     for _ in range(STEPS):
-        if radius > whole:
-            return _infeasible(question, here)
-        found = program.at(radius)
+        found = program.at(radius) if radius <= whole else None
         if found is None:
-            return _Found(None, price, radius) if price.any() else _infeasible(question, here)
+            return _infeasible(question, here)
         price = found.price
-        if found.slack >= 0.0 or found.slope <= 0.0:
-            break
-        step = -found.slack / found.slope
-        radius += step
+        if found.slack < 0.0 and found.slope <= 0.0:
+            return _infeasible(question, here)
+        step = max(-found.slack / found.slope, 0.0) if found.slope > 0.0 else 0.0
         if step <= 1e-13 * radius:
-            break
-    if found.slack < 0.0 and found.slope <= 0.0:
-        return _infeasible(question, here)
-    return _Found(Nearest(radius, found.change, price), price, radius)
+            return _Found(Nearest(radius, found.change, price), price, radius)
+        radius += step
+    return _Found(None, price, radius)
 
 
 def refuted_radius(question: Question, price: Array, about: float) -> float:

@@ -41,7 +41,8 @@ def signs(form: StandardForm, condition: OutputCondition) -> tuple[Flags, Flags]
     """By input of ``form``: whether a path of positive, and one of negative sign leads to a row."""
     up = [np.zeros(size, dtype=bool) for size in form.sizes]
     down = [np.zeros(size, dtype=bool) for size in form.sizes]
-    rises, falls = (condition.matrix > 0.0).any(axis=0), (condition.matrix < 0.0).any(axis=0)
+    rises = np.asarray((condition.matrix > 0.0).any(axis=0))
+    falls = np.asarray((condition.matrix < 0.0).any(axis=0))
     _collect(form.output, rises, falls, up, down)
     for k in range(len(form.hidden), 0, -1):
         _collect(form.hidden[k - 1], up[k], down[k], up, down)

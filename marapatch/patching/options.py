@@ -54,9 +54,7 @@ class PatchOptions:
         if self.search != "auto" and self.search not in SEARCHES:
             raise InputError(f"search {self.search!r} is not one of auto, {', '.join(SEARCHES)}")
         if self.engine not in get_args(Engine):
-            raise InputError(
-                f"engine {self.engine!r} is not one of {', '.join(get_args(Engine))}"
-            )
+            raise InputError(f"engine {self.engine!r} is not one of {', '.join(get_args(Engine))}")
         if self.encoding not in L1_FORMS:
             raise InputError(f"encoding {self.encoding!r} is not one of {', '.join(L1_FORMS)}")
 

@@ -62,7 +62,9 @@ class Patch:
     @property
     def closed(self) -> bool:
         """Whether the bracket is closed to the (relative) tolerance, or no patch exists."""
-        return self.upper == self.lower or self.upper - self.lower <= self.tolerance * self.upper < inf
+        return (
+            self.upper == self.lower or self.upper - self.lower <= self.tolerance * self.upper < inf
+        )
 
     @property
     def infeasible(self) -> bool:

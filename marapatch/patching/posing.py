@@ -125,7 +125,7 @@ def by_neuron(
         return _from_rows(changes, moved)
 
     def seen(change: Array) -> Array:
-        return (_by_row(changes, change) @ h) / np.where(scale > 0.0, scale, 1.0)
+        return np.asarray((_by_row(changes, change) @ h) / np.where(scale > 0.0, scale, 1.0))
 
     reach = np.where(scale > 0.0, limit, 0.0)
     ball = Ball(np.zeros(scale.size), -reach, reach, judge.norm, inf)
@@ -136,7 +136,7 @@ def by_neuron(
 def _by_row(changes: Changes, numbers: Array) -> Array:
     """The layer's numbers by neuron: (outputs, inputs), and a last column for the biases."""
     weight, bias = changes.split(numbers)
-    return np.hstack([weight, bias[:, None]]) if bias.size else weight
+    return np.asarray(np.hstack([weight, bias[:, None]]) if bias.size else weight)
 
 
 def _from_rows(changes: Changes, rows: Array) -> Array:

@@ -21,23 +21,21 @@ from marapatch.backends.milp import Program
 from marapatch.ball import Norm
 from marapatch.errors import InputError
 from marapatch.network.cut import tail
-from marapatch.network.layers import Array
 from marapatch.network.network import Network
 from marapatch.patching.changes import Changes, changes, sources
 from marapatch.patching.goals import Goal, combinations
 from marapatch.patching.judging import Judge
 from marapatch.patching.minimal import (
-    DEFAULT_MARGIN,
     GoalLike,
-    Listener,
     check_goals,
     check_inputs,
     find_layer,
     least_change,
 )
-from marapatch.patching.options import PatchOptions
+from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.posing import by_weight
+from marapatch.patching.searching import Listener
 from marapatch.properties import Rule
 from marapatch.question import Question
 from marapatch.verdict import Evidence
@@ -113,7 +111,7 @@ def sparse_patch(
     )
 
 
-def fewest(question: Question, seconds: float) -> tuple[float, Array | None]:
+def fewest(question: Question, seconds: float) -> tuple[float, NDArray[np.bool_] | None]:
     """A lower bound on the number of entries that any change needs, and entries that will do.
 
     The mixed-integer program: ``rows E >= rhs, lower b <= E <= upper b, b binary``, sum of b
@@ -157,7 +155,7 @@ def _better(
     what: Changes,
     inputs: NDArray[np.floating],
     goals: tuple[Goal, ...],
-    support: Array,
+    support: NDArray[np.bool_],
     options: PatchOptions,
     best: Patch,
 ) -> Patch:
@@ -170,7 +168,9 @@ def _better(
     seconds = min(FEWER_SECONDS, options.timeout or FEWER_SECONDS)
     quick = replace(options, timeout=seconds, tolerance=0.5)
     found = least_change(network, room, inputs, goals, Norm.LINF, quick)
-    if found.delta is None or (best.delta is not None and found.changed_weights >= best.changed_weights):
+    if found.delta is None or (
+        best.delta is not None and found.changed_weights >= best.changed_weights
+    ):
         return best
     return replace(found, tolerance=options.tolerance)
 

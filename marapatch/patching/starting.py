@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from time import monotonic
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from marapatch.attacks.polish import polish
 from marapatch.ball import Norm
-from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import AffineMap, StandardForm
+from marapatch.network.layers import Array
 from marapatch.question import Question
 from marapatch.verdict import Witness
 
 GROWTH = 1.5
 ROUNDS = 60
 """The radius grows by up to ``GROWTH ** ROUNDS``, more than 1e10."""
-
-FEW = (300, 1000)
-"""How many of the largest entries are polished where there are too many for all."""
 
 SPARSE_SECONDS = 5.0
 """For sparse steps, before dense ones are tried."""
@@ -65,16 +58,16 @@ def _search(question: Question, deadline: float, seed: int) -> Witness | None:
     points = np.zeros((starts, size))
     for _ in range(ROUNDS):
         radius = min(radius, whole)
-        points[1:] = _projected(question, rng.normal(size=points[1:].shape) * radius, radius)
+        points[1:] = projected(question, rng.normal(size=points[1:].shape) * radius, radius)
         for step in range(STEPS):
             if monotonic() >= deadline:
                 return None
-            worst, gradient = _ascent(question, points)
+            worst, gradient = ascent(question, points)
             witness = _try(question, points, worst)
             if witness is not None:
                 return witness
             eta = radius * max(0.02, 0.5 * 0.9**step)
-            points = _projected(question, points + eta * _spread(question, gradient), radius)
+            points = projected(question, points + eta * _spread(question, gradient), radius)
         if radius >= whole:
             return None
         radius *= GROWTH
@@ -86,88 +79,19 @@ def shrink(question: Question, witness: Witness, deadline: float) -> Witness:
     factor = 0.5
     while factor < 0.99 and monotonic() < deadline:
         radius = factor * witness.distance
-        points = _projected(question, witness.input[None].astype(np.float64), radius)
+        points = projected(question, witness.input[None].astype(np.float64), radius)
         better = None
         for step in range(STEPS):
-            worst, gradient = _ascent(question, points)
+            worst, gradient = ascent(question, points)
             if worst[0] > 0.0:
                 better = _try(question, points, worst)
                 break
             eta = radius * max(0.005, 0.1 * 0.9**step)
-            points = _projected(question, points + eta * _direction(question, gradient), radius)
+            points = projected(question, points + eta * direction(question, gradient), radius)
         if better is not None and better.distance < witness.distance:
             witness = better
         else:
             factor = 0.5 * (1.0 + factor)
-    return witness
-
-
-def restricted(question: Question, columns: NDArray[np.int64]) -> Question:
-    """The question with all entries but ``columns`` left at 0: its witnesses are witnesses."""
-    form, ball = question.form, question.ball
-    maps = [_columns(layer, columns) for layer in (*form.hidden, form.output)]
-    small = StandardForm(columns.size, tuple(maps[:-1]), maps[-1])
-    part = replace(
-        ball,
-        centre=ball.centre[columns],
-        lower=ball.lower[columns],
-        upper=ball.upper[columns],
-    )
-
-    def replay(claimed: Array) -> Witness | None:
-        found = question.replay(lifted(claimed, columns, form.inputs))
-        return None if found is None else replace(found, input=found.input[columns])
-
-    return Question(small, part, question.condition, replay)
-
-
-def lifted(vector: Array, columns: NDArray[np.int64], size: int) -> Array:
-    """A vector over ``columns`` as one of ``size`` entries, 0 elsewhere."""
-    whole = np.zeros(size)
-    whole[columns] = vector
-    return whole
-
-
-def _columns(layer: AffineMap, columns: NDArray[np.int64]) -> AffineMap:
-    if 0 not in layer.sources:
-        return layer
-    at = layer.sources.index(0)
-
-    def cut(matrices: Sequence[Matrix | None]) -> tuple[Matrix | None, ...]:
-        return tuple(
-            sp.csr_array(sp.csc_array(m)[:, columns]) if k == at and m is not None else m
-            for k, m in enumerate(matrices)
-        )
-
-    return replace(layer, weights=cut(layer.weights), weight_errors=cut(layer.weight_errors))
-
-
-def polish_few(question: Question, witness: Witness, deadline: float) -> Witness:
-    """:func:`marapatch.attacks.polish.polish` on the largest entries of a witness alone, for
-    questions of too many entries; the witness itself where these do not suffice."""
-    size = np.abs(witness.input)
-    order = np.argsort(-size, kind="stable")
-    for count in FEW:
-        columns = np.sort(order[:count])
-        question_here = restricted(question, columns)
-        points = witness.input[columns].astype(np.float64)[None]
-        for _ in range(STEPS):
-            worst, gradient = _ascent(question_here, points)
-            if worst[0] > 0.0 or monotonic() >= deadline:
-                break
-            step = 0.02 * witness.distance * _direction(question_here, gradient)
-            points = _projected(question_here, points + step, witness.distance)
-        if worst[0] <= 0.0:
-            continue
-        start = question_here.replay(points[0])
-        if start is None:
-            continue
-        start = shrink(question_here, start, deadline)
-        polished = polish(question_here, start, deadline)
-        claim = lifted(polished.input.astype(np.float64), columns, size.size)
-        found = question.replay(claim)
-        if found is not None and found.distance < witness.distance:
-            return found
     return witness
 
 
@@ -188,11 +112,28 @@ def estimate(question: Question) -> float:
         return 1e-9
     movable = unmet & (dual > 0.0)
     if not movable.any():
-        return 1e-6 if bool((room[0] + room[1] > 0.0).any()) else inf
+        return _first_switch(question)
     return float((-slack[movable] / dual[movable]).max())
 
 
-def _ascent(question: Question, points: Array) -> tuple[Array, Array]:
+def _first_switch(question: Question) -> float:
+    """About the radius at which neurons that the change reaches first change their phase: where
+    no gradient leads from the centre, nothing nearer can help. Infinite where none is reached."""
+    form, centre = question.form, question.ball.centre
+    z = [layer[0] for layer in form.pre_activations(centre[None])[0]]
+    radii = []
+    for layer, values in zip(form.hidden, z, strict=True):
+        if 0 not in layer.sources:
+            continue
+        weight = abs(layer.weights[layer.sources.index(0)])
+        over = weight.sum(axis=1) if question.ball.norm is Norm.LINF else weight.max(axis=1)
+        dual = np.asarray(over.toarray() if sp.issparse(over) else over).reshape(-1)
+        radii.append(np.abs(values[dual > 0.0]) / dual[dual > 0.0])
+    found = np.concatenate([np.zeros(0), *radii])
+    return float(np.median(found[found > 0.0])) if (found > 0.0).any() else inf
+
+
+def ascent(question: Question, points: Array) -> tuple[Array, Array]:
     """The least slack of each point, and the gradient of the sum of its unmet rows."""
     form, condition = question.form, question.condition
     z, outputs = form.pre_activations(points)
@@ -205,14 +146,14 @@ def _ascent(question: Question, points: Array) -> tuple[Array, Array]:
 
 
 def _spread(question: Question, gradient: Array) -> Array:
-    """:func:`_direction`, for L1 from one start to the next less on the steepest entries only."""
-    step = _direction(question, gradient)
+    """:func:`direction`, for L1 from one start to the next less on the steepest entries only."""
+    step = direction(question, gradient)
     if question.ball.norm is Norm.L1 and len(gradient) > 1:
-        step[1::2] = _direction(question, gradient[1::2], power=1)
+        step[1::2] = direction(question, gradient[1::2], power=1)
     return step
 
 
-def _direction(question: Question, gradient: Array, power: int = 3) -> Array:
+def direction(question: Question, gradient: Array, power: int = 3) -> Array:
     """The step of norm about 1 along the gradient; for L1 most of it on the steepest entries."""
     if question.ball.norm is Norm.LINF:
         return np.sign(gradient)
@@ -221,7 +162,7 @@ def _direction(question: Question, gradient: Array, power: int = 3) -> Array:
     return np.asarray(share / np.maximum(np.abs(share).sum(axis=1, keepdims=True), 1e-300))
 
 
-def _projected(question: Question, points: Array, radius: float) -> Array:
+def projected(question: Question, points: Array, radius: float) -> Array:
     """Points moved into the box, and into the ball by clipping (L-infinity) or scaling (L1)."""
     ball = question.ball
     inside = np.clip(points, ball.lower, ball.upper)

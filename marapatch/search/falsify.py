@@ -50,8 +50,9 @@ def falsify(
         )
         if count == 0:
             x[0] = question.ball.centre
-        first = np.exp(generator.uniform(*np.log(FIRST_STEPS), size=(starts, 1)))
-        leak = LEAK * (generator.random((starts, 1)) < 0.5)
+        shortest, longest = FIRST_STEPS
+        first = shortest * (longest / shortest) ** generator.random((starts, 1))
+        leak = np.where(generator.random((starts, 1)) < 0.5, LEAK, 0.0)
         witness = _climb(question, np.clip(x, low, high), first, leak, deadline)
         if witness is not None:
             return witness

@@ -173,7 +173,9 @@ class _Tree:
 
     def _plant(self) -> None:
         """Bound the root, and open it where that does not refute it."""
-        self.bounds = linear_bounds(self.question.form, self.question.ball.at(self.target))
+        # A little farther than the target: what a solver refutes counts for a little less.
+        reach = self.target * (1.0 + 2.0 * SHRINKAGE)
+        self.bounds = linear_bounds(self.question.form, self.question.ball.at(reach))
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
         norm, form = self.question.ball.norm, self.question.form
         if norm is Norm.L1 and form.hidden:

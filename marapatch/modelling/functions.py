@@ -1,0 +1,158 @@
+"""Piecewise-linear functions of expressions, and the usual conditions on a network's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import isfinite
+from typing import Protocol, cast
+
+import numpy as np
+import scipy.sparse as sp
+
+from marapatch.errors import InputError
+from marapatch.modelling.conditions import AllOf, AnyOf, any_of
+from marapatch.modelling.definitions import (
+    AbsoluteOf,
+    ClipOf,
+    Definition,
+    LeakyOf,
+    MaximumOf,
+    NormOf,
+    ReluOf,
+)
+from marapatch.modelling.expressions import Comparison, Expression, Operand, lift, widened
+from marapatch.properties import Rule, beats
+from marapatch_encodings.l1_ball import L1_FORMS, L1Form
+
+
+class _Defining(Protocol):
+    def define(self, definition: Definition, shape: tuple[int, ...]) -> Expression: ...
+
+
+def _define(x: Expression, definition: Definition, shape: tuple[int, ...]) -> Expression:
+    return cast(_Defining, x.problem).define(definition, shape)
+
+
+def _checked(x: object, what: str) -> Expression:
+    if not isinstance(x, Expression):
+        raise InputError(f"{what}: {type(x).__name__} is no expression of a problem")
+    return x
+
+
+def relu(x: Expression) -> Expression:
+    """``max(x, 0)``, entry by entry."""
+    return _define(_checked(x, "relu"), ReluOf(x.ravel()), x.shape)
+
+
+def leaky_relu(x: Expression, slope: float = 0.01) -> Expression:
+    """``x`` where positive, ``slope * x`` elsewhere, entry by entry; any finite slope."""
+    if not isfinite(slope):
+        raise InputError(f"leaky_relu({_checked(x, 'leaky_relu').describe()}, {slope}): no slope")
+    return _define(_checked(x, "leaky_relu"), LeakyOf(x.ravel(), float(slope)), x.shape)
+
+
+def clip(x: Expression, low: float, high: float) -> Expression:
+    """``min(max(x, low), high)``, entry by entry."""
+    if not (isfinite(low) and isfinite(high) and low <= high):
+        raise InputError(
+            f"clip({_checked(x, 'clip').describe()}, {low}, {high}): needs finite low <= high"
+        )
+    return _define(_checked(x, "clip"), ClipOf(x.ravel(), float(low), float(high)), x.shape)
+
+
+def absolute(x: Expression, *, native: bool = False) -> Expression:
+    """``|x|``, entry by entry. ``native``: by the solver's own constraint instead of a ReLU."""
+    return _define(_checked(x, "absolute"), AbsoluteOf(x.ravel(), native), x.shape)
+
+
+def maximum(*xs: Operand, native: bool = False) -> Expression:
+    """The entry-wise maximum of several arrays; of one array, its largest entry.
+
+    ``native``: by the solver's own constraint instead of a tournament of ReLUs.
+    """
+    first = next((x for x in xs if isinstance(x, Expression)), None)
+    if first is None:
+        raise InputError("maximum: none of its arguments is an expression of a problem")
+    if len(xs) == 1:
+        if not first.size:
+            raise InputError(f"maximum({first.describe()}): there is no entry")
+        return _define(first, MaximumOf(first.reshape(1, -1), native), ())
+    parts = [lift(first.problem, x, f"maximum({first.describe()}, ...)") for x in xs]
+    try:
+        shape = np.broadcast_shapes(*(part.shape for part in parts))
+    except ValueError as error:
+        shapes = ", ".join(str(part.shape) for part in parts)
+        raise InputError(f"maximum({first.describe()}, ...): shapes {shapes} do not fit") from error
+    rows = [(part + np.zeros(shape)).ravel() for part in parts]
+    return _define(first, MaximumOf(_side_by_side(rows), native), shape)
+
+
+def minimum(*xs: Operand, native: bool = False) -> Expression:
+    """The entry-wise minimum of several arrays; of one array, its least entry."""
+    negated = [-x if isinstance(x, Expression) else -np.asarray(x, np.float64) for x in xs]
+    return -maximum(*negated, native=native)
+
+
+def norm1(x: Expression, *, form: L1Form = "split") -> Expression:
+    """``sum |x_i|`` of all entries.
+
+    ``form``: how the ball is written where the norm is only bounded from above or minimised
+    (``split`` is linear); elsewhere absolute values are written out.
+    """
+    if form not in L1_FORMS:
+        raise InputError(f"norm1: no form {form!r}; choose one of {', '.join(L1_FORMS)}")
+    return _define(_checked(x, "norm1"), NormOf(x.ravel(), form), ())
+
+
+def norm_inf(x: Expression) -> Expression:
+    """The largest ``|x_i|`` of all entries."""
+    return _define(_checked(x, "norm_inf"), NormOf(x.ravel(), None), ())
+
+
+def decides(
+    outputs: Expression, target: int, *, rule: Rule = Rule.ARGMAX, margin: float = 0.0
+) -> Comparison:
+    """Class ``target`` leads every other class by at least ``margin``."""
+    condition = beats(target, _checked(outputs, "decides").size, rule, margin)
+    return condition.matrix @ outputs.ravel() >= condition.rhs
+
+
+def decides_one_of(
+    outputs: Expression,
+    targets: Collection[int],
+    *,
+    rule: Rule = Rule.ARGMAX,
+    margin: float = 0.0,
+    every: bool = False,
+) -> AnyOf | AllOf:
+    """Some class of ``targets`` (``every``: each of them) leads all classes outside ``targets``."""
+    y = _checked(outputs, "decides_one_of").ravel()
+    chosen = sorted(set(targets))
+    rivals = [j for j in range(y.size) if j not in chosen]
+    if not chosen or not rivals or not 0 <= chosen[0] <= chosen[-1] < y.size:
+        raise InputError(
+            f"decides_one_of({y.describe()}, {chosen}): some but not all of the {y.size} classes "
+            "must be targets"
+        )
+    leads = [rule.sign * (y[t] - y[np.array(rivals)]) >= margin for t in chosen]
+    return AllOf(tuple(leads)) if every else any_of(*leads)
+
+
+def decides_other(
+    outputs: Expression, label: int, *, rule: Rule = Rule.ARGMAX, margin: float = 0.0
+) -> AnyOf:
+    """Some other class leads class ``label`` by at least ``margin``."""
+    y = _checked(outputs, "decides_other").ravel()
+    if not 0 <= label < y.size or y.size < 2:
+        raise InputError(f"decides_other: {label} is not one of {y.size} classes (two at least)")
+    return any_of(*(rule.sign * (y[j] - y[label]) >= margin for j in range(y.size) if j != label))
+
+
+def _side_by_side(rows: list[Expression]) -> Expression:
+    """Expressions (n,) as the columns of one of shape (n, k)."""
+    width = max(row.matrix.shape[1] for row in rows)
+    stacked = sp.csr_array(sp.vstack([widened(row.matrix, width) for row in rows], format="csr"))
+    constant = np.concatenate([row.constant for row in rows])
+    order = np.arange(constant.size).reshape(len(rows), -1).T.reshape(-1)
+    shape = (rows[0].size, len(rows))
+    return Expression(rows[0].problem, stacked[order], constant[order], shape)

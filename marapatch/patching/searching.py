@@ -1,0 +1,179 @@
+"""From a question about a patch to a bracket: linear program, first witness, search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import inf
+from time import monotonic
+
+from marapatch.attacks.polish import polish
+from marapatch.backends.base import Backend
+from marapatch.ball import Norm
+from marapatch.bracket import Bracket
+from marapatch.network.layers import Array
+from marapatch.patching.last_layer import last_layer
+from marapatch.patching.options import PatchOptions
+from marapatch.patching.posing import Posed
+from marapatch.patching.reducing import polish_few
+from marapatch.patching.starting import estimate, first_witness, shrink
+from marapatch.search import SEARCHES
+from marapatch.search.options import Outcome, QueryRecord
+
+START_SHARE = 0.2
+"""The share of the time for a first witness and its polish."""
+
+ROUNDS = 6
+"""How often a search is run again with the tolerance that a smaller witness asks for."""
+
+GROWTH = 4.0
+BEYOND = 1.1
+MOST_GROWTH = 9
+PATIENCE = 4
+"""Without a witness, the radius asked about starts a little beyond the first-order estimate and
+grows by a factor so often, or until some radii were undecided."""
+
+LARGE = 6000
+"""Variables beyond which a question is too large for one search and for linear programs."""
+
+
+@dataclass(frozen=True)
+class PatchProgress:
+    """Where the search for a patch of ``layer`` stands."""
+
+    layer: int
+    lower: float
+    upper: float
+    queries: int
+    seconds: float
+
+
+Listener = Callable[[PatchProgress], None]
+
+
+@dataclass(eq=False)
+class Searcher:
+    """Searches one question after the other with the same options, backend and listener.
+
+    ``records``, ``nodes``, ``note``: what the searches so far asked, bounded, and last said.
+    """
+
+    options: PatchOptions
+    backend: Backend
+    layer: int
+    progress: Listener | None
+    started: float
+    records: list[QueryRecord] = field(default_factory=list)
+    nodes: int = 0
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The search in use."""
+        return "tree" if self.options.search == "auto" else self.options.search
+
+    def linear(self, posed: Posed, until: float) -> Bracket | None:
+        """The bracket of a linear program, where it is one; None where a search must decide."""
+        if posed.question.form.hidden or self.options.search not in ("auto", "tree"):
+            return None
+        search = self.options.for_search(until - monotonic(), 0.0)
+        outcome = last_layer(posed.question, Bracket(), search, self._report)
+        self._take(outcome)
+        known = outcome.bracket.witness is not None or outcome.bracket.lower == inf
+        return outcome.bracket if known else None
+
+    def begin(self, posed: Posed, known: Array | None, until: float) -> Bracket:
+        """A polished first witness; ``known``: the change of another question, tried first."""
+        question = posed.question
+        end = min(until, monotonic() + START_SHARE * (until - monotonic()))
+        witness = None
+        if known is not None:
+            seen = posed.replays.seen(known)
+            met = question.condition.worst(question.form.evaluate(seen[None]))[0] > 0.0
+            witness = posed.replays(seen) if met else None
+        witness = witness or first_witness(question, end, self.options.seed)
+        if witness is None:
+            return Bracket()
+        witness = shrink(question, witness, end)
+        if question.form.inputs <= LARGE:
+            witness = polish(question, witness, end)
+        elif question.ball.norm is Norm.L1:
+            witness = polish_few(question, witness, end)
+        return Bracket(witness=witness)
+
+    def run(self, posed: Posed, bracket: Bracket, cutoff: float, until: float) -> Bracket:
+        """Tighten ``bracket`` until it is closed to the relative tolerance, or ``lower`` reaches
+        ``cutoff`` (a patch of that size is known from elsewhere)."""
+        question = posed.question
+        if question.form.inputs > LARGE:
+            self.note = (
+                f"{question.form.inputs} weights shared by several inputs are too many for one "
+                "search: the lower end is that of single inputs"
+            )
+            return bracket
+        whole = question.ball.whole_box
+        if min(bracket.upper, cutoff, whole) == inf:
+            bracket = self._grow(posed, bracket, until)
+        for _ in range(ROUNDS):
+            ceiling = min(bracket.upper, cutoff, whole)
+            if ceiling == inf:
+                self.note = (
+                    "no patch was found; with a largest change (--max-change) the search can "
+                    "prove that there is none"
+                )
+            tolerance = self.options.tolerance * ceiling
+            done = bracket.lower >= min(bracket.upper, cutoff) - tolerance
+            if ceiling == inf or done or monotonic() >= until:
+                break
+            before = bracket.upper
+            bracket = self._ask(posed, bracket, ceiling, 0.5 * tolerance, cutoff, until)
+            if bracket.upper >= before:
+                break
+        return bracket
+
+    def closed(self, bracket: Bracket) -> bool:
+        """Whether a bracket is closed to the relative tolerance."""
+        gap = bracket.upper - bracket.lower
+        return bracket.witness is not None and gap <= self.options.tolerance * bracket.upper
+
+    def _grow(self, posed: Posed, bracket: Bracket, until: float) -> Bracket:
+        """Without a witness: ask within a radius that grows, until there is one."""
+        radius = estimate(posed.question)
+        radius = BEYOND * max(bracket.lower, radius if 0.0 < radius < inf else 1e-3)
+        undecided = 0
+        for _ in range(MOST_GROWTH):
+            if bracket.witness is not None or undecided >= PATIENCE or monotonic() >= until:
+                break
+            before = bracket.lower
+            bracket = self._ask(posed, bracket, radius, 0.5 * radius, inf, until)
+            undecided += int(bracket.lower <= before)
+            radius *= GROWTH
+        return bracket
+
+    def _ask(
+        self,
+        posed: Posed,
+        bracket: Bracket,
+        radius: float,
+        tolerance: float,
+        cutoff: float,
+        until: float,
+    ) -> Bracket:
+        question = replace(posed.question, ball=posed.question.ball.at(radius))
+        options = self.options.for_search(until - monotonic(), tolerance)
+        options = replace(options, cutoff=cutoff)
+        name = "descent" if not question.form.hidden and self.name == "tree" else self.name
+        outcome = SEARCHES[name](question, bracket, self.backend, options, self._report)
+        self._take(outcome)
+        return outcome.bracket
+
+    def _take(self, outcome: Outcome) -> None:
+        self.records += outcome.queries
+        self.nodes += outcome.nodes
+        self.note = outcome.note
+
+    def _report(self, bracket: Bracket, queries: int) -> None:
+        if self.progress is not None:
+            asked, spent = queries + len(self.records), monotonic() - self.started
+            lower, upper = bracket.lower, bracket.upper
+            self.progress(PatchProgress(self.layer, lower, upper, asked, spent))

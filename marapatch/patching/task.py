@@ -1,0 +1,232 @@
+"""One layer being patched: the goals' alternatives, the questions they pose, and the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import inf
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from marapatch.backends import create
+from marapatch.ball import Norm
+from marapatch.bracket import Bracket
+from marapatch.errors import ContradictionError, InputError
+from marapatch.network.cut import tail
+from marapatch.network.network import Network
+from marapatch.network.standard_form import StandardForm
+from marapatch.patching.changes import Changes, Sources, sources
+from marapatch.patching.goals import Clause, Goal, combinations
+from marapatch.patching.judging import Judge, Judged
+from marapatch.patching.options import PatchOptions
+from marapatch.patching.patch import Patch
+from marapatch.patching.posing import Posed, by_neuron, by_weight, projectable
+from marapatch.patching.searching import LARGE, Listener, Searcher
+from marapatch.verdict import Evidence, Unsat
+
+BY_INPUT_SHARE = 0.3
+"""With several inputs, the share of the time for the bounds that one input alone gives."""
+
+
+@dataclass(eq=False)
+class Task:
+    """Finds the least change of the numbers that ``changes`` sets free; everything checked."""
+
+    network: Network
+    changes: Changes
+    inputs: NDArray[np.floating]
+    goals: tuple[Goal, ...]
+    norm: Norm
+    options: PatchOptions
+    progress: Listener | None
+    started: float = field(default_factory=monotonic)
+    best: Judged | None = None
+    lower: float = 0.0
+    evidence: Evidence = Evidence.BOUND
+    engine: str = ""
+    note: str = ""
+
+    @property
+    def upper(self) -> float:
+        """The size of the best patch known."""
+        return inf if self.best is None else self.best.size
+
+    def run(self) -> Patch:
+        """Search, and say what is known at the end, or when interrupted."""
+        judge = Judge(self.network, self.changes, self.inputs, self.goals, self.norm)
+        already = judge.evaluate(self.network)
+        if already is not None:
+            outputs, margins = already
+            zero = np.zeros(self.changes.numbers)
+            self.best = Judged(zero, 0.0, margins, outputs, None)
+            self.note = "the network meets every goal as it is"
+            return self._patch(None)
+        entering = sources(self.network, self.changes.layer, self.inputs.astype(np.float64))
+        impossible = self._impossible(entering)
+        if impossible:
+            self.lower = inf
+            names = ", ".join(map(str, impossible))
+            self.note = f"no number that may change acts on input {names}: its sources are all 0"
+            return self._patch(None, impossible=impossible)
+        rest = tail(self.network, self.changes.layer.number)
+        backend = create(self.options.backend)
+        number = self.changes.layer.number
+        searcher = Searcher(self.options, backend, number, self.progress, self.started)
+        interrupted = False
+        try:
+            with threadpool_limits(1):  # the arrays are small: threads would only wait
+                self._search(judge, entering, rest, searcher)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            backend.close()
+        return self._patch(searcher, interrupted=interrupted)
+
+    def _impossible(self, entering: Sources) -> tuple[int, ...]:
+        """The inputs that no number that may change acts on, and whose goal is certainly missed."""
+        form = self.network.standard_form
+        found = []
+        for i, goal in enumerate(self.goals):
+            reach = np.abs(entering.values[i]) + entering.values_error[i]
+            acting = abs(self.changes.matrix(reach)) @ self.changes.free.astype(np.float64)
+            if not np.asarray(acting).any():
+                y, error = form.evaluation_error(self.inputs[i].astype(np.float64))
+                if goal.missed(y, error):
+                    found.append(i)
+        return tuple(found)
+
+    def _search(
+        self, judge: Judge, entering: Sources, rest: StandardForm, searcher: Searcher
+    ) -> None:
+        """Every combination of the goals' alternatives; the least over them is the answer."""
+        limit = self.options.timeout
+        deadline = inf if limit is None else self.started + limit
+        cases = combinations(self.goals)
+        brackets: list[Bracket] = []
+        for i, clauses in enumerate(cases):
+            until = monotonic() + (deadline - monotonic()) / (len(cases) - i)
+            brackets.append(self._case(judge, entering, rest, clauses, searcher, until))
+        self.lower = min(bracket.lower for bracket in brackets)
+        self.evidence = Evidence.weakest(*(bracket.evidence for bracket in brackets))
+        if self.lower > self.upper:
+            raise ContradictionError(
+                f"layer {self.changes.layer.number}: a proof says that no patch is smaller than "
+                f"{self.lower!r}, and one of {self.upper!r} was judged good: please report this"
+            )
+
+    def _case(
+        self,
+        judge: Judge,
+        entering: Sources,
+        rest: StandardForm,
+        clauses: tuple[Clause, ...],
+        searcher: Searcher,
+        until: float,
+    ) -> Bracket:
+        posed = self._pose(judge, entering, rest, clauses)
+        bracket = searcher.linear(posed, until)
+        if bracket is None:
+            bracket = Bracket()
+            if not self.options.published:
+                known = None if self.best is None else self.best.change
+                bracket = searcher.begin(posed, known, until)
+                self._adopt(posed, bracket)
+                bracket = self._alone(judge, entering, rest, clauses, bracket, searcher, until)
+            bracket = searcher.run(posed, bracket, self.upper, until)
+        self._adopt(posed, bracket)
+        return bracket
+
+    def _adopt(self, posed: Posed, bracket: Bracket) -> None:
+        if bracket.witness is not None and bracket.upper < self.upper:
+            self.best = posed.replays.of(bracket.witness)
+
+    def _pose(
+        self, judge: Judge, entering: Sources, rest: StandardForm, clauses: tuple[Clause, ...]
+    ) -> Posed:
+        """The question in the variables that the options, or else its size, ask for."""
+        options = self.options
+        linear = not rest.hidden and all(clause.plain for clause in clauses)
+        possible = projectable(self.changes, len(clauses), self.norm)
+        if options.engine == "neurons" and not possible:
+            raise InputError(
+                "engine 'neurons' takes one input, a fully connected layer and, for L1, no "
+                "largest change; choose 'weights'"
+            )
+        automatic = options.engine == "auto" and not options.published and not linear
+        neurons = options.engine == "neurons" or (automatic and possible)
+        self.engine = "neurons" if neurons else "weights"
+        if linear and options.search in ("auto", "tree"):
+            self.engine = "linear program"
+        pose = by_neuron if neurons else by_weight
+        return pose(judge, entering, rest, clauses, marks=options.marks)
+
+    def _alone(
+        self,
+        judge: Judge,
+        entering: Sources,
+        rest: StandardForm,
+        clauses: tuple[Clause, ...],
+        bracket: Bracket,
+        searcher: Searcher,
+        until: float,
+    ) -> Bracket:
+        """Of several inputs each alone must meet its goal: the largest of their lower ends."""
+        if len(clauses) == 1:
+            return bracket
+        end = monotonic() + BY_INPUT_SHARE * (until - monotonic())
+        pose = by_neuron if projectable(self.changes, 1, self.norm) else by_weight
+        for i, clause in enumerate(clauses):
+            now = monotonic()
+            if now >= end or searcher.closed(bracket):
+                break
+            one = replace(judge, inputs=judge.inputs[i : i + 1], goals=judge.goals[i : i + 1])
+            posed = pose(one, entering.take(i), rest, (clause,), marks=self.options.marks)
+            size = posed.question.form.inputs
+            still = posed.question.form.evaluate(np.zeros((1, size)))
+            if posed.question.condition.worst(still)[0] >= 0.0 or size > LARGE:
+                continue  # met already: no bound to be had
+            stop = now + (end - now) / (len(clauses) - i)
+            alone = searcher.linear(posed, stop)
+            if alone is None:
+                alone = searcher.begin(posed, None, stop)
+                alone = searcher.run(posed, alone, bracket.upper, stop)
+            bracket = bracket.tighten(Unsat(alone.lower, alone.evidence))
+        return bracket
+
+    def _patch(
+        self,
+        searcher: Searcher | None,
+        *,
+        impossible: tuple[int, ...] = (),
+        interrupted: bool = False,
+    ) -> Patch:
+        judged = self.best
+        weight, bias = (None, None) if judged is None else self.changes.split(judged.change)
+        made = Patch(
+            network=self.network,
+            layer=self.changes.layer,
+            norm=self.norm.value,
+            inputs=self.inputs,
+            goals=self.goals,
+            lower=self.lower,
+            upper=self.upper,
+            evidence=self.evidence,
+            tolerance=self.options.tolerance,
+            delta=weight,
+            delta_bias=bias,
+            margins=None if judged is None else judged.margins,
+            outputs=None if judged is None else judged.outputs,
+            confirmed=None if judged is None else judged.confirmed,
+            impossible=impossible,
+            engine=self.engine,
+            queries=() if searcher is None else tuple(searcher.records),
+            nodes=0 if searcher is None else searcher.nodes,
+            seconds=monotonic() - self.started,
+            note=self.note if searcher is None else searcher.note,
+            interrupted=interrupted,
+        )
+        if interrupted:
+            return replace(made, note="interrupted")
+        return replace(made, note="") if made.closed and searcher is not None else made
