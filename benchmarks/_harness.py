@@ -7,6 +7,7 @@ that did not come to an end. A run that was stopped goes on where it ended.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib
 import json
@@ -103,9 +104,9 @@ class Store:
         line = json.dumps(row, allow_nan=False).encode() + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab+") as file:
-            size = file.tell()
+            fcntl.flock(file, fcntl.LOCK_EX)  # another run may be adding to it
             file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1 if size else 0)
+            file.truncate(file.read().rfind(b"\n") + 1)  # nothing of a line that was cut off
             file.write(line)
             file.flush()
             os.fsync(file.fileno())

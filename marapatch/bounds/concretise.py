@@ -157,7 +157,7 @@ class Concretiser:
         down, up = self.room
         gain = np.maximum(-a - price[:, None], 0.0) @ up
         gain += np.maximum(a - price[:, None], 0.0) @ down
-        return np.asarray(price * radius + gain)
+        return np.asarray((price * radius + gain) * (1.0 + gamma(a.shape[1])))
 
     @cached_property
     def _room32(self) -> tuple[Single, Single]:

@@ -26,7 +26,7 @@ from marapatch.bounds.concretise import Concretiser
 from marapatch.bounds.linear import magnitudes
 from marapatch.bounds.relaxation import BackwardPass, InputForm, Relaxation, relax
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import StandardForm
+from marapatch.network.standard_form import StandardForm, gamma
 from marapatch.properties import OutputCondition
 
 Phases = NDArray[np.int8]
@@ -129,6 +129,8 @@ class NodeBounder:
     def __init__(self, form: StandardForm, root: Bounds, condition: OutputCondition) -> None:
         self.form, self.condition = form, condition
         self.passes = BackwardPass(form, magnitudes(root))
+        output = np.maximum(np.abs(root.output[0]), np.abs(root.output[1]))
+        self.row_size = np.abs(condition.matrix) @ output + np.abs(condition.rhs)
         self.ball: Ball = root.ball
         self.concretiser = Concretiser(root.ball)
         ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
@@ -225,9 +227,10 @@ class NodeBounder:
     def evaluate(self, nodes: Nodes) -> tuple[Array, Array, InputForm, list[Relaxation]]:
         """(weights (nodes, inputs), constant (nodes,)) of the form, rounding subtracted."""
         result, lines = self.form_of(nodes)
-        lead = (nodes.mix * self.condition.rhs).sum(axis=1)
-        size = (nodes.mix * np.abs(self.condition.rhs)).sum(axis=1)
-        constant = result.constant[:, 0] - result.error[:, 0] + lead - 1e-14 * size
+        lead = nodes.mix @ self.condition.rhs
+        # The mix of the rows, here and in the form started from, is itself rounded.
+        lost = gamma(nodes.mix.shape[1]) * (nodes.mix @ self.row_size)
+        constant = result.constant[:, 0] - result.error[:, 0] + lead - lost
         return result.weights[:, 0], constant, result, lines
 
     def value(self, nodes: Nodes) -> Array:

@@ -44,7 +44,7 @@ def radii(case: Case) -> tuple[float, ...]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_bounds_enclose_the_exact_values(bounder: Bounder, kind: str) -> None:
     rng = np.random.default_rng(0)
-    for seed in range(12):
+    for seed in range(7):
         case = small_case(seed, (kind,))
         form = case.network.standard_form
         for radius in radii(case):
@@ -97,7 +97,7 @@ def test_these_networks_do_need_the_rounding_terms(
     assert found > 5
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 def test_bounds_against_every_phase_pattern(seed: int) -> None:
     """Linear programs over every feasible prefix of phases give the true ranges."""
     case = small_case(seed, ("plain",))
@@ -153,7 +153,7 @@ def exact_minimum(ball: Ball, a: np.ndarray, c: float) -> Fraction:
 
 def forms(rng: np.random.Generator, norm: Norm) -> Iterator[tuple[Ball, np.ndarray, np.ndarray]]:
     """Balls with linear forms over them: many inputs, no room, equal gains, all sizes."""
-    for trial in range(40):
+    for trial in range(28):
         n = int(rng.choice([1, 2, 5, 60]))
         centre = rng.uniform(0.0, 1.0, n)
         room = rng.random((2, n)) * 10.0 ** rng.integers(-6, 1, (2, n)) * (rng.random((2, n)) > 0.2)
@@ -267,7 +267,7 @@ def test_a_proved_radius_is_never_too_large(norm: Norm) -> None:
     useful = 0
     for ball, a, _ in forms(np.random.default_rng(11), norm):
         size = np.abs(a).sum(axis=1)
-        for share in (0.0, 1e-9, 1e-3, 0.1, 1.0, 1e9):
+        for share in (0.0, 1e-3, 0.1, 1e9):
             c = share * size * ball.radius - a @ ball.centre
             found = Concretiser(ball).radius_of(a, c)
             assert (found <= ball.radius).all()
@@ -279,7 +279,7 @@ def test_a_proved_radius_is_never_too_large(norm: Norm) -> None:
                     ball.at(min(found[i] * 1.001 + 1e-7, ball.radius)), a[i], c[i]
                 )
                 assert found[i] == ball.radius or beyond <= 1e-6 * Fraction(size[i] + abs(c[i]))
-    assert useful > 100
+    assert useful > 60
 
 
 def test_nothing_is_proved_where_the_form_vanishes_at_the_centre() -> None:
@@ -295,7 +295,7 @@ def test_a_form_that_does_not_depend_on_the_input_is_proved_everywhere(size: flo
         assert Concretiser(ball).radius_of(np.zeros((1, 2)), np.array([size])).tolist() == [0.5]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(24))
 def test_the_bound_on_a_condition_against_the_exact_optimum(seed: int) -> None:
     case = small_case(seed)
     form = case.network.standard_form

@@ -92,7 +92,7 @@ def check(
 def test_nothing_that_is_there_is_refuted(kind: str) -> None:
     rng = np.random.default_rng(0)
     met = 0
-    for seed in range(14):
+    for seed in range(8):
         case = small_case(seed, (kind,))
         form = case.network.standard_form
         for share in (0.3, 1.0):
@@ -100,24 +100,24 @@ def test_nothing_that_is_there_is_refuted(kind: str) -> None:
             met += check(form, ball, case.condition, rng)[0]
             y = case.network.evaluate(ball.centre)[0]  # what the centre is decided as: easy to meet
             met += check(form, ball, beats(int(y.argmax()), y.size, Rule.ARGMAX), rng)[0]
-    assert met > 200
+    assert met > 80
 
 
 @pytest.mark.parametrize("norm", Norm)
 def test_nothing_is_refuted_in_branching_networks(norm: Norm) -> None:
     rng = np.random.default_rng(1)
     met = 0
-    for _ in range(10):
+    for _ in range(6):
         network = branching_network(rng)
         centre = rng.normal(size=3)
         ball = Ball(centre, centre - 0.3, centre + 0.2, norm, 10.0 ** rng.uniform(-2, 0))
         for target in (0, 1):
             condition = beats(target, 2, Rule.ARGMAX)
             met += check(network.standard_form, ball, condition, rng)[0]
-    assert met > 50
+    assert met > 30
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(14))
 def test_the_optimum_is_beyond_the_least_refuted_radius(seed: int) -> None:
     """The nodes cover the ball, so one of them holds the optimum and may not refute it."""
     rng = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ def holds(case: Case, witness: Witness) -> bool:
 def test_polish_is_never_worse_and_always_replayed(kind: str) -> None:
     rng = np.random.default_rng(0)
     tried, better, nearest = 0, 0, Counter[str]()
-    for seed in range(24):
+    for seed in range(14):
         case = small_case(seed, (kind,))
         start = first_witness(case, rng)
         if start is None:
@@ -68,7 +68,7 @@ def test_polish_is_never_worse_and_always_replayed(kind: str) -> None:
             assert Fraction(polished.distance) >= optimum.distance * (1 - Fraction(1, 10**9))
             hit = polished.distance <= float(optimum.distance) * (1.0 + 2e-5)
             nearest[f"{case.ball.norm.value} {hit}"] += 1
-    assert tried > 4
+    assert tried > 2
     assert better >= 0.8 * tried
     for norm in Norm:
         hits, misses = nearest[f"{norm.value} True"], nearest[f"{norm.value} False"]
