@@ -14,7 +14,7 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.query import Assignment, Query
+from marapatch.query import Assignment, Query, variables_of
 from marapatch_encodings.terms import (
     Abs,
     Constraint,
@@ -73,8 +73,46 @@ def normalise(query: Query, relaxation: float = 0.0) -> Scaled:
         lower = np.where(wide & ~keep, lower - WIDENING, lower)
         upper = np.where(wide, upper + WIDENING, upper)
     scaler = _Scaler(query, lower, upper, shift, scale, relaxation)
-    constraints = tuple(c for given in query.constraints for c in scaler.constraint(given))
+    kept = query.constraints if relaxation == 0.0 else _without_idle(query)
+    constraints = tuple(c for given in kept for c in scaler.constraint(given))
     return Scaled(Query(query.names, lower, upper, constraints), shift, scale)
+
+
+def _without_idle(query: Query) -> tuple[Constraint, ...]:
+    """The constraints less the rows that a variable of no other use can satisfy by itself.
+
+    Such a variable stands in inequalities only, always to be better large (or always small), as
+    the epigraph of an objective does. Leaving rows out enlarges the set.
+    """
+    up, down = np.zeros(len(query.names), bool), np.zeros(len(query.names), bool)
+    for constraint in query.constraints:
+        if isinstance(constraint, Row) and constraint.sense != "=":
+            positive = (constraint.coefficients > 0.0) == (constraint.sense == ">=")
+            up[constraint.variables[positive]] = True
+            down[constraint.variables[~positive]] = True
+        else:
+            used = list(variables_of(constraint))
+            up[used] = down[used] = True
+    idle = up ^ down
+    reach = np.where(up, query.upper, query.lower)
+    return tuple(
+        c
+        for c in query.constraints
+        if not (isinstance(c, Row) and c.sense != "=" and _met(c, idle, reach, query))
+    )
+
+
+def _met(row: Row, idle: NDArray[np.bool_], reach: Array, query: Query) -> bool:
+    """Whether ``row`` has idle variables and (about) holds when they go as far as they can."""
+    mine = idle[row.variables]
+    if not mine.any():
+        return False
+    better_large = (row.coefficients > 0.0) == (row.sense == ">=")
+    worst = np.where(better_large, query.lower[row.variables], query.upper[row.variables])
+    terms = row.coefficients * np.where(mine, reach[row.variables], worst)
+    total, size = float(terms.sum()), float(np.abs(terms).sum())
+    gap = total - row.rhs if row.sense == ">=" else row.rhs - total
+    return gap >= -1e-9 * size
 
 
 def _groups(query: Query) -> NDArray[np.int64]:

@@ -29,6 +29,9 @@ FIRST_SHARE = 0.6
 
 REPAIR_SECONDS = 10.0
 
+STEP_SHARE = 0.4
+"""The share of the remaining time that one step of a search may take."""
+
 KEPT = 0.05
 """kappa: a refuted ``value <= t`` supports only the claim that no value is below
 ``t - kappa * tolerance``."""
@@ -169,7 +172,8 @@ def minimise(
         t = state.next(ceiling)
         if t is None:
             break
-        answer = decide(state.asked(t), asking, left, goal)
+        seconds = max(STEP_SHARE * left, min(left, 2.0))
+        answer = decide(state.asked(t), asking, seconds, goal)
         match answer:
             case Solution():
                 if not state.improve(answer):
@@ -202,7 +206,7 @@ def least_value(model: Model, goal: Expression) -> float:
     if not used.size:
         return constant
     least, _ = activity(dense_row(used, costs[used], "<=", 0.0), *bounds)
-    return float(np.nextafter(least + constant, -inf))
+    return least + constant if constant == 0.0 else float(np.nextafter(least + constant, -inf))
 
 
 class _Descent:

@@ -144,7 +144,8 @@ def evaluate(definition: Definition, columns: Array) -> Array:
             return np.asarray(x.reshape(form.shape).max(axis=1))
         case NormOf():
             size = np.abs(x)
-            return np.array([size.max(initial=0.0) if definition.form is None else size.sum()])
+            total = size.max(initial=0.0) if definition.form is None else size.sum()
+            return np.array([float(total)])
         case NetworkOf():
             return definition.network.evaluate(x)[0]
         case _:

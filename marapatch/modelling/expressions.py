@@ -211,7 +211,7 @@ class Expression:
         """The same entries in another shape (C order), as numpy does."""
         wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
         try:
-            index = np.arange(self.size).reshape(wanted)
+            index = np.arange(self.size).reshape(wanted)  # type: ignore[arg-type]  # numpy's rules
         except ValueError as error:
             raise InputError(f"({self.describe()}).reshape{wanted}: {error}") from error
         return _make(self, self.matrix, self.constant, index.shape)
@@ -256,7 +256,7 @@ class Expression:
     def __eq__(self, other: Operand) -> Comparison:  # type: ignore[override]  # makes a condition
         return Comparison(self - other, "=")
 
-    def __ne__(self, other: object) -> NoReturn:  # type: ignore[override]
+    def __ne__(self, other: object) -> NoReturn:
         raise InputError(f"({self.describe()}) != ...: is not closed; write any_of(<=, >=)")
 
     def __lt__(self, other: object) -> NoReturn:

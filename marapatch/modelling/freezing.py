@@ -32,7 +32,7 @@ from marapatch.modelling.definitions import (
     ReluOf,
 )
 from marapatch.modelling.expressions import Comparison, Expression, widened
-from marapatch.modelling.networks import Enclosure, lower_network
+from marapatch.modelling.networks import Enclosure, lower_network, norm_limit
 from marapatch.modelling.polarity import Polarity, polarity
 from marapatch.network.layers import Array, Matrix
 from marapatch.network.standard_form import gamma
@@ -153,7 +153,11 @@ class _Freezer:
         *,
         plain: bool,
     ) -> None:
-        self.model, self.bounds, self.objective, self.plain = model, bounds, objective, plain
+        self.bounds, self.objective, self.plain = bounds, objective, plain
+        self.limits = model
+        if not plain:
+            model = self._as_bounds(model)
+        self.model = model
         self.polarity = polarity(model.definitions, model.conditions, objective, model.columns)
         self.pool = VariablePool()
         self.constraints: list[Constraint] = []
@@ -184,6 +188,39 @@ class _Freezer:
             np.concatenate(none + variables),
             (objective, constant),
         )
+
+    def _as_bounds(self, model: Model) -> Model:
+        """Conditions ``norm_inf(x - c) <= r`` on declared entries become bounds on them.
+
+        Rounded outward; whoever reads a solution checks the condition itself.
+        """
+        lower, upper = self.bounds[0].copy(), self.bounds[1].copy()
+        declared = np.zeros(model.columns, dtype=bool)
+        for start, definition in model.definitions:
+            if isinstance(definition, Declared):
+                declared[start : start + definition.lower.size] = True
+        kept: list[Requirement] = []
+        for condition in model.conditions:
+            limit = norm_limit(model, condition)
+            form = None if limit is None or limit[0].form is not None else limit[0].inputs
+            if (
+                form is None
+                or limit is None
+                or limit[1] <= 0.0
+                or not _plain_entries(form, declared)
+            ):
+                kept.append(condition)
+                continue
+            at, sign, radius = form.matrix.indices, form.matrix.data, limit[1]
+            middle = -sign * form.constant
+            reach = radius * (1.0 + gamma(4)) + gamma(4) * np.abs(middle)
+            low, high = np.maximum(lower[at], middle - reach), np.minimum(upper[at], middle + reach)
+            if (low > high).any():
+                kept.append(condition)  # contradictory: the rows will show it
+                continue
+            lower[at], upper[at] = low, high
+        self.bounds = lower, upper
+        return Model(model.definitions, tuple(kept), model.columns)
 
     def form(self, expression: Expression) -> tuple[Matrix, Array]:
         """``expression`` over the pool's variables: (matrix, constant)."""
@@ -341,10 +378,10 @@ class _Freezer:
         zs = self.name_it(matrix, constant, "d")
         used = Polarity(int(self.polarity[self._columns()]))
         if used is Polarity.CONVEX:
-            if definition.form is None:
-                encoding = linf_radius(self.pool, zs)
-            else:
-                encoding = l1_radius(self.pool, zs, definition.form)
+            form = definition.form
+            encoding = (
+                linf_radius(self.pool, zs) if form is None else l1_radius(self.pool, zs, form)
+            )
             self.add(encoding)
             return encoding.variable
         native = definition.form == "abs"
@@ -371,7 +408,7 @@ class _Freezer:
             return
         matrix, constant = self.form(definition.inputs)
         low, high = self.range(matrix, constant)
-        enclosure = Enclosure.of(self.model, definition.inputs, low, high)
+        enclosure = Enclosure.of(self.limits, definition.inputs, low, high)
         block, offsets = lower_network(
             definition.network, matrix, constant, enclosure, self.pool, self.constraints
         )
@@ -400,6 +437,18 @@ class _Freezer:
                 self.add(cardinality(self.pool, zs, limit))
             case _:
                 assert_never(condition)
+
+
+def _plain_entries(form: Expression, declared: NDArray[np.bool_]) -> bool:
+    """Whether each entry is a declared variable, each once, with factor 1 or -1, and a number."""
+    at = form.matrix.indices
+    single = bool((np.diff(form.matrix.indptr) == 1).all())
+    return (
+        single
+        and bool(declared[at].all())
+        and np.unique(at).size == at.size
+        and bool((np.abs(form.matrix.data) == 1.0).all())
+    )
 
 
 def _only_piece(

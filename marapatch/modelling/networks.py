@@ -54,16 +54,8 @@ def _limit(model: Model, condition: object, inputs: Expression) -> tuple[Norm, A
     The radius is rounded up, the centre is exact in the sense that ``inputs`` and the norm's
     argument differ by it up to rounding, which the radius covers.
     """
-    if not isinstance(condition, Comparison) or condition.expression.size != 1:
-        return None
-    row, constant = condition.expression.matrix, float(condition.expression.constant[0])
-    if row.nnz != 1:
-        return None
-    factor = float(row.data[0])
-    if condition.sense == "=" or (condition.sense == "<=") != (factor > 0.0):
-        return None
-    found = [d for start, d in model.definitions if start == int(row.indices[0])]
-    if not found or not isinstance(found[0], NormOf):
+    found = norm_limit(model, condition)
+    if found is None:
         return None
     argument = found[0].inputs
     if argument.size != inputs.size:
@@ -73,8 +65,25 @@ def _limit(model: Model, condition: object, inputs: Expression) -> tuple[Norm, A
         return None
     centre = inputs.constant - argument.constant
     rounding = gamma(4) * float((np.abs(inputs.constant) + np.abs(argument.constant)).sum())
-    radius = float(np.nextafter(max(-constant / factor, 0.0) * (1.0 + gamma(2)) + rounding, inf))
+    radius = float(np.nextafter(found[1] + rounding, inf))
     return (Norm.LINF if found[0].form is None else Norm.L1), centre, radius
+
+
+def norm_limit(model: Model, condition: object) -> tuple[NormOf, float] | None:
+    """(the norm, radius) where ``condition`` says ``norm(...) <= radius``; the radius rounded up,
+    and 0 where it is negative."""
+    if not isinstance(condition, Comparison) or condition.expression.size != 1:
+        return None
+    row, constant = condition.expression.matrix, float(condition.expression.constant[0])
+    if row.nnz != 1:
+        return None
+    factor = float(row.data[0])
+    if condition.sense == "=" or (condition.sense == "<=") != (factor > 0.0):
+        return None
+    for start, definition in model.definitions:
+        if start == int(row.indices[0]) and isinstance(definition, NormOf):
+            return definition, max(-constant / factor, 0.0) * (1.0 + gamma(2))
+    return None
 
 
 def lower_network(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal, get_args
 
+from marapatch.backends import BACKENDS
 from marapatch.errors import InputError
 from marapatch.search import SEARCHES
 from marapatch.search.options import SearchOptions
@@ -53,6 +54,10 @@ class PatchOptions:
                 raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
         if self.search != "auto" and self.search not in SEARCHES:
             raise InputError(f"search {self.search!r} is not one of auto, {', '.join(SEARCHES)}")
+        if self.backend not in BACKENDS:
+            raise InputError(
+                f"backend {self.backend!r} is not known; choose one of {', '.join(BACKENDS)}"
+            )
         if self.engine not in get_args(Engine):
             raise InputError(f"engine {self.engine!r} is not one of {', '.join(get_args(Engine))}")
         if self.encoding not in L1_FORMS:

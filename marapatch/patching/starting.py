@@ -169,7 +169,7 @@ def projected(question: Question, points: Array, radius: float) -> Array:
     if ball.norm is Norm.LINF:
         return np.clip(inside, -radius, radius)
     total = np.abs(inside).sum(axis=1, keepdims=True)
-    return np.asarray(inside * np.minimum(1.0, radius / np.maximum(total, 1e-300)))
+    return np.asarray(inside * (radius / np.maximum(total, radius)))
 
 
 def _try(question: Question, points: Array, worst: Array) -> Witness | None:

@@ -55,6 +55,13 @@ class Task:
 
     def run(self) -> Patch:
         """Search, and say what is known at the end, or when interrupted."""
+        if self.options.engine == "neurons" and not projectable(
+            self.changes, len(self.inputs), self.norm
+        ):
+            raise InputError(
+                "engine 'neurons' takes one input, a fully connected layer and, for L1, no "
+                "largest change; choose 'weights'"
+            )
         judge = Judge(self.network, self.changes, self.inputs, self.goals, self.norm)
         already = judge.evaluate(self.network)
         if already is not None:
@@ -149,11 +156,6 @@ class Task:
         options = self.options
         linear = not rest.hidden and all(clause.plain for clause in clauses)
         possible = projectable(self.changes, len(clauses), self.norm)
-        if options.engine == "neurons" and not possible:
-            raise InputError(
-                "engine 'neurons' takes one input, a fully connected layer and, for L1, no "
-                "largest change; choose 'weights'"
-            )
         automatic = options.engine == "auto" and not options.published and not linear
         neurons = options.engine == "neurons" or (automatic and possible)
         self.engine = "neurons" if neurons else "weights"

@@ -1,76 +1,37 @@
-"""Split and conquer: one branch-and-bound tree over ReLU phases that minimises the distance.
+"""Split and conquer: the default search.
 
-Nodes fix the phase of some neurons. Batches of them are bounded together
-(:mod:`marapatch.bounds.nodes`): each gets a radius up to which its phases are refuted. The node
-refuted least is split first, so the least radius over what is open rises from the start: the
-search is anytime. A node whose phases are all fixed is a linear program; where that is feasible
-its point is replayed and polished, and the smaller distance tightens everything that is open.
-Nothing is pruned but by an outward-rounded bound: linear programs only propose multipliers.
-(DESIGN: 6.5.)
+One branch-and-bound tree minimises the distance: over ReLU phases
+(:mod:`marapatch.search.phase_tree`), or over halves of the input box where that has few sides
+(:mod:`marapatch.search.box_tree`). Where the tree below the witness is too large for the time,
+rungs of a ladder below it raise the bracket's lower end: in a smaller ball fewer neurons are
+unstable, so a smaller radius is proved with far less work. (DESIGN: 6.5.)
 """
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass, field, fields, replace
-from itertools import count
+from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic
 
-import numpy as np
-from numpy.typing import NDArray
-
-from marapatch.attacks.polish import confirm, polish
-from marapatch.backends.base import Backend, Infeasible
-from marapatch.ball import Norm
-from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.linear import linear_bounds
-from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
-from marapatch.bounds.triangle import TriangleProgram
+from marapatch.backends.base import Backend
 from marapatch.bracket import Bracket
-from marapatch.lowering import SHRINKAGE, Lowered, lower
-from marapatch.network.layers import Array
 from marapatch.question import Question
-from marapatch.regions import (
-    Nearest,
-    Pattern,
-    Region,
-    Slack,
-    SlackProgram,
-    nearest_in_region,
-    region,
-)
+from marapatch.search.box_tree import BoxTree, suits
 from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
-from marapatch.verdict import Evidence, Sat, Unsat, Witness
+from marapatch.search.phase_tree import PhaseTree
+from marapatch.verdict import Sat, Unsat
 
-BATCH = 128
-BATCH_SECONDS = 0.5
-"""Nodes split at once: at most so many, and no more than can be done in about so many seconds."""
+FIRST_SHARE = 0.65
+"""The share of the time for the tree just below the witness before the ladder begins."""
 
-ROOT_STEPS = 60
-NODE_STEPS = 10
-"""Supergradient steps at the root and at every other node."""
+LADDER_SHARE = 0.7
+"""The share of the rest for the ladder; the tree has what is left."""
 
-CANDIDATES = 6
-"""Neurons tried at each node before one is split."""
+RUNG_SHARE = 0.3
+"""The share of the ladder's remaining time that one rung may take."""
 
-ROOT_ROUNDS = 3
-"""How often the root's bounds are tightened by the cut its own bound proved."""
-
-PROBES = 12
-"""Bisections for a first lower end, by bounds alone."""
-
-MEMORY = 2 << 30
-"""Bytes of open nodes beyond which the search goes depth-first."""
-
-LEAF_ROUNDS = 5
-"""How often a feasible leaf may give a nearer witness before it counts as stuck."""
-
-LEAF_SECONDS = 10.0
-"""Seconds the backend may take for one leaf."""
-
-POLISH_SHARE = 0.25
-"""The share of the remaining time that polishing one witness may take."""
+NARROW_ENOUGH = 0.02
+"""The ladder ends when the radius it could not prove is relatively this near to the proved one."""
 
 
 def tree(
@@ -80,313 +41,68 @@ def tree(
     options: SearchOptions,
     report: Report,
 ) -> Outcome:
-    """Tighten ``start`` by one tree; see the module's text.
-
-    Without a witness and a cutoff the ball's own radius is where the tree begins; it must then
-    be finite. Leaves that only a solver can close are posed to ``backend``, unless the options
-    accept no such evidence.
-    """
-    search = _Tree(question, start, backend, options, report)
-    search.run()
-    return search.outcome()
+    """Tighten ``start``; see the module's text. Without a limit of time there is no ladder."""
+    climb = _Climb(question, start, backend, options, report)
+    climb.run()
+    return climb.outcome()
 
 
-@dataclass(order=True, frozen=True)
-class _Open:
-    """An open node, ordered by the radius up to which it is refuted."""
-
-    radius: float
-    number: int
-    nodes: Nodes = field(compare=False)
-    score: Array = field(compare=False)
-
-
-class _Tree:
-    def __init__(
-        self,
-        question: Question,
-        start: Bracket,
-        backend: Backend,
-        options: SearchOptions,
-        report: Report,
-    ) -> None:
-        self.question, self.backend, self.options = question, backend, options
-        self.report = report
-        self.bracket = start
-        self.deadline = monotonic() + options.timeout
-        self.records: list[QueryRecord] = []
-        self.evidence = Evidence.BOUND
-        self.heap: list[_Open] = []
-        self.stuck: list[float] = []
-        self.count = count()
-        self.bounded = 0
-        self.batch = 16
-        self.triangle: TriangleProgram | None = None
-        self.floor = 0.0
-        self.target = self._target()
-
-    def _target(self) -> float:
-        """The radius at which everything must be refuted to close the bracket."""
-        ceiling = min(self.options.ceiling(self.bracket), self.question.ball.radius)
-        if ceiling == self.question.ball.whole_box and ceiling < self.options.ceiling(self.bracket):
-            return ceiling
-        return min(ceiling - 0.98 * self.options.tolerance, ceiling * (1.0 - 1e-7))
-
-    @property
-    def remaining(self) -> float:
-        return self.deadline - monotonic()
+@dataclass
+class _Climb:
+    question: Question
+    bracket: Bracket
+    backend: Backend
+    options: SearchOptions
+    report: Report
+    records: list[QueryRecord] = field(default_factory=list)
+    bounded: int = 0
+    note: str = ""
 
     def outcome(self) -> Outcome:
-        closed = self.options.closed(self.bracket)
-        note = ""
-        if not closed:
-            left = len(self.heap) + len(self.stuck)
-            note = (
-                f"out of time with {left} open nodes"
-                if self.remaining <= 0.0
-                else (f"{len(self.stuck)} leaves could not be decided")
-            )
+        note = "" if self.options.closed(self.bracket) else self.note
         return Outcome(self.bracket, tuple(self.records), self.bounded, note)
 
     def run(self) -> None:
         started = monotonic()
-        self._run()
-        if self.bounded:
-            verdict = "unsat" if self.options.closed(self.bracket) else "unknown: open nodes"
-            self._record(verdict, started)
+        deadline = started + self.options.timeout
+        main = self._grower(self.options)
+        self._advance(main, started + FIRST_SHARE * self.options.timeout)
+        if self.options.timeout < inf and not self.options.closed(self.bracket):
+            self._ladder(monotonic() + LADDER_SHARE * (deadline - monotonic()))
+            main.bracket = self._merged(main.bracket)
+            self._advance(main, deadline)
 
-    def _run(self) -> None:
-        if self.target <= self.bracket.lower or self.options.closed(self.bracket):
-            return
-        if self.target == inf:
-            self.stuck.append(0.0)
-            return
-        self._plant()
-        while self.heap and self.remaining > 0.0:
-            started = monotonic()
-            chosen = self._choose()
-            self._grow(chosen)
-            self._raise()
-            pace = BATCH_SECONDS / max(monotonic() - started, 1e-6)
-            self.batch = int(np.clip(len(chosen) * pace, 4, BATCH))
-        self._raise()
+    def _grower(self, options: SearchOptions) -> PhaseTree | BoxTree:
+        if suits(self.question):
+            return BoxTree(self.question, self.bracket, options, self.report)
+        return PhaseTree(self.question, self.bracket, self.backend, options, self.report)
 
-    def _plant(self) -> None:
-        """Bound the root, and open it where that does not refute it."""
-        # A little farther than the target: what a solver refutes counts for a little less.
-        reach = self.target * (1.0 + 2.0 * SHRINKAGE)
-        self.bounds = linear_bounds(self.question.form, self.question.ball.at(reach))
-        self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
-        norm, form = self.question.ball.norm, self.question.form
-        if norm is Norm.L1 and form.hidden:
-            self.triangle = TriangleProgram(form, self.question.ball, self.question.condition)
-        result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS)
-        self.bounded = 1
-        self.node_bytes = sum(getattr(result.nodes, f.name).nbytes for f in fields(Nodes)) + 500
-        for _ in range(ROOT_ROUNDS):
-            if result.value[0] > 0.0:
-                break
-            tighter = self.bounder.tighten(self._propose(result).nodes)
-            result = self._propose(self.bounder.bound(tighter, ROOT_STEPS))
-        if result.value[0] <= 0.0:
-            self._probe()
-        self._open(result, np.full(1, self.floor))
-        self._raise()
+    def _advance(self, grower: PhaseTree | BoxTree, until: float) -> None:
+        """Grow, and take in what came of it."""
+        bounded, records = grower.bounded, len(grower.records)
+        grower.advance(until)
+        self.bracket = self._merged(grower.bracket)
+        self.records += grower.records[records:]
+        self.bounded += grower.bounded - bounded
+        self.note = grower.note
 
-    def _probe(self) -> None:
-        """A first lower end: the largest radius that bounds alone refute, by bisection."""
-        low, high = self.bracket.lower, self.target
-        for _ in range(PROBES):
-            if high - low <= max(self.options.tolerance, 0.01 * high) or self.remaining <= 0.0:
-                break
-            radius = 0.5 * (low + high)
-            bounds = linear_bounds(self.question.form, self.question.ball.at(radius))
-            bounder = NodeBounder(self.question.form, bounds, self.question.condition)
-            result = bounder.bound(bounder.root(bounds), NODE_STEPS)
-            refuted = float(result.radius[0])
-            low, high = (
-                (max(radius, refuted), high)
-                if result.value[0] > 0.0
-                else (max(low, refuted), radius)
-            )
-        self.floor = low
+    def _merged(self, other: Bracket) -> Bracket:
+        """This bracket with what ``other`` knows; contradictions surface."""
+        if other.lower >= self.bracket.lower and other.upper <= self.bracket.upper:
+            return other
+        bracket = self.bracket.tighten(Unsat(other.lower, other.evidence))
+        return bracket if other.witness is None else bracket.tighten(Sat(other.witness))
 
-    def _choose(self) -> list[_Open]:
-        """The next nodes to split: those refuted least."""
-        if len(self.heap) * self.node_bytes > MEMORY:
-            self.heap.sort()  # a sorted list is a heap, and its end is what is refuted most
-            chosen, self.heap = self.heap[-self.batch :], self.heap[: -self.batch]
-            return [node for node in chosen if node.radius < self.target]
-        chosen = []
-        while self.heap and len(chosen) < self.batch:
-            node = heapq.heappop(self.heap)
-            if node.radius < self.target:
-                chosen.append(node)
-        return chosen
-
-    def _grow(self, chosen: list[_Open]) -> None:
-        """Split every chosen node once and keep what is not refuted."""
-        if not chosen:
-            return
-        nodes = Nodes.stack([node.nodes for node in chosen])
-        score = np.concatenate([node.score for node in chosen])
-        known = np.array([node.radius for node in chosen])
-        unstable = nodes.unstable
-        inner = unstable.any(axis=1)
-        for i in np.flatnonzero(~inner):
-            self._leaf(nodes.take(np.array([i])), float(known[i]))
-        if not inner.any():
-            return
-        nodes, known = nodes.take(np.flatnonzero(inner)), known[inner]
-        neuron = self._branch(nodes, np.where(unstable[inner], score[inner] + 1e-12, -1.0))
-        children = Nodes.stack([nodes.split(neuron, 1), nodes.split(neuron, -1)])
-        children = self.bounder.tighten(children, np.tile(self.bounder.layer_of[neuron], 2))
-        alive = np.flatnonzero(~children.empty)
-        self.bounded += len(children)
-        if not alive.size:
-            return
-        result = self._propose(self.bounder.bound(children.take(alive), NODE_STEPS))
-        self._open(result, np.tile(known, 2)[alive])
-        self._look(result.point)
-
-    def _branch(self, nodes: Nodes, score: Array) -> NDArray[np.int64]:
-        """The neuron to split in each node: of the best by ``score``, the one whose two children
-        are refuted best when bounded roughly (the product of both gains)."""
-        tried = np.argsort(-score, axis=1)[:, :CANDIDATES]
-        useful = np.take_along_axis(score, tried, 1) > 0.0
-        rows = np.repeat(np.arange(len(nodes)), tried.shape[1])
-        parents, neuron = nodes.take(rows), tried.ravel()
-        before = self.bounder.value(nodes)[:, None]
-        neuron = np.where(useful.ravel(), neuron, tried[rows, 0])
-        merit = np.where(useful, 1.0, -1.0)
-        for phase in (1, -1):
-            after = self.bounder.value(parents.split(neuron, phase)).reshape(tried.shape)
-            merit *= np.maximum(after - before, 1e-9)
-        return np.asarray(tried[np.arange(len(nodes)), merit.argmax(axis=1)])
-
-    def _propose(self, result: Bounded) -> Bounded:
-        """Replace the multipliers of what is not refuted by those of linear programs (L1)."""
-        if self.triangle is None:
-            return result
-        parts = []
-        for i in range(len(result.nodes)):
-            one = result.take(np.array([i]))
-            if one.value[0] <= 0.0 and self.remaining > 0.0:
-                proposal = self.triangle.propose(result.nodes, i, self.remaining)
-                if proposal is not None:
-                    better = self.bounder.bound(proposal.nodes, 0)
-                    one = replace(better, point=proposal.point[None])
-            parts.append(one)
-        return Bounded.stack(parts)
-
-    def _look(self, points: Array) -> None:
-        """Take the best of ``points`` as a witness, if it meets the condition."""
-        worst = self.question.condition.worst(self.question.form.evaluate(points))
-        best = int(worst.argmax())
-        if worst[best] > 0.0:
-            witness = self.question.replay(points[best])
-            if witness is not None and witness.distance < self.bracket.upper:
-                self._witness(witness)
-
-    def _open(self, result: Bounded, known: Array) -> None:
-        """Put nodes that are not refuted at the target on the heap."""
-        radius = np.maximum(result.radius, known)
-        for i in np.flatnonzero((result.value <= 0.0) & (radius < self.target)):
-            one = np.array([i])
-            node = _Open(
-                float(radius[i]), next(self.count), result.nodes.take(one), result.score[one]
-            )
-            heapq.heappush(self.heap, node)
-
-    def _raise(self) -> None:
-        """Move the bracket's lower end to the least radius over everything that is open."""
-        least = min([self.target, *self.stuck, *(self.heap[0].radius for _ in self.heap[:1])])
-        if least >= self.question.ball.whole_box:
-            least = inf
-        if least > self.bracket.lower:
-            self.bracket = self.bracket.tighten(Unsat(least, self.evidence))
-        self.report(self.bracket, len(self.records))
-
-    def _witness(self, witness: Witness) -> None:
-        """Take a replayed witness in; everything open needs to be refuted no farther than it."""
-        until = monotonic() + POLISH_SHARE * min(self.remaining, 60.0)
-        self.bracket = self.bracket.tighten(Sat(polish(self.question, witness, until)))
-        self.target = min(self.target, self._target())
-        if self.target > 0.0:
-            self.bounder.shrink(self.target)
-
-    def _leaf(self, node: Nodes, known: float) -> None:
-        """Decide a node without unstable neurons: refute it, or take its point as a witness."""
-        here = region(self.question, self._pattern(node), self.bounds)
-        program = SlackProgram(self.question, here)
-        for _ in range(LEAF_ROUNDS):
-            radius = min(self.target, self.bounder.ball.radius)
-            found = program.at(radius)
-            if found is None:
-                break
-            known = max(known, self._refuted(node, here, found))
-            if known >= self.target:
+    def _ladder(self, until: float) -> None:
+        """Halve between what is proved and what was too much, while that is worth a rung."""
+        failed = min(self.options.ceiling(self.bracket), self.question.ball.radius)
+        while monotonic() < until and not self.options.closed(self.bracket):
+            lower = self.bracket.lower
+            failed = min(failed, self.options.ceiling(self.bracket))
+            if failed - lower <= max(self.options.tolerance, NARROW_ENOUGH * failed):
                 return
-            if found.slack < 0.0:
-                break
-            nearest = nearest_in_region(self.question, here, radius)
-            if nearest is None:
-                nearest = Nearest(radius, found.change, found.price)
-            witness = confirm(self.question, here, nearest)
-            if witness is None or witness.distance >= self.bracket.upper:
-                break
-            self._witness(witness)
-        if known < self.target and not self._closed_by_solver(node):
-            self.stuck.append(known)
-
-    def _pattern(self, node: Nodes) -> Pattern:
-        return tuple(node.lower[0, span] >= 0.0 for span in self.bounder.spans)
-
-    def _refuted(self, node: Nodes, here: Region, found: Slack) -> float:
-        """The radius that the prices of a linear program prove, by our own rounded bound."""
-        price = found.price / here.scales
-        beta, mix = np.zeros(node.beta.shape), np.zeros(node.mix.shape)
-        phases = node.phases.copy()
-        for (layer, i), amount in zip(here.neuron, price, strict=True):
-            if layer < 0:
-                mix[0, i] = amount
-                continue
-            at = self.bounder.spans[layer].start + i
-            beta[0, at] = amount
-            phases[0, at] = 1 if node.lower[0, at] >= 0.0 else -1
-        total = mix.sum() or beta.sum()
-        if not total > 0.0:
-            return 0.0
-        multiplied = replace(node, phases=phases, beta=beta / total, mix=mix / total)
-        weights, constant, _, _ = self.bounder.evaluate(multiplied)
-        return float(self.bounder.concretiser.radius_of(weights, constant)[0])
-
-    def _closed_by_solver(self, node: Nodes) -> bool:
-        """Whether the backend refutes the node; then the tree's evidence is the backend's."""
-        if self.options.evidence is Evidence.BOUND or self.remaining <= 0.0:
-            return False
-        started = monotonic()
-        ball = self.question.ball.at(min(self.target / (1.0 - SHRINKAGE), self.bounds.ball.radius))
-        split = (
-            [node.lower[0, s] for s in self.bounder.spans],
-            [node.upper[0, s] for s in self.bounder.spans],
-        )
-        bounds = Bounds(self.bounds.ball, tuple(split[0]), tuple(split[1]), self.bounds.output)
-        phases = tuple(node.phases[0, s] for s in self.bounder.spans)
-        form, condition = self.question.form, self.question.condition
-        lowered = lower(form, bounds, ball, condition, self.options.l1_form, phases)
-        answer = self.backend.solve(lowered.query, max(min(self.remaining, LEAF_SECONDS), 1e-3))
-        refuted = isinstance(answer, Infeasible) and ball.radius * (1 - SHRINKAGE) >= self.target
-        self._record("unsat" if refuted else "unknown: leaf", started, lowered)
-        if refuted:
-            self.evidence = Evidence.SOLVER
-        return refuted
-
-    def _record(self, verdict: str, started: float, lowered: Lowered | None = None) -> None:
-        seconds = monotonic() - started
-        if lowered is None:
-            self.records.append(QueryRecord(self.target, verdict, seconds, 0, 0, 0, "tree"))
-            return
-        query, name = lowered.query, self.backend.name
-        sizes = len(query.names), len(query.rows), lowered.relus
-        self.records.append(QueryRecord(self.target, verdict, seconds, *sizes, name))
+            rung = 0.5 * (lower + failed)
+            options = replace(self.options, cutoff=rung)
+            self._advance(self._grower(options), monotonic() + RUNG_SHARE * (until - monotonic()))
+            if self.bracket.lower < rung - 1.01 * self.options.tolerance:
+                failed = rung

