@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isnan
 from pathlib import Path
@@ -22,13 +23,16 @@ OVERSHOOT = 3.0
 NORMS = {"linf": "L-inf", "l1": "L1"}
 
 
-def report(suite: str, rows: Suites) -> str:
-    """The tables of ``suite`` in markdown; ``rows``: those of every suite."""
+def report(suite: str, rows: Suites, expected: int) -> str:
+    """The tables of ``suite`` in markdown; ``rows``: those of every suite.
+
+    ``expected``: how many instances the suite has.
+    """
     if suite in EXTERNAL:
         return _external(EXTERNAL[suite])
     if not rows.get(suite):
         return "Not run yet: n = 0.\n"
-    return f"{REPORTS[suite](rows)}\n{_provenance(rows[suite])}"
+    return f"{REPORTS[suite](rows)}\n{_provenance(rows[suite], expected)}"
 
 
 def write(path: Path, texts: Mapping[str, str]) -> None:
@@ -364,12 +368,29 @@ def _first(rows: Suites) -> str:
     return table(header, lines)
 
 
-def _provenance(rows: Rows) -> str:
-    versions = sorted({f"marapatch {r['marapatch']} ({r['source']})" for r in rows})
+def _provenance(rows: Rows, expected: int) -> str:
+    """How much of the suite this is, and what made it: more than one source is said in full."""
     loads = [r["load"] for r in rows if r["load"] is not None]
-    busy = f"; load average of the machine: median {_median(loads, '.1f')}" if loads else ""
-    failed = sum(r["status"] == "failed" for r in rows)
-    return f"n = {len(rows)}, failed {failed}; {', '.join(versions)}{busy}.\n"
+    parts = [
+        f"n = {len(rows)} of {expected}",
+        f"failed {sum(r['status'] == 'failed' for r in rows)}",
+    ]
+    if len(rows) < expected:
+        parts.append("a partial table: its shares are not those of the whole suite")
+    if loads:
+        parts.append(f"load average of the machine: median {_median(loads, '.1f')}")
+    sources = Counter(f"marapatch {r['marapatch']} ({r['source']})" for r in rows)
+    closed = Counter(
+        f"marapatch {r['marapatch']} ({r['source']})" for r in rows if r.get("closed", False)
+    )
+    made = "; ".join(f"{name}: {n} rows, {closed[name]} closed" for name, n in sources.items())
+    text = f"{'; '.join(parts)}. {made}.\n"
+    if len(sources) > 1:
+        text += (
+            "\nThese rows are not one run of one program: each was made by the code named in "
+            "it, and an instance that was run again counts as its last run.\n"
+        )
+    return text
 
 
 def _external(command: Sequence[str]) -> str:

@@ -370,7 +370,11 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(problems) or "nothing looks wrong")
         return 1 if problems else 0
     if arguments.report:
-        texts = {suite: report(suite, rows) for suite in arguments.suite or SUITES_REPORTED}
+        sizes = {suite: len(list(cases(suite))) for suite, (_, cases) in SUITES.items()}
+        texts = {
+            suite: report(suite, rows, sizes.get(suite, 0))
+            for suite in arguments.suite or SUITES_REPORTED
+        }
         if arguments.write is not None:
             write(arguments.write, texts)
         else:

@@ -42,6 +42,7 @@ from marapatch.bracket import Bracket
 from marapatch.errors import ContradictionError
 from marapatch.lowering import RELAXATION, SHRINKAGE, lower
 from marapatch.search import SEARCHES
+from marapatch.search.claims import ALONE
 from marapatch.search.options import SearchOptions
 from marapatch.verdict import Evidence
 
@@ -232,8 +233,11 @@ def summary(rows: Sequence[Row]) -> bool:
     bounds = sum(UNSAT in row["beyond"]["bounds"] for row in known)
     print(f"\nrefuted by bounds alone although there: {bounds}")
     missed = searches(rows)
-    own = claims(found["marabou", RELAXATION], SHRINKAGE)
-    print(f"\nthe program's rho {RELAXATION:g}, kappa {SHRINKAGE:g}: {own} wrong claims of Marabou")
+    alone = claims(found["marabou", RELAXATION], ALONE)
+    confirmed = claims(found["both", RELAXATION], SHRINKAGE)
+    own = alone + confirmed
+    print(f"\nthe program's claims, rho {RELAXATION:g}: {alone} wrong of Marabou alone")
+    print(f"(kappa {ALONE:g}), {confirmed} wrong of Marabou and HiGHS (kappa {SHRINKAGE:g})")
     return bounds == 0 and missed == 0 and own == 0
 
 

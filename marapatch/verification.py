@@ -11,6 +11,7 @@ from time import monotonic
 from typing import assert_never
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from marapatch.backends.base import Backend
@@ -204,6 +205,24 @@ def counterexample(witness: Witness, outputs: Array) -> str:
     pairs = [f"(X_{i} {_number(x)})" for i, x in enumerate(witness.input.ravel())]
     pairs += [f"(Y_{j} {_number(y)})" for j, y in enumerate(outputs.ravel())]
     return "(" + "\n".join(pairs) + ")\n"
+
+
+def outputs_of(network: Network, witness: Witness) -> Array:
+    """What onnxruntime gives at a witness on the file as given, in the file's type; where there is
+    no ONNX file, the network's own float64 outputs."""
+    source = network.source
+    if source is None or source.format != "onnx":
+        return witness.outputs
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        source.content, options, providers=["CPUExecutionProvider"]
+    )
+    given = session.get_inputs()[0]
+    shape = [n if isinstance(n, int) else 1 for n in given.shape]
+    outputs = session.run(None, {given.name: witness.input.reshape(shape)})[0]
+    flat = np.asarray(outputs).reshape(-1)
+    return flat if flat.size == network.outputs else witness.outputs
 
 
 def _number(value: np.floating) -> str:

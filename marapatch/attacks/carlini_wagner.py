@@ -58,8 +58,8 @@ class CarliniWagner:
     Deep Neural Networks", section 3 (L1 by ISTA; here without the L2 part).
     """
 
-    steps: int = 100
-    searches: int = 4
+    steps: int = 200
+    searches: int = 2
     step_size: float | None = None
     constant: float | None = None
     confidence: float = 0.0

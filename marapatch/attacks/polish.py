@@ -21,6 +21,9 @@ from marapatch.verdict import Witness
 LOOSENING = (1e-6, 1e-5, 1e-4, 1e-3)
 """By how much more, relatively, than the least distance a witness may use to gain its margin."""
 
+LOOSENING_OF_ROOM = (1e-9, 1e-7, 1e-5)
+"""And then, where the least distance is 0 or nearly so, as a share of the largest distance."""
+
 FACETS = 12
 """How many facets of a region are tried, the most costly first."""
 
@@ -52,8 +55,11 @@ def confirm(question: Question, here: Region, nearest: Nearest) -> Witness | Non
     if first is not None and first.confirmed is not False:
         return first
     program = SlackProgram(question, here)
-    for loosening in LOOSENING:
-        deepest = program.at(nearest.distance * (1.0 + loosening))
+    room = question.ball.radius if np.isfinite(question.ball.radius) else 1.0
+    farther = [nearest.distance * (1.0 + share) for share in LOOSENING]
+    farther += [nearest.distance + share * room for share in LOOSENING_OF_ROOM]
+    for distance in farther:
+        deepest = program.at(distance)
         if deepest is not None and deepest.slack > 0.0:
             witness = question.replay(question.ball.centre + deepest.change)
             if witness is not None and witness.confirmed is not False:

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-REUSABLE = frozenset({"sat", "unsat", "timeout", "unknown"})
+REUSABLE = frozenset({"sat", "unsat", "timeout", "unknown", "saved"})
 """After any other code the process ends: Marabou's state is global and not to be trusted then."""
 
 
@@ -108,7 +108,11 @@ def answer(
     core: Any, request: dict[str, Any], messages: BinaryIO
 ) -> tuple[str, str, np.ndarray | None]:
     """Build and solve one query: (code, message, values). Codes are Marabou's, or our own:
-    ``invalid``, ``exception``."""
+    ``invalid``, ``exception``, ``saved``.
+
+    With ``save`` the query is only written to that file; with ``load`` it is read from that file
+    instead of being built.
+    """
     lower, upper = request["lower"], request["upper"]
     if not (lower <= upper).all():  # Marabou answers `sat` to contradictory bounds
         return "invalid", "contradictory bounds", None
@@ -118,7 +122,11 @@ def answer(
         options = core.Options()
         for name, value in request["options"].items():
             setattr(options, name, value)
-        code, found, _ = core.solve(build(core, request), options, "")
+        if "save" in request:
+            core.saveQuery(build(core, request), request["save"])
+            return "saved", "", None
+        query = core.loadQuery(request["load"]) if "load" in request else build(core, request)
+        code, found, _ = core.solve(query, options, "")
     except (RuntimeError, ValueError, TypeError, IndexError) as error:  # all that pybind11 raises
         return "exception", str(error), None
     messages.seek(0)

@@ -11,6 +11,7 @@ import pickle
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -22,7 +23,7 @@ from marapatch.backends._request import Numbers, request_of
 from marapatch.backends.base import Answer, Candidate, Infeasible, Undecided
 from marapatch.backends.intervals import propagate
 from marapatch.backends.reduction import absorb, check_timeout, reduce
-from marapatch.errors import InputError
+from marapatch.errors import BackendError, InputError
 from marapatch.query import Query
 from marapatch_encodings import worst_violation
 
@@ -53,8 +54,11 @@ STATUS_MAP: dict[str, type[Candidate] | type[Infeasible] | type[Undecided]] = {
 }
 """What Marabou's exit code, in lower case, means; a code that is not here is Undecided."""
 
-REUSABLE = frozenset({"sat", "unsat", "timeout", "unknown"})
+REUSABLE = frozenset({"sat", "unsat", "timeout", "unknown", "saved"})
 """After any other code the worker is replaced: Marabou's global state is not trusted then."""
+
+SAVE_SECONDS = 60.0
+"""How long Marabou may take to write a query to a file."""
 
 OURS = frozenset({"late", "lost", "crashed"})
 """Codes that :meth:`MarabouBackend._ask` gives itself."""
@@ -174,7 +178,34 @@ class MarabouBackend:
             self._lock.release()
         return answer
 
-    def _ask(self, query: Query, deadline: float, *, layers: bool) -> tuple[Reply, Numbers]:
+    def save(self, query: Query, path: Path) -> list[int]:
+        """Have Marabou write ``query`` to ``path`` (.ipq); its numbers of the query's variables.
+
+        Raises :class:`~marapatch.errors.InputError` where the query is plainly contradictory or
+        has no variables, :class:`~marapatch.errors.BackendError` where Marabou cannot write it.
+        """
+        reduced = _to_write(query)
+        reply, place = self._on_file(reduced, {"save": str(path.resolve())}, SAVE_SECONDS)
+        if reply.code != "saved" or not path.is_file():
+            raise BackendError(f"{path}: Marabou could not write the query: {reply.message}")
+        return [int(number) for number in place]
+
+    def solve_file(self, query: Query, path: Path, timeout: float) -> Answer:
+        """Marabou's answer to the file that :meth:`save` wrote for ``query``."""
+        check_timeout(timeout)
+        reduced = _to_write(query)
+        reply, place = self._on_file(reduced, {"load": str(path.resolve())}, timeout)
+        return interpret(reduced, place, reply)
+
+    def _on_file(
+        self, query: Query, extra: dict[str, str], timeout: float
+    ) -> tuple[Reply, Numbers]:
+        with self._lock:
+            return self._ask(query, time.monotonic() + timeout, layers=True, extra=extra)
+
+    def _ask(
+        self, query: Query, deadline: float, *, layers: bool, extra: dict[str, str] | None = None
+    ) -> tuple[Reply, Numbers]:
         """Marabou's reply, or one of our own codes: ``late``, ``lost``, ``crashed``."""
         if self._worker is None or not self._worker.usable:
             before = time.monotonic()
@@ -183,7 +214,7 @@ class MarabouBackend:
             deadline += time.monotonic() - before
         options = self.options.marabou(deadline - time.monotonic())
         request, place = request_of(query, options, layers=layers)
-        payload = pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
+        payload = pickle.dumps(request | (extra or {}), pickle.HIGHEST_PROTOCOL)
         try:
             reply = self._worker.exchange(payload, deadline + self.grace_seconds)
         except DeadlineError:
@@ -202,6 +233,15 @@ class MarabouBackend:
         if self._worker is not None:
             self._worker.kill()
             self._worker = None
+
+
+def _to_write(query: Query) -> Query:
+    """``query`` as it is put to Marabou; InputError where there is nothing left to ask."""
+    reduced = reduce(query)
+    reduced = None if reduced is None else absorb(reduced)
+    if reduced is None or not reduced.names:
+        raise InputError("the query is decided without a solver; there is nothing to write")
+    return reduced
 
 
 def interpret(query: Query, place: Numbers, reply: Reply) -> Answer:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from marapatch.cli import attack, doctor, fetch, groundtruth, patch
+from marapatch.cli import attack, doctor, export, fetch, groundtruth, patch, verify
 from marapatch.errors import (
     BackendError,
     ContradictionError,
@@ -39,6 +39,8 @@ app = typer.Typer(
 app.command("groundtruth", epilog=groundtruth.EPILOG)(groundtruth.command)
 app.command("patch", epilog=patch.EPILOG)(patch.command)
 app.command("attack", epilog=attack.EPILOG)(attack.command)
+app.command("verify", epilog=verify.EPILOG)(verify.command)
+app.command("export", epilog=export.EPILOG)(export.command)
 app.command("fetch", epilog=fetch.EPILOG)(fetch.command)
 app.command("doctor")(doctor.command)
 

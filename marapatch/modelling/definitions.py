@@ -145,8 +145,8 @@ def evaluate(definition: Definition, columns: Array) -> Array:
         case NormOf():
             size = np.abs(x)
             total = size.max(initial=0.0) if definition.form is None else size.sum()
-            return np.array([float(total)])
+            return np.full(1, float(total))
         case NetworkOf():
-            return definition.network.evaluate(x)[0]
+            return np.asarray(definition.network.evaluate(x)[0])
         case _:
             assert_never(definition)

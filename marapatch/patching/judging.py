@@ -22,8 +22,7 @@ from marapatch.patching.changes import Changes
 from marapatch.patching.goals import Goal
 from marapatch.verdict import Witness
 
-
-ENLARGED = (1.0, 1.0 + 1e-6, 1.0 + 1e-5, 1.0 + 1e-4)
+ENLARGED = (1.0, 1.0 + 1e-6, 1.0 + 1e-5, 1.0 + 1e-4, 1.0 + 3e-4, 1.0 + 1e-3)
 """A claimed change that falls short is tried a little larger too: solvers claim what lies on the
 edge. What counts is measured on what is judged."""
 

@@ -17,8 +17,10 @@ from marapatch.patching.options import PatchOptions
 from marapatch.patching.posing import Posed
 from marapatch.patching.reducing import polish_few
 from marapatch.patching.starting import estimate, first_witness, shrink
+from marapatch.patching.unbounded import unreachable
 from marapatch.search import SEARCHES
 from marapatch.search.options import Outcome, QueryRecord
+from marapatch.verdict import Evidence
 
 START_SHARE = 0.2
 """The share of the time for a first witness and its polish."""
@@ -81,6 +83,12 @@ class Searcher:
         self._take(outcome)
         known = outcome.bracket.witness is not None or outcome.bracket.lower == inf
         return outcome.bracket if known else None
+
+    def hopeless(self, posed: Posed, until: float) -> bool:
+        """Whether a linear relaxation says that no change at all will do, where none is limited."""
+        trusted = self.options.evidence is Evidence.SOLVER and not self.options.published
+        unlimited = posed.question.ball.whole_box == inf
+        return trusted and unlimited and unreachable(posed.question, until - monotonic())
 
     def begin(self, posed: Posed, known: Array | None, until: float) -> Bracket:
         """A polished first witness; ``known``: the change of another question, tried first."""

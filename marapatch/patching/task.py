@@ -134,6 +134,8 @@ class Task:
     ) -> Bracket:
         posed = self._pose(judge, entering, rest, clauses)
         bracket = searcher.linear(posed, until)
+        if bracket is None and searcher.hopeless(posed, until):
+            bracket = Bracket(inf, Evidence.SOLVER)
         if bracket is None:
             bracket = Bracket()
             if not self.options.published:

@@ -14,11 +14,14 @@ from marapatch.bounds.interval import interval_bounds
 from marapatch.bounds.linear import bound_condition, linear_bounds
 from marapatch.bracket import Bracket
 from marapatch.lowering import SHRINKAGE, Lowered, lower
+from marapatch.network.layers import Array
 from marapatch.properties import OutputCondition
 from marapatch.query import Query
 from marapatch.question import Question
+from marapatch.regions import SlackProgram, region
+from marapatch.search.claims import supported_radius
 from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
-from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict
+from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 
 INSISTENCE = 1e-4
 """By how much, relative to the outputs' range, the condition is tightened when a ``sat`` did not
@@ -30,7 +33,10 @@ LONGEST = 1e6
 
 @dataclass
 class Asker:
-    """Puts one question at several radii and keeps the bracket and the record of it."""
+    """Puts one question at several radii and keeps the bracket and the record of it.
+
+    ``confirm``: whether a second engine is asked where the first one's ``unsat`` needs it.
+    """
 
     question: Question
     bracket: Bracket
@@ -38,6 +44,7 @@ class Asker:
     options: SearchOptions
     report: Report
     deadline: float
+    confirm: bool = True
     records: list[QueryRecord] = field(default_factory=list)
 
     @property
@@ -59,11 +66,13 @@ class Asker:
         """The verdict on ``radius``; the bracket takes it in. At most about ``seconds``.
 
         An ``unsat`` of the backend supports the claim ``radius * (1 - kappa)`` and no more,
-        unless the whole box was asked about: a larger radius would ask about nothing else.
+        unless the whole box was asked about (a larger radius would ask about nothing else) by an
+        engine that needs no confirmation or has it.
         """
         started = monotonic()
         verdict, query, relus, who = self._decide(radius, seconds)
-        if isinstance(verdict, Unsat) and radius >= self.question.ball.whole_box:
+        whole = radius >= self.question.ball.whole_box
+        if isinstance(verdict, Unsat) and whole and verdict.radius >= radius * (1.0 - SHRINKAGE):
             verdict = Unsat(inf, verdict.evidence)  # there is nothing beyond the box
         if isinstance(verdict, Sat) and polished:
             until = min(self.deadline, started + 2.0 * seconds)
@@ -111,16 +120,37 @@ class Asker:
         """The verdict of the backend; None where its ``sat`` did not replay."""
         if seconds <= 0.0:
             return Unknown("timeout")
+        until = monotonic() + min(seconds, LONGEST)
         match self.backend.solve(lowered.query, min(seconds, LONGEST)):
             case Infeasible():
-                return Unsat(radius * (1.0 - SHRINKAGE), Evidence.SOLVER)
+                left = until - monotonic()
+                query, confirm = lowered.query, self.confirm
+                claim = supported_radius(radius, self.backend, query, left, confirm=confirm)
+                if claim > 0.0:
+                    return Unsat(claim, Evidence.SOLVER)
+                return Unknown("Marabou said unsat and HiGHS sat: neither is believed")
             case Undecided(reason=reason):
                 return Unknown(reason)
             case Candidate(assignment=assignment):
                 if not np.isfinite(assignment).all():
                     return None
-                witness = self.question.replay(lowered.decode(assignment))
+                claimed = lowered.decode(assignment)
+                witness = self.question.replay(claimed) or self._repaired(claimed, radius)
                 return None if witness is None else Sat(witness)
+
+    def _repaired(self, claimed: Array, radius: float) -> Witness | None:
+        """The point deepest inside the linear region of ``claimed``, if it is a witness.
+
+        A solver's points lie on the edge of what it was asked, often just beyond it.
+        """
+        question = self.question
+        inside = np.clip(claimed, question.ball.lower, question.ball.upper)
+        pattern = tuple(z[0] > 0.0 for z in question.form.pre_activations(inside[None])[0])
+        bounds = linear_bounds(question.form, question.ball.at(radius))
+        deepest = SlackProgram(question, region(question, pattern, bounds)).at(radius)
+        if deepest is None or deepest.slack <= 0.0:
+            return None
+        return question.replay(question.ball.centre + deepest.change)
 
 
 def _tightened(condition: OutputCondition, output: tuple[object, object]) -> OutputCondition:

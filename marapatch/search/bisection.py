@@ -23,13 +23,14 @@ def bisection(
 ) -> Outcome:
     """Halve the bracket by one query a step until it is closed.
 
-    Where a query is undecided (the published algorithm stops there), ``lower`` is raised from
-    below it: the next radius asked lies half way between ``lower`` and the undecided one, and
-    the search ends when that is within the tolerance. Without a witness to start from, the
-    ball's own radius is asked first.
+    The backend is asked alone, and what it claims is the less for that
+    (:mod:`marapatch.search.claims`). Where a query is undecided (the published algorithm stops
+    there), ``lower`` is raised from below it: the next radius asked lies half way between
+    ``lower`` and the undecided one, and the search ends when that is within the tolerance.
+    Without a witness to start from, the ball's own radius is asked first.
     """
     deadline = monotonic() + options.timeout
-    asker = Asker(question, start, backend, options, report, deadline)
+    asker = Asker(question, start, backend, options, report, deadline, confirm=False)
     ceiling = min(options.ceiling(start), question.ball.radius)
     if start.witness is None:
         if isinstance(asker.ask(ceiling, _seconds(asker), polished=False), Unknown):

@@ -18,6 +18,10 @@ PATIENCE = 0.5
 """The share of the remaining time that one query just below the witness may take."""
 
 
+STALLED = 2e-6
+"""A witness nearer by no more than this, relatively, is no progress: a polished one is not exact."""
+
+
 def descent(
     question: Question,
     start: Bracket,
@@ -38,7 +42,9 @@ def descent(
         verdict = asker.ask(radius, _seconds(asker))
         match verdict:
             case Sat():
-                if asker.bracket.upper > 0.5 * (min(before, options.cutoff) + radius):
+                nearer = min(before, options.cutoff) - asker.bracket.upper
+                stalled = asker.bracket.upper > 0.5 * (min(before, options.cutoff) + radius)
+                if stalled or nearer <= STALLED * asker.bracket.upper:
                     return _raise_lower(asker, "what the solver finds is no nearer")
             case Unsat():
                 return asker.outcome(FINER)

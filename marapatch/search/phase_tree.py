@@ -40,6 +40,7 @@ from marapatch.regions import (
     nearest_in_region,
     region,
 )
+from marapatch.search.claims import supported_radius
 from marapatch.search.options import QueryRecord, Report, SearchOptions
 from marapatch.verdict import Evidence, Sat, Unsat, Witness
 
@@ -361,8 +362,12 @@ class PhaseTree:
         phases = tuple(node.phases[0, s] for s in self.bounder.spans)
         form, condition = self.question.form, self.question.condition
         lowered = lower(form, bounds, ball, condition, self.options.l1_form, phases)
-        answer = self.backend.solve(lowered.query, max(min(self.remaining, LEAF_SECONDS), 1e-3))
-        refuted = isinstance(answer, Infeasible) and ball.radius * (1 - SHRINKAGE) >= self.target
+        seconds = max(min(self.remaining, LEAF_SECONDS), 1e-3)
+        refuted = isinstance(self.backend.solve(lowered.query, seconds), Infeasible)
+        if refuted:
+            query = lowered.query
+            claim = supported_radius(ball.radius, self.backend, query, seconds, confirm=True)
+            refuted = claim >= self.target
         self._record("unsat" if refuted else "unknown: leaf", started, lowered)
         if refuted:
             self.evidence = Evidence.SOLVER

@@ -103,9 +103,7 @@ def test_a_goal_already_met_is_a_patch_of_size_0(
     assert "patch of size 0" in capsys.readouterr().out
 
 
-def test_an_infeasible_goal_is_an_answer(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_infeasible_goal_is_an_answer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No change of the last layer tells an input apart from itself."""
     np.save("same.npy", np.array([[0.5, 0.25], [0.5, 0.25]]))
     arguments = ["same.npy", "--want", "0,1", "--json", "out.json", "-o", "out.onnx"]

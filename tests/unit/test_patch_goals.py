@@ -12,7 +12,6 @@ from marapatch.patching.goal_files import read_goals, read_list
 from marapatch.patching.goals import (
     Goal,
     combinations,
-    each_of,
     linear,
     none_of,
     one_of,

@@ -190,9 +190,7 @@ PUBLISHED_L1 = (
 @pytest.mark.parametrize("count", range(1, 6))
 def test_published_acas_intervals(data_dir: Path, count: int) -> None:
     network, rows = acas(data_dir)
-    patch = minimal_patch(
-        network, rows[:count], "0&1", norm="l1", margin=1e-3, decision="argmin"
-    )
+    patch = minimal_patch(network, rows[:count], "0&1", norm="l1", margin=1e-3, decision="argmin")
     low, high = PUBLISHED_L1[count - 1]
     assert low < patch.lower <= patch.upper < high
     assert patch.closed

@@ -180,7 +180,7 @@ def test_a_lie_that_does_not_replay_is_asked_again_and_then_unknown(
     search: Search, question: Question, asked: list[tuple[Ball, Lowered]]
 ) -> None:
     start = Bracket(0.1, Evidence.BOUND, witness_at(question, 0.4, 0.0))
-    backend = Scripted(claiming((0.01, 0.0), asked))
+    backend = Scripted(claiming((-0.01, 0.01), asked))
     outcome, _ = run(search, question, backend, start, NO_BOUNDS)
     assert outcome.bracket == start
     assert len(backend.calls) == 2 * len(outcome.queries)
@@ -192,7 +192,7 @@ def test_unsat_to_the_insisting_question_proves_nothing(
     search: Search, question: Question, asked: list[tuple[Ball, Lowered]]
 ) -> None:
     start = Bracket(0.1, Evidence.BOUND, witness_at(question, 0.4, 0.0))
-    lie = claiming((0.01, 0.0), asked)
+    lie = claiming((-0.01, 0.01), asked)
     turns = [lie, UNSAT] * 50
     outcome, _ = run(search, question, Scripted(in_turn(*turns)), start, NO_BOUNDS)
     assert outcome.bracket == start

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from marapatch.errors import InputError
+from marapatch.modelling import (
+    Expression,
+    Problem,
+    any_of,
+    at_most_k_nonzero,
+    maximum,
+    norm1,
+    relu,
+)
+
+RNG = np.random.default_rng(3)
+W, V, B = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2)), RNG.normal(size=3)
+POINT = RNG.normal(size=4)
+GRID = RNG.normal(size=(4, 2))
+
+
+def at(expression: Expression, point: np.ndarray) -> np.ndarray:
+    rows = expression.rows(expression.problem.columns)
+    return np.asarray(rows @ point + expression.constant).reshape(expression.shape)
+
+
+VECTOR_CASES: dict[str, Callable[..., object]] = {
+    "matrix times": lambda x: W @ x + B,
+    "times matrix": lambda x: x @ V,
+    "dot": lambda x: POINT @ x,
+    "dot from the right": lambda x: x @ POINT,
+    "scaled": lambda x: 2.0 * x / 4.0 - x * POINT,
+    "reflected": lambda x: 1.0 - x,
+    "negated": lambda x: -(+x),
+    "sum": lambda x: x.sum(),
+    "numpy sum": lambda x: np.sum(x),
+    "mean": lambda x: x.mean(),
+    "slice": lambda x: x[1:3] + x[::-2],
+    "index": lambda x: x[np.array([0, 3, 3])],
+    "mask": lambda x: x[np.array([True, False, True, False])],
+    "entry": lambda x: x[-1],
+    "broadcast": lambda x: x + np.arange(3.0)[:, None],
+    "reshape": lambda x: x.reshape(2, 2).T @ np.array([1.0, -2.0]),
+    "array first": lambda x: np.arange(4.0) - x,
+    "numpy scalar first": lambda x: np.float64(3.0) * x,
+}
+
+GRID_CASES: dict[str, Callable[..., object]] = {
+    "matrix times": lambda x: W @ x,
+    "times matrix": lambda x: x @ np.ones((2, 3)),
+    "vector times": lambda x: POINT @ x,
+    "transposed": lambda x: x.T,
+    "sum of rows": lambda x: x.sum(axis=1),
+    "sum of columns": lambda x: x.sum(axis=0),
+    "mean of columns": lambda x: x.mean(axis=0),
+    "column": lambda x: x[:, 1],
+    "ravel": lambda x: x.ravel() * 2.0,
+}
+
+
+@pytest.mark.parametrize("name", VECTOR_CASES)
+def test_vectors_follow_numpy(name: str) -> None:
+    x = Problem().array("x", 4)
+    result = VECTOR_CASES[name](x)
+    assert isinstance(result, Expression)
+    wanted = np.asarray(VECTOR_CASES[name](POINT))
+    assert result.shape == wanted.shape
+    assert at(result, POINT) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("name", GRID_CASES)
+def test_grids_follow_numpy(name: str) -> None:
+    x = Problem().array("x", (4, 2))
+    result = GRID_CASES[name](x)
+    assert isinstance(result, Expression)
+    wanted = np.asarray(GRID_CASES[name](GRID))
+    assert result.shape == wanted.shape
+    assert at(result, GRID.ravel()) == pytest.approx(wanted)
+
+
+def test_columns_made_later_do_not_change_an_expression() -> None:
+    problem = Problem()
+    x = problem.array("x", 2)
+    early = x.sum()
+    y = problem.variable("y")
+    late = early + relu(x)[0] - y
+    assert at(late, np.array([1.0, 2.0, 5.0, 7.0, 0.0])) == 1.0 + 2.0 + 7.0 - 5.0
+
+
+Bad = Callable[[Expression, Expression], object]
+
+MISTAKES: dict[str, tuple[Bad, str]] = {
+    "product": (lambda x, y: x[0] * x[1], r"\(x\[0\]\) \* \(x\[1\]\) is a product of variables"),
+    "matrix product": (lambda x, y: x @ x, "is a product of variables"),
+    "power": (lambda x, y: x[0] ** 2, r"\(x\[0\]\) \*\* 2 is not linear"),
+    "division": (lambda x, y: 1.0 / x[0], "divides by variables"),
+    "division by zero": (lambda x, y: x / 0.0, "other than 0"),
+    "foreign": (lambda x, y: x[0] + y[0], r"\(y\[0\]\) belongs to another problem"),
+    "foreign in maximum": (lambda x, y: maximum(x[0], y[0]), "belongs to another problem"),
+    "shapes": (lambda x, y: x + np.ones(3), r"shapes \(2,\) and \(3,\) do not fit"),
+    "matrix shapes": (lambda x, y: np.ones((2, 3)) @ x, r"shapes \(2, 3\) and \(2,\) do not fit"),
+    "NaN": (lambda x, y: x + np.nan, "contains NaN or infinity"),
+    "infinity": (lambda x, y: x <= np.inf, "contains NaN or infinity"),
+    "overflow": (lambda x, y: x * 1e200 * 1e200, "gives NaN or infinity"),
+    "text": (lambda x, y: x + "one", "is no array of numbers"),
+    "chained": (lambda x, y: 0 <= x[0] <= 1, "has no truth value"),
+    "strict": (lambda x, y: x[0] < 1, "is not closed"),
+    "unequal": (lambda x, y: x[0] != 1, "is not closed"),
+    "truth": (lambda x, y: bool(x[0]), "has no truth value"),
+    "number": (lambda x, y: float(x[0]), "is no number"),
+    "index": (lambda x, y: x[2], "out of bounds"),
+    "reshape": (lambda x, y: x.reshape(3), "cannot reshape"),
+    "numpy function": (lambda x, y: abs(x), "absolute"),
+    "relu of numbers": (lambda x, y: relu(np.ones(2)), "is no expression"),
+    "any_of nothing": (lambda x, y: any_of(), "no alternative"),
+    "any_of limit": (lambda x, y: any_of(at_most_k_nonzero(x, 1)), "cannot be an alternative"),
+    "negative limit": (lambda x, y: at_most_k_nonzero(x, -1), "at least 0"),
+    "norm form": (lambda x, y: norm1(x, form="cube"), "no form 'cube'"),
+    "bool condition": (lambda x, y: x.problem.require(True), "is no condition"),
+    "expression condition": (lambda x, y: x.problem.require(x), "is no condition"),
+    "foreign condition": (lambda x, y: x.problem.require(y <= 1), "belongs to another problem"),
+    "name taken": (lambda x, y: x.problem.variable("x"), "not taken yet"),
+    "empty bounds": (lambda x, y: x.problem.variable("z", 1, 0), "empty or NaN"),
+    "NaN bound": (lambda x, y: x.problem.variable("z", np.nan), "empty or NaN"),
+    "bound shape": (lambda x, y: x.problem.array("z", 3, [0, 1]), r"do not fit \(3,\)"),
+    "minimise array": (lambda x, y: x.problem.minimise(x), "not an array"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_name_the_expression(name: str) -> None:
+    mistake, message = MISTAKES[name]
+    with pytest.raises(InputError, match=message) as caught:
+        mistake(Problem().array("x", 2), Problem().array("y", 2))
+    assert "\n" not in str(caught.value)
+
+
+def test_description_is_short() -> None:
+    x = Problem().array("x", 100)
+    assert (2 * x[0] - x[1] + 3).describe() == "2*x[0] - x[1] + 3"
+    assert len((W[:, :1] @ x[None, :]).describe()) < 100
+    assert len(x.sum().describe()) < 60

@@ -1,0 +1,414 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from small_networks import branching_network
+
+import marapatch.modelling as mp
+from marapatch.backends import Answer, Candidate, HighsBackend, Infeasible, MarabouBackend
+from marapatch.backends.base import Undecided
+from marapatch.errors import ContradictionError, InputError
+from marapatch.modelling.freezing import freeze
+from marapatch.network.network import Network, dense_network
+from marapatch.properties import Rule
+from marapatch.query import Query
+from marapatch.verdict import Evidence, Unknown
+
+RNG = np.random.default_rng(11)
+
+
+@pytest.fixture(scope="module")
+def marabou() -> Iterator[MarabouBackend]:
+    with MarabouBackend() as backend:
+        yield backend
+
+
+def small_network(inputs: int = 3, outputs: int = 3, seed: int = 0) -> Network:
+    rng = np.random.default_rng(seed)
+    sizes = [inputs, 5, 4, outputs]
+    weights = [rng.normal(size=(b, a)) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    return dense_network(weights, [0.3 * rng.normal(size=b) for b in sizes[1:]])
+
+
+VALUES = {
+    "relu": (lambda x: mp.relu(x), lambda x: np.maximum(x, 0)),
+    "leaky_relu": (lambda x: mp.leaky_relu(x, 0.25), lambda x: np.where(x > 0, x, 0.25 * x)),
+    "leaky_relu falling": (lambda x: mp.leaky_relu(x, -2), lambda x: np.where(x > 0, x, -2 * x)),
+    "clip": (lambda x: mp.clip(x, -0.25, 0.5), lambda x: np.clip(x, -0.25, 0.5)),
+    "absolute": (lambda x: mp.absolute(x), np.abs),
+    "absolute native": (lambda x: mp.absolute(x, native=True), np.abs),
+    "maximum": (
+        lambda x: mp.maximum(x, x[::-1], 0.1),
+        lambda x: np.maximum(np.maximum(x, x[::-1]), 0.1),
+    ),
+    "maximum native": (lambda x: mp.maximum(x, -x, native=True), np.abs),
+    "largest": (lambda x: mp.maximum(x), lambda x: x.max()),
+    "minimum": (lambda x: mp.minimum(x, 0.25), lambda x: np.minimum(x, 0.25)),
+    "norm1": (lambda x: mp.norm1(x), lambda x: np.abs(x).sum()),
+    "norm1 abs": (lambda x: mp.norm1(x, form="abs"), lambda x: np.abs(x).sum()),
+    "norm1 relu": (lambda x: mp.norm1(x, form="relu"), lambda x: np.abs(x).sum()),
+    "norm_inf": (lambda x: mp.norm_inf(x), lambda x: np.abs(x).max()),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("side", ["<=", ">=", "="])
+def test_functions_take_their_values(name: str, side: str) -> None:
+    """With the argument fixed, a function can be bounded at its value and not beyond it."""
+    function, meant = VALUES[name]
+    for point in (np.array([0.5, -0.75, 0.0]), np.array([-0.25, -0.125, -1.0]), np.ones(3)):
+        right = np.asarray(meant(point), float)
+        for shift, feasible in ((0.0, True), (-0.05, side == ">="), (0.05, side == "<=")):
+            problem = mp.Problem()
+            x = problem.array("x", 3, -1, 1)
+            value = function(x)
+            assert value.shape == right.shape
+            bound = right + shift
+            problem.require(
+                x == point,
+                value <= bound
+                if side == "<="
+                else value >= bound
+                if side == ">="
+                else value == bound,
+            )
+            answer = problem.solve("highs", confirm=None)
+            assert isinstance(answer, mp.Solution) is feasible, (name, side, point, answer)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_extremes_over_a_box(name: str) -> None:
+    """Minimum and maximum of a function over a box are those on a fine grid of it."""
+    function, meant = VALUES[name]
+    axis = np.linspace(-1, 1, 9)
+    grid = np.stack(np.meshgrid(axis, axis, axis), -1).reshape(-1, 3)
+    values = np.array([np.asarray(meant(p), float).sum() for p in grid])
+    for sign in (1.0, -1.0):
+        problem = mp.Problem()
+        x = problem.array("x", 3, -1, 1)
+        goal = sign * function(x).sum()
+        found = problem.minimise(goal, backend="highs", confirm=None, tolerance=1e-4)
+        assert found.closed(1e-4), found
+        assert found.lower - 1e-6 <= (sign * values).min() <= found.upper + 1e-6
+
+
+def test_a_network_inside_a_problem_is_the_network(marabou: MarabouBackend) -> None:
+    for network in (small_network(), branching_network(np.random.default_rng(4), 3, 3)):
+        problem = mp.Problem()
+        x = problem.array("x", 3, -1, 1)
+        y = network(x)
+        problem.require(x.sum() == 0.5, mp.decides(y, 1, margin=0.01))
+        answer = problem.solve(marabou)
+        samples = RNG.uniform(-1, 1, size=(4000, 3))
+        samples[:, 2] = 0.5 - samples[:, 0] - samples[:, 1]
+        samples = samples[np.abs(samples[:, 2]) <= 1]
+        outputs = network.evaluate(samples)
+        others = np.delete(outputs, 1, axis=1).max(axis=1)
+        if (outputs[:, 1] >= others + 0.02).any():
+            assert isinstance(answer, mp.Solution)
+            out = network.evaluate(answer["x"])[0]
+            assert out[1] >= np.delete(out, 1).max() + 0.01 - 1e-6
+            assert answer["x"].sum() == pytest.approx(0.5, abs=1e-6)
+            assert answer.violation <= answer.tolerance
+        else:
+            assert isinstance(answer, mp.NoSolution)
+
+
+def test_two_copies_of_a_network(marabou: MarabouBackend) -> None:
+    """Monotonicity in one input: the largest drop between two copies, against a grid."""
+    network = small_network(2, 1, seed=5)
+    problem = mp.Problem()
+    x, y = problem.array("x", 2, 0, 1), problem.array("y", 2, 0, 1)
+    problem.require(x[1] == y[1], x[0] <= y[0])
+    found = problem.minimise(network(y)[0] - network(x)[0], tolerance=1e-3, backend=marabou)
+    axis = np.linspace(0, 1, 41)
+    values = network.evaluate(np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)).reshape(41, 41)
+    drops = [values[:, j].min() * 0 + (values[:, j:] - values[:, [j]]).min() for j in range(41)]
+    assert found.closed(1e-3)
+    assert found.lower <= min(drops) + 1e-9
+    assert found.upper <= min(drops) + 0.05
+
+
+def test_ground_truth_in_a_script(marabou: MarabouBackend) -> None:
+    """The nearest input decided otherwise, in both norms, no nearer than any sample."""
+    network = small_network(3, 3, seed=2)
+    start = np.array([0.5, 0.5, 0.5])
+    label = int(network.evaluate(start).argmax())
+    samples = RNG.uniform(0, 1, size=(20000, 3))
+    away = network.evaluate(samples).argmax(axis=1) != label
+    assert away.any()
+    for norm, size in ((mp.norm_inf, np.inf), (mp.norm1, 1)):
+        problem = mp.Problem()
+        x = problem.array("x", 3, 0, 1)
+        problem.require(mp.decides_other(network(x), label))
+        found = problem.minimise(norm(x - start), tolerance=1e-3, backend=marabou)
+        assert found.closed(1e-3)
+        assert found.solution is not None
+        nearest = np.linalg.norm(samples[away] - start, size, axis=1).min()
+        assert found.lower <= nearest
+        assert found.upper <= nearest + 1e-9
+        assert np.linalg.norm(found.solution["x"] - start, size) == pytest.approx(found.upper)
+
+
+def test_minimal_patch_of_the_last_layer(marabou: MarabouBackend) -> None:
+    """For one input the least change is gap / (2 |h|_1) (DESIGN: section 2)."""
+    network = small_network(3, 3, seed=3)
+    point = np.array([0.2, 0.9, 0.4])
+    outputs = network.evaluate(point)[0]
+    order = np.argsort(-outputs)
+    label, target = int(order[0]), int(order[1])
+    hidden = network.values(point)["relu1"][0]
+    problem = mp.Problem()
+    free = network.with_free_weights(problem, layer=-1, within=10.0)
+    problem.require(mp.decides(free(point), target))
+    found = problem.minimise(mp.norm_inf(free.weight_change), tolerance=1e-4, backend=marabou)
+    wanted = (outputs[label] - outputs[target]) / (2 * np.abs(hidden).sum())
+    assert found.lower <= wanted + 1e-9
+    assert found.upper == pytest.approx(wanted, abs=2e-4)
+    assert found.solution is not None
+    patched = network.weights("affine2")[0] + found.solution["change"]
+    changed = network.with_weights("affine2", patched).evaluate(point)[0]
+    assert changed[target] >= changed.max() - 1e-6
+
+
+def test_patch_of_a_middle_layer_with_bias(marabou: MarabouBackend) -> None:
+    network = small_network(3, 3, seed=3)
+    point = np.array([0.2, 0.9, 0.4])
+    target = int(np.argsort(network.evaluate(point)[0])[-2])
+    problem = mp.Problem()
+    free = network.with_free_weights(problem, layer="affine1", within=2.0, bias=True)
+    problem.require(mp.decides(free(point), target, margin=0.05))
+    answer = problem.solve(marabou)
+    assert isinstance(answer, mp.Solution)
+    weight, bias = network.weights("affine1")
+    patched = network.with_weights(
+        "affine1", weight + answer["change"], bias + answer["change.bias"]
+    )
+    outputs = patched.evaluate(point)[0]
+    assert outputs[target] >= np.delete(outputs, target).max() + 0.05 - 1e-6
+
+
+def test_free_weights_refuse_what_is_not_linear() -> None:
+    problem, network = mp.Problem(), small_network()
+    free = network.with_free_weights(problem, layer=0)
+    with pytest.raises(InputError, match=r"give numbers"):
+        free(problem.array("x", 3, 0, 1))
+    with pytest.raises(InputError, match=r"one input at a time"):
+        free(np.zeros((2, 3)))
+    with pytest.raises(InputError, match=r"layer 9: the network has 3"):
+        network.with_free_weights(problem, layer=9)
+    with pytest.raises(InputError, match=r"called with an expression"):
+        network(np.zeros(3))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"4 entries, the network takes 3"):
+        network(mp.Problem().array("x", 4))
+
+
+def test_bounds_are_inferred_where_they_follow() -> None:
+    problem = mp.Problem()
+    x = problem.array("x", 2)
+    y, z = problem.variable("y"), problem.variable("z", lower=-1)
+    problem.require(mp.norm1(x - 1.0) <= 0.5, y == mp.relu(x[0]) - 3.0, z <= y)
+    query = problem.query
+    assert np.isfinite(query.lower).all()
+    assert np.isfinite(query.upper).all()
+    assert query.lower[0] == pytest.approx(0.5, abs=1e-9)
+    assert query.upper[1] == pytest.approx(1.5, abs=1e-9)
+    assert query.names[:4] == ("x[0]", "x[1]", "y", "z")
+
+
+@pytest.mark.parametrize("side", ["lower", "upper"])
+def test_bounds_that_do_not_follow_are_named(side: str) -> None:
+    problem = mp.Problem()
+    x = problem.array("x", (2, 2), -1, 1)
+    free = problem.array("free", 2)
+    problem.require(free[0] == x[0, 0], free[1] <= 2 if side == "lower" else free[1] >= 2)
+    with pytest.raises(InputError, match=rf"free\[1\] has no finite {side} bound"):
+        problem.solve()
+
+
+def test_contradiction_by_intervals_alone() -> None:
+    problem = mp.Problem()
+    x = problem.variable("x", lower=0)
+    problem.require(x <= -1)
+    answer = problem.solve()
+    assert isinstance(answer, mp.NoSolution)
+    assert answer.evidence is Evidence.BOUND
+    with pytest.raises(InputError, match="no solution"):
+        _ = problem.query
+
+
+def test_values_have_declared_names_and_shapes(marabou: MarabouBackend) -> None:
+    problem = mp.Problem()
+    x = problem.array("x", (2, 3), -1, 1)
+    s = problem.variable("s", 0, 1)
+    problem.require(x.sum(axis=0) == np.array([0.5, 0.0, -0.5]), s == x[1, 2])
+    answer = problem.solve(marabou)
+    assert isinstance(answer, mp.Solution)
+    assert answer["x"].shape == (2, 3)
+    assert answer["s"].shape == ()
+    assert answer["x"].sum(axis=0) == pytest.approx([0.5, 0.0, -0.5])
+    with pytest.raises(ValueError, match="read-only"):
+        answer["x"][0, 0] = 1.0
+
+
+def test_any_of_and_nested_alternatives(marabou: MarabouBackend) -> None:
+    problem = mp.Problem()
+    x = problem.array("x", 2, 0, 1)
+    corner = mp.any_of([x[0] <= 0.1, x[1] <= 0.1], x >= 0.9)
+    problem.require(mp.any_of(mp.all_of(corner, x.sum() >= 1.9), x[0] - x[1] >= 2.0))
+    answer = problem.solve(marabou)
+    assert isinstance(answer, mp.Solution)
+    assert (answer["x"] >= 0.9 - 1e-6).all()
+    problem.require(x[0] <= 0.5)
+    assert isinstance(problem.solve(marabou), mp.NoSolution)
+
+
+def test_at_most_k_nonzero(marabou: MarabouBackend) -> None:
+    for backend in (marabou, "highs"):
+        for k, feasible in ((1, False), (2, True)):
+            problem = mp.Problem()
+            x = problem.array("x", 4, -1, 1)
+            problem.require(mp.at_most_k_nonzero(x, k), np.array([1.0, -1.0, 0.5, 0.5]) @ x >= 1.2)
+            answer = problem.solve(backend)
+            assert isinstance(answer, mp.Solution) is feasible
+            if isinstance(answer, mp.Solution):
+                assert np.count_nonzero(answer["x"]) <= k
+
+
+def test_witnesses_are_apart_and_complete(marabou: MarabouBackend) -> None:
+    problem = mp.Problem()
+    x = problem.variable("x", -1, 1)
+    problem.require(mp.absolute(x) == 0.5)
+    found = problem.witnesses(5, apart=0.1, backend=marabou)
+    assert sorted(float(s["x"]) for s in found.solutions) == pytest.approx([-0.5, 0.5])
+    assert found.complete
+    few = problem.witnesses(1, apart=0.1, backend=marabou)
+    assert len(few.solutions) == 1
+    assert not few.complete
+
+
+def test_decision_conditions() -> None:
+    for rule, sign in ((Rule.ARGMAX, 1.0), (Rule.ARGMIN, -1.0)):
+        for values in ((0.0, 1.0, 2.0), (2.0, 1.0, 0.0), (1.0, 1.0, 0.0)):
+            y0 = sign * np.array(values)
+
+            def holds(make: object, y0: np.ndarray = y0) -> bool:
+                problem = mp.Problem()
+                y = problem.array("y", 3, -5, 5)
+                problem.require(y == y0, make(y))  # type: ignore[operator]
+                return isinstance(problem.solve("highs"), mp.Solution)
+
+            lead = [sign * (y0[i] - np.delete(y0, i)).min() * sign for i in range(3)]
+            del lead
+            wins = {i for i in range(3) if all(sign * (y0[i] - y0[j]) >= 0 for j in range(3))}
+            for i in range(3):
+                assert holds(lambda y, i=i: mp.decides(y, i, rule=rule)) == (i in wins)
+                other = any(sign * (y0[j] - y0[i]) >= 0 for j in range(3) if j != i)
+                assert holds(lambda y, i=i: mp.decides_other(y, i, rule=rule)) == other
+            pair = any(sign * (y0[i] - y0[2]) >= 0 for i in (0, 1))
+            assert holds(lambda y: mp.decides_one_of(y, (0, 1), rule=rule)) == pair
+            both = all(sign * (y0[i] - y0[2]) >= 0 for i in (0, 1))
+            assert holds(lambda y: mp.decides_one_of(y, (0, 1), rule=rule, every=True)) == both
+
+
+@dataclass
+class Scripted:
+    """A backend that says what it was told to say."""
+
+    says: list[Answer]
+    name: str = "scripted"
+
+    def solve(self, query: Query, timeout: float) -> Answer:
+        del query, timeout
+        return self.says.pop(0) if len(self.says) > 1 else self.says[0]
+
+    def close(self) -> None:
+        pass
+
+
+def feasible_problem() -> tuple[mp.Problem, mp.Expression]:
+    problem = mp.Problem()
+    x = problem.array("x", 2, 0, 1)
+    problem.require(mp.relu(x[0] - x[1]) >= 0.25)
+    return problem, x
+
+
+def test_a_wrong_unsat_is_overruled_by_a_replayed_solution() -> None:
+    problem, _ = feasible_problem()
+    answer = problem.solve(Scripted([Infeasible()]))
+    assert isinstance(answer, mp.Solution)
+    assert "scripted said unsat, wrongly" in answer.notes[0]
+
+
+def test_an_unconfirmed_unsat_names_who_vouched() -> None:
+    problem, _ = feasible_problem()
+    answer = problem.solve(
+        Scripted([Infeasible()]), confirm=Scripted([Undecided("out of time")], "second")
+    )
+    assert isinstance(answer, mp.NoSolution)
+    assert answer.vouched == ("scripted",)
+    assert answer.notes == ("not confirmed: out of time",)
+
+
+def test_a_solution_that_does_not_replay_decides_nothing() -> None:
+    problem = mp.Problem()
+    x = problem.variable("x", -1, 1)
+    problem.require(mp.absolute(x) >= 2.0 * mp.absolute(x - 3.0))
+    frozen = freeze(problem.model)
+    assert frozen is not None
+    lie = Candidate(np.zeros(len(frozen.query.names)))
+    liar = Scripted([lie])
+    assert isinstance(problem.solve(liar, confirm=None), Unknown)
+    second = problem.solve(Scripted([Infeasible()]), confirm=Scripted([lie], "second"))
+    assert isinstance(second, Unknown)
+    assert "did not replay" in second.reason
+
+
+def test_minimise_moves_only_on_proofs_and_replayed_solutions() -> None:
+    problem, x = feasible_problem()
+    truth = problem.minimise(x.sum(), backend="highs", confirm=None)
+    assert truth.lower <= 0.25 <= truth.upper + 1e-9
+    assert truth.closed(1e-4)
+    silent = problem.minimise(x.sum(), backend=Scripted([Undecided("no idea")]), confirm=None)
+    assert silent.lower == -np.inf
+    assert silent.upper == np.inf
+    assert silent.note == "no idea"
+
+
+def test_minimise_notices_a_contradiction() -> None:
+    """A solver that refutes what a replayed solution already shows is not believed in silence."""
+    problem, x = feasible_problem()
+
+    class Liar(HighsBackend):
+        asked = 0
+
+        def solve(self, query: Query, timeout: float) -> Answer:
+            Liar.asked += 1
+            if Liar.asked == 2:
+                return Infeasible()
+            return super().solve(query, timeout)
+
+    problem.require(x[0] >= 0.5)  # so that the first solution is the best one
+    found = problem.minimise(x.sum(), backend=Liar(), confirm=None, tolerance=1e-3)
+    assert found.lower <= found.upper
+    with pytest.raises(ContradictionError):
+        from marapatch.modelling.deciding import _Descent
+
+        answer = problem.solve("highs")
+        assert isinstance(answer, mp.Solution)
+        state = _Descent(problem.model, x.sum().ravel(), answer, 1e-3)
+        state.refute(state.upper + 1.0, mp.NoSolution(("liar",)))
+
+
+def test_stable_and_convex_parts_cost_no_relu() -> None:
+    problem = mp.Problem()
+    x = problem.array("x", 3, 1, 2)
+    problem.require(mp.relu(x).sum() >= 4, mp.norm1(x - 1.5) <= 1, mp.maximum(x) <= 1.75)
+    assert problem.query.piecewise == ()
+    open_one = mp.Problem()
+    y = open_one.array("y", 3, -1, 1)
+    open_one.require(mp.relu(y).sum() >= 2)
+    assert len(open_one.query.piecewise) == 3
