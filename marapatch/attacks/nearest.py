@@ -29,9 +29,9 @@ class Cascade:
     or 16 where the network has at most 32 inputs: there a step is cheap and the optima many.
     An untargeted problem is solved as targeted ones, because an attack on the nearest rival stays
     with the rival it met first: every other class is tried with ``steps // 5`` gradients, then the
-    ``finalists`` nearest in full. Measured on three MNIST networks, L-inf
-    and L1: the worst of 30 images then is 0.2 to 12 % above the best distance known, against 8 to
-    59 % for as many gradients spent on the untargeted margin. Deterministic for a ``seed``.
+    ``finalists`` nearest in full. Measured on three MNIST networks, L-inf and L1: the worst of 30
+    images then is 0.2 to 12 % above the best distance known, against 8 to 59 % for as many
+    gradients spent on the untargeted margin. Deterministic for a ``seed``.
     """
 
     steps: int = 100

@@ -19,7 +19,7 @@ PATIENCE = 0.5
 
 
 STALLED = 2e-6
-"""A witness nearer by no more than this, relatively, is no progress: a polished one is not exact."""
+"""A witness nearer by no more than this, relatively, is no progress: polish is not exact."""
 
 
 def descent(

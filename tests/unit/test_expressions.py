@@ -36,7 +36,7 @@ VECTOR_CASES: dict[str, Callable[..., object]] = {
     "reflected": lambda x: 1.0 - x,
     "negated": lambda x: -(+x),
     "sum": lambda x: x.sum(),
-    "numpy sum": lambda x: np.sum(x),
+    "numpy sum": np.sum,
     "mean": lambda x: x.mean(),
     "slice": lambda x: x[1:3] + x[::-2],
     "index": lambda x: x[np.array([0, 3, 3])],
