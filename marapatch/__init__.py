@@ -30,10 +30,31 @@ if TYPE_CHECKING:
         TargetResult,
         ground_truth,
     )
+    from marapatch.modelling import (
+        Expression,
+        Problem,
+        absolute,
+        all_of,
+        any_of,
+        at_most_k_nonzero,
+        clip,
+        decides,
+        decides_one_of,
+        decides_other,
+        leaky_relu,
+        maximum,
+        minimum,
+        norm1,
+        norm_inf,
+        relu,
+    )
     from marapatch.network.load import load
     from marapatch.network.network import Network
+    from marapatch.patching.minimal import minimal_patch
+    from marapatch.patching.patch import Patch
     from marapatch.properties import Rule
     from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Witness
+    from marapatch.verification import verify
 
 _HOMES = {
     "ball": ("Norm",),
@@ -52,10 +73,31 @@ _HOMES = {
         "TargetResult",
         "ground_truth",
     ),
+    "modelling": (
+        "Expression",
+        "Problem",
+        "absolute",
+        "all_of",
+        "any_of",
+        "at_most_k_nonzero",
+        "clip",
+        "decides",
+        "decides_one_of",
+        "decides_other",
+        "leaky_relu",
+        "maximum",
+        "minimum",
+        "norm1",
+        "norm_inf",
+        "relu",
+    ),
     "network.load": ("load",),
     "network.network": ("Network",),
+    "patching.minimal": ("minimal_patch",),
+    "patching.patch": ("Patch",),
     "properties": ("Rule",),
     "verdict": ("Evidence", "Sat", "Unknown", "Unsat", "Witness"),
+    "verification": ("verify",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _MODULES = ("attacks",)
@@ -67,6 +109,25 @@ __all__ = [  # noqa: RUF022  # in the order in which one meets them
     "GroundTruthOptions",
     "TargetResult",
     "Progress",
+    "minimal_patch",
+    "Patch",
+    "verify",
+    "Problem",
+    "Expression",
+    "absolute",
+    "all_of",
+    "any_of",
+    "at_most_k_nonzero",
+    "clip",
+    "decides",
+    "decides_one_of",
+    "decides_other",
+    "leaky_relu",
+    "maximum",
+    "minimum",
+    "norm1",
+    "norm_inf",
+    "relu",
     "Network",
     "Norm",
     "Rule",

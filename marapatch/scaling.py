@@ -36,6 +36,9 @@ replaced by a band around its other side where a query is relaxed."""
 RELAXATION = 1e-6
 """By how much a relaxed query may miss a row whose largest scaled coefficient is 1."""
 
+NEGLIGIBLE = 1e-9
+"""A range narrower than this share of its middle is not stretched: it is rounding."""
+
 WIDENING = 1e-7
 """Bounds of a relaxed query are moved out by this share of the variable's scale."""
 
@@ -158,7 +161,7 @@ def _scales(query: Query, joined: NDArray[np.int64]) -> tuple[Array, Array]:
     size = np.where(
         finite, np.maximum(np.abs(query.lower - shift), np.abs(query.upper - shift)), 0.0
     )
-    reach = size.copy()
+    reach = np.maximum(size, NEGLIGIBLE * np.abs(shift))
     for v in np.flatnonzero(joined >= 0):
         reach[joined[v]] = max(reach[joined[v]], size[v])
     reach = np.where(joined >= 0, reach[np.maximum(joined, 0)], reach)

@@ -41,6 +41,9 @@ ATTACK_SECONDS = 20.0
 POLISH_FACTOR = 1.5
 """Where only the nearest counts, a witness this much farther than the best is not polished."""
 
+SHORTEST = 0.5
+"""Seconds below which no further round is begun."""
+
 FIRST_SHARE = 0.2
 """The share of the time for a first look at every target, before any gets its full time."""
 
@@ -143,9 +146,14 @@ class TargetSearch:
             self.found[self.targets[i]] = Found(Bracket(witness=witness), note="not searched")
 
     def run(self) -> None:
-        """A first look at every target, then the rest of the time for those still open."""
-        shares = (FIRST_SHARE, 1.0) if self.deadline < inf and len(self.targets) > 1 else (1.0,)
-        for share in shares:
+        """A first look at every target, then the rest of the time for those still open.
+
+        Time that is left because others closed early goes to what is open in a last round.
+        """
+        several = self.deadline < inf and len(self.targets) > 1
+        for share in (FIRST_SHARE, 1.0, 1.0) if several else (1.0,):
+            if share == 1.0 and self.deadline - monotonic() <= SHORTEST and several:
+                break
             order = [t for t in self._by_distance() if not self._closed(t)]
             if self.jobs > 1 and len(order) > 1:
                 self._parallel(order, share)

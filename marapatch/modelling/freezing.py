@@ -259,6 +259,9 @@ class _Freezer:
             if columns.size == 1 and data[0] == 1.0 and constant[i] == 0.0:
                 named.append(Variable(int(columns[0])))
                 continue
+            if not columns.size:
+                named.append(self.pool.fresh(f"{name}[{i}]", constant[i], constant[i]))
+                continue
             t = self.pool.fresh(f"{name}[{i}]", float(low[i]), float(high[i]))
             row = dense_row([*columns, t], [*data, -1.0], "=", -float(constant[i]))
             self.constraints.append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ def frozen(seed: int) -> Query | None:
     return None if found is None else found.query
 
 
+@cache
 def truth(seed: int) -> bool:
     """Whether the problem has a solution, by z3 in rational arithmetic."""
     query = frozen(seed)

@@ -25,6 +25,7 @@ from marapatch.question import Question
 from marapatch.replay import Replay
 from marapatch.search import SEARCHES, asking
 from marapatch.search.bisection import bisection
+from marapatch.search.claims import ALONE
 from marapatch.search.descent import descent
 from marapatch.search.options import Outcome, Search, SearchOptions
 from marapatch.search.tree import tree
@@ -249,6 +250,25 @@ def test_an_unsat_is_claimed_with_kappa_taken_off(search: Search, question: Ques
     assert asked_at
     assert outcome.bracket.upper - outcome.bracket.lower <= TOLERANCE
     assert not outcome.note
+
+
+def test_marabou_s_unsat_that_highs_refutes_is_not_believed(question: Question) -> None:
+    """Within 0.4 there is a witness at 0.2: the second engine finds it."""
+    start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.4, 0.0))
+    lie = Scripted(UNSAT, name="marabou")
+    outcome, _ = run(descent, question, lie, start, NO_BOUNDS)
+    assert "neither is believed" in outcome.queries[0].verdict
+    assert outcome.bracket.lower <= OPTIMUM
+
+
+def test_marabou_s_unsat_alone_claims_less(question: Question) -> None:
+    start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.4, 0.0))
+    backend = Scripted(in_turn(UNSAT, TIMEOUT), name="marabou")
+    outcome, watch = run(bisection, question, backend, start, NO_BOUNDS)
+    assert outcome.queries[0].radius == 0.2
+    assert watch.brackets[0].lower == 0.2 * (1.0 - ALONE)
+    box, _ = run(bisection, question, Scripted(UNSAT, name="marabou"), options=NO_BOUNDS)
+    assert box.bracket.lower == pytest.approx(1.0 - ALONE)
 
 
 @pytest.mark.parametrize("search", ASKERS.values(), ids=ASKERS)

@@ -1,0 +1,11 @@
+from marapatch import load, modelling as mp
+from marapatch.backends import create
+from marapatch.data import locate
+from marapatch.verification import verify
+from marapatch.vnnlib import read_property
+
+network = load(locate("acasxu/onnx/ACASXU_run2a_2_1_batch_2000.onnx"))
+with create("marabou") as backend:
+    for number in (1, 2, 3, 4):
+        asked = read_property(locate(f"acasxu/vnnlib/prop_{number}.vnnlib"))
+        print(number, verify(network, asked, backend, timeout=60).word)

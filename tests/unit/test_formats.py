@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import highspy
+import numpy as np
+import pytest
+import z3
+from random_queries import random_problem
+from small_networks import branching_network
+
+from marapatch.backends import Candidate, HighsBackend, Infeasible, MarabouBackend
+from marapatch.errors import InputError
+from marapatch.formats import (
+    load_and_solve,
+    property_query,
+    save_ipq,
+    smtlib,
+    vnnlib,
+    write_milp,
+)
+from marapatch.modelling.freezing import freeze
+from marapatch.network.network import dense_network
+from marapatch.query import Query
+from marapatch.vnnlib import Property, parse_property
+from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, VariablePool, row
+
+TIMEOUT = 20.0
+
+
+@pytest.fixture(scope="module")
+def marabou() -> Iterator[MarabouBackend]:
+    with MarabouBackend() as backend:
+        yield backend
+
+
+def queries() -> list[Query]:
+    """Frozen random problems, about as many with a solution as without."""
+    models = (random_problem(seed)[0].model for seed in range(16))
+    return [found.query for model in models if (found := freeze(model)) is not None]
+
+
+QUERIES = queries()
+
+
+def feasible(query: Query) -> bool:
+    answer = HighsBackend().solve(query, TIMEOUT)
+    assert isinstance(answer, Candidate | Infeasible)
+    return isinstance(answer, Candidate)
+
+
+def test_the_queries_are_of_both_sorts() -> None:
+    assert {feasible(query) for query in QUERIES} == {True, False}
+
+
+@pytest.mark.parametrize("number", range(len(QUERIES)))
+def test_smtlib_gives_the_same_verdict(number: int) -> None:
+    solver = z3.Solver()
+    solver.from_string(smtlib(QUERIES[number]))
+    assert str(solver.check()) == ("sat" if feasible(QUERIES[number]) else "unsat")
+
+
+def test_smtlib_is_exact_and_readable() -> None:
+    pool = VariablePool()
+    x, y = pool.fresh("x", -0.1, 3.0), pool.fresh("y")
+    query = Query.of(
+        pool,
+        [
+            Relu(x, y),
+            Abs(x, y),
+            Max((x, y), y),
+            Disjunction(((row({x: 1.0}, "<=", 0.5), row({y: -2.0}, "=", 1.0)), ())),
+        ],
+    )
+    assert smtlib(query).splitlines() == [
+        "(set-logic QF_LRA)",
+        "(declare-const v0 Real) ; x",
+        "(assert (>= v0 (- (/ 3602879701896397.0 36028797018963968.0))))",
+        "(assert (<= v0 3.0))",
+        "(declare-const v1 Real) ; y",
+        "(assert (= v1 (ite (>= v0 0.0) v0 0.0)))",
+        "(assert (= v1 (ite (>= v0 0.0) v0 (- v0))))",
+        "(assert (>= v1 v0))",
+        "(assert (>= v1 v1))",
+        "(assert (or (= v1 v0) (= v1 v1)))",
+        "(assert (or (and (<= v0 (/ 1.0 2.0)) (= (* (- 2.0) v1) 1.0)) true))",
+        "(check-sat)",
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".mps", ".lp"])
+@pytest.mark.parametrize("number", range(0, len(QUERIES), 2))
+def test_programs_read_back_give_the_same_verdict(number: int, suffix: str, tmp_path: Path) -> None:
+    query, path = QUERIES[number], tmp_path / f"query{suffix}"
+    try:
+        binaries = write_milp(query, path)
+    except InputError as error:
+        assert "infeasible" in str(error)  # noqa: PT017  # either way is right
+        assert not feasible(query)
+        return
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    assert solver.readModel(str(path)) != highspy.HighsStatus.kError
+    lp = solver.getLp()
+    assert sum(kind == highspy.HighsVarType.kInteger for kind in lp.integrality_) == binaries
+    assert lp.col_names_[0].startswith("v0_x")
+    solver.run()
+    status = solver.getModelStatus()
+    wanted = (
+        highspy.HighsModelStatus.kOptimal
+        if feasible(query)
+        else highspy.HighsModelStatus.kInfeasible
+    )
+    assert status == wanted
+
+
+def test_programs_refuse_other_suffixes(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\.mps or \.lp"):
+        write_milp(QUERIES[0], tmp_path / "query.txt")
+
+
+@pytest.mark.parametrize("number", range(0, len(QUERIES), 2))
+def test_ipq_read_back_gives_the_same_verdict(
+    number: int, tmp_path: Path, marabou: MarabouBackend
+) -> None:
+    query, path = QUERIES[number], tmp_path / "query.ipq"
+    table = save_ipq(query, path, marabou)
+    direct, again = marabou.solve(query, TIMEOUT), load_and_solve(query, path, marabou, TIMEOUT)
+    assert type(direct) is type(again)
+    rows = list(csv.DictReader(table.splitlines()))
+    assert [r["name"] for r in rows] == list(query.names)
+    assert [float(r["lower"]) for r in rows] == query.lower.tolist()
+    numbers = [int(r["marabou"]) for r in rows]
+    assert len(set(numbers)) == len(numbers)
+    size = int(path.read_text().splitlines()[0])
+    assert all(0 <= number < size for number in numbers)
+
+
+CASES = {
+    "box and rows": (
+        "(assert (>= X_0 -0.1)) (assert (<= X_0 0.3)) (assert (>= X_1 0.0)) (assert (<= X_1 1.0))"
+        "(assert (>= Y_0 Y_1)) (assert (<= (+ Y_0 (* 2.0 Y_1)) 3.5))"
+    ),
+    "any of outputs": (
+        "(assert (and (>= X_0 -1.0) (<= X_0 1.0) (>= X_1 -1.0) (<= X_1 1.0)))"
+        "(assert (or (>= Y_0 0.5) (and (>= Y_1 0.1) (<= Y_0 Y_1))))"
+    ),
+    "any of boxes": (
+        "(assert (or (and (>= X_0 0.0) (<= X_0 0.5) (>= X_1 0.0) (<= X_1 0.25) (>= Y_0 1e-07))"
+        "(and (>= X_0 0.75) (<= X_0 1.0) (>= X_1 0.0) (<= X_1 0.25) (<= Y_1 -0.3))))"
+    ),
+}
+
+
+def specification(name: str) -> Property:
+    declared = "".join(f"(declare-const {v} Real)" for v in ("X_0", "X_1", "Y_0", "Y_1"))
+    return parse_property(declared + CASES[name], name)
+
+
+def content(given: Property) -> list[object]:
+    return [
+        (
+            c.lower.tolist(),
+            c.upper.tolist(),
+            [(o.matrix.tolist(), o.rhs.tolist()) for o in c.conditions],
+        )
+        for c in given.cases
+    ]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_vnnlib_written_and_read_is_the_same(name: str) -> None:
+    given = specification(name)
+    assert content(parse_property(vnnlib(given), name)) == content(given)
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_acas_properties_written_and_read_are_the_same(number: int, data_dir: Path) -> None:
+    path = data_dir / "acasxu" / "vnnlib" / f"prop_{number}.vnnlib"
+    given = parse_property(path.read_text(), str(path))
+    assert content(parse_property(vnnlib(given), "again")) == content(given)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_property_as_a_query_means_the_same(name: str) -> None:
+    """Feasible where sampling finds a point; a solution is such a point."""
+    given = specification(name)
+    decided = set()
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        network = (
+            branching_network(rng, 2, 2)
+            if seed % 2
+            else dense_network(
+                [rng.normal(size=(4, 2)), rng.normal(size=(2, 4))],
+                [rng.normal(size=4), np.zeros(2)],
+            )
+        )
+        answer = HighsBackend().solve(property_query(network, given), TIMEOUT)
+        samples = rng.uniform(-1, 1, size=(4000, 2))
+        outputs = network.evaluate(samples)
+        found = any(given.holds(x, y) for x, y in zip(samples, outputs, strict=True))
+        if isinstance(answer, Candidate):
+            x = answer.assignment[:2]
+            y = network.evaluate(x)[0]
+            near = [
+                (c.lower - 1e-6 <= x).all()
+                and (x <= c.upper + 1e-6).all()
+                and any((o.slack(y) >= -1e-6).all() for o in c.conditions)
+                for c in given.cases
+            ]
+            assert any(near)
+        else:
+            assert isinstance(answer, Infeasible)
+            assert not found
+        decided.add(isinstance(answer, Candidate))
+    assert True in decided
