@@ -38,9 +38,9 @@ class BasicIterativeMethod:
     to 0.001. With ``search=False`` r stays at ``problem.radius``, which must be finite: plain
     projected gradient descent.
 
-    ReLU slopes are smoothed (see :meth:`marapatch.attacks.tracker.Tracker.ascend`) by an amount
-    that falls linearly to 0 over the first 70 % of the steps: a network with few active neurons
-    hides from its gradient the neurons that a target needs.
+    Slopes are smoothed (see :meth:`marapatch.attacks.tracker.Tracker.ascend`) by an amount that
+    falls linearly to 0 over the first 70 % of the steps: a network with few active neurons hides
+    from its gradient the neurons that a target needs, and the first rival is seldom the nearest.
 
     Restarts run side by side: 0 and 1 start at the input, the others at random points of balls
     whose radii are log-uniform between the linear model's radius and the whole box; odd ones

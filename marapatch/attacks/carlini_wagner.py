@@ -49,8 +49,8 @@ class CarliniWagner:
     Differences from the papers, each measured to be better at equal gradients on MNIST networks:
     the loss is in units of distance (f over its slope), so that c needs no tuning for networks
     trained with squared error; the box is kept by clipping, not by tanh (no slope is lost at the
-    border, where MNIST pixels lie); plain gradient steps, not Adam; ReLU slopes are smoothed
-    in the first run, as in :class:`marapatch.attacks.bim.BasicIterativeMethod`.
+    border, where MNIST pixels lie); plain gradient steps, not Adam; slopes are smoothed in
+    the first run, as in :class:`marapatch.attacks.bim.BasicIterativeMethod`.
     Deterministic. Cost an input: ``searches * steps`` gradients.
 
     Sources: Carlini, Wagner, "Towards Evaluating the Robustness of Neural Networks", section V

@@ -51,15 +51,27 @@ class Objective:
         lead = scores[rows, self.classes] - scores[rows, rival]
         return np.asarray(lead if self.targeted else -lead)
 
-    def directions(self, outputs: Array) -> Array:
-        """The gradient of :meth:`margins` by the outputs, (n, outputs); a tie takes the first."""
+    def directions(self, outputs: Array, softness: Array | None = None) -> Array:
+        """The gradient of :meth:`margins` by the outputs, (n, outputs); a tie takes the first.
+
+        With ``softness``, t >= 0 a row, all rivals share the place of the largest in proportion
+        to ``exp(score / (t * spread))``, the spread being the largest score less the smallest.
+        """
         rows = np.arange(len(self))
-        _, rival = self._rival(outputs)
+        scores, rival = self._rival(outputs)
         direction = np.zeros(outputs.shape)
-        sign = 1.0 if self.targeted != self.argmin else -1.0
-        direction[rows, self.classes] = sign
-        direction[rows, rival] = -sign
-        return direction
+        if softness is None:
+            direction[rows, rival] = -1.0
+        else:
+            spread = scores.max(axis=-1) - scores.min(axis=-1)
+            width = softness * spread + np.finfo(np.float64).tiny
+            behind = (scores - scores[rows, rival][:, None]) / width[:, None]
+            # A label may lead its rivals, but is none; far behind them a weight is just 0.
+            weights = np.exp(np.clip(behind, -700.0, 0.0))
+            weights[rows, self.classes] = 0.0
+            direction -= weights / weights.sum(axis=-1, keepdims=True)
+        direction[rows, self.classes] = 1.0
+        return direction if self.targeted != self.argmin else -direction
 
     def _rival(self, outputs: Array) -> tuple[Array, Classes]:
         scores = -outputs if self.argmin else outputs

@@ -281,6 +281,17 @@ class _Freezer:
         self.blocks.append(sp.csr_array((np.ones(len(used)), at), shape=shape))
         self.constants.append(np.zeros(len(entries)))
 
+    def _substitute(self, low: Array, high: Array) -> None:
+        """Entries of the newest block that are fixed become numbers in every later form."""
+        fixed = low == high
+        if fixed.any():
+            free = (~fixed).astype(np.float64)
+            keep = sp.dia_array((free[None], [0]), shape=(fixed.size, fixed.size))
+            block = sp.csr_array(keep @ self.blocks[-1])
+            block.eliminate_zeros()
+            self.blocks[-1] = block
+            self.constants[-1] = np.where(fixed, low, 0.0)
+
     def _define(self, start: int, definition: Definition) -> None:
         match definition:
             case Declared():
@@ -292,6 +303,7 @@ class _Freezer:
                     for name, a, b in zip(names, low, high, strict=True)
                 ]
                 self._block(entries)
+                self._substitute(low, high)
             case NetworkOf():
                 self._network(start, definition)
             case NormOf():

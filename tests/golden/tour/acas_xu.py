@@ -1,4 +1,4 @@
-from marapatch import load, modelling as mp
+from marapatch import load
 from marapatch.backends import create
 from marapatch.data import locate
 from marapatch.verification import verify

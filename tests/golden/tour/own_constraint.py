@@ -1,6 +1,7 @@
 import numpy as np
 
-from marapatch import load, modelling as mp
+from marapatch import load
+from marapatch import modelling as mp
 from marapatch.bundled import resolve
 
 network = load(resolve("example:mnist_3x24", "network"))
