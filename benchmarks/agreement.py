@@ -26,7 +26,7 @@ from marapatch.modelling import NoSolution, Solution
 from marapatch.query import Query
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from random_queries import random_problem  # shared with the tests
+from random_problems import random_problem  # shared with the tests
 
 RESULTS = Path(__file__).with_name("results") / "agreement.jsonl"
 SECONDS = 10.0

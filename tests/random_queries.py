@@ -1,100 +1,96 @@
-"""Random small problems over every kind of constraint, with clear answers or none."""
+"""Random small queries with every kind of constraint, for comparing backends."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from marapatch.modelling import (
-    Expression,
-    Problem,
-    absolute,
-    any_of,
-    at_most_k_nonzero,
-    clip,
-    leaky_relu,
-    maximum,
-    norm1,
-    norm_inf,
-    relu,
-)
-from marapatch.network.network import dense_network
-
-KINDS = (
-    "affine",
-    "relu",
-    "leaky",
-    "clip",
-    "absolute",
-    "absolute native",
-    "maximum",
-    "maximum native",
-    "norm1",
-    "norm_inf",
-    "any_of",
-    "nonzero",
-    "network",
+from marapatch.query import Query
+from marapatch_encodings import (
+    Abs,
+    Constraint,
+    Disjunction,
+    Max,
+    Relu,
+    Row,
+    Sense,
+    Variable,
+    VariablePool,
+    dense_row,
 )
 
-
-def random_problem(seed: int) -> tuple[Problem, tuple[str, ...]]:
-    """The problem number ``seed``, always the same, and the kinds of constraints in it."""
-    rng = np.random.default_rng(seed)
-    problem = Problem()
-    size = int(rng.integers(2, 4))
-    scale = 10.0 ** rng.uniform(-3, 3) if rng.random() < 0.3 else 1.0
-    x = problem.array("x", size, -scale, scale)
-    kinds = tuple(str(k) for k in rng.choice(KINDS, size=int(rng.integers(1, 4)), replace=False))
-    for kind in kinds:
-        add(problem, x, kind, rng, scale)
-    return problem, kinds
+SENSES: tuple[Sense, ...] = ("<=", ">=", "=")
 
 
-def add(  # noqa: PLR0912  # one branch a kind
-    problem: Problem, x: Expression, kind: str, rng: np.random.Generator, scale: float
-) -> None:
-    """Require something of this kind; about half of the problems stay feasible."""
+def random_query(seed: int, *, grid: bool) -> Query:
+    """A query over one to three boxes, up to five piecewise constraints, up to three rows.
 
-    def affine(rows: int) -> Expression:
-        return rng.normal(size=(rows, x.size)) @ x + scale * 0.3 * rng.normal(size=rows)
+    ``grid``: numbers are multiples of 1/4, so that ties, empty insides and degenerate constraints
+    are frequent; else they are normal variates.
+    """
+    return _Writer(np.random.default_rng(seed), grid).query()
 
-    def threshold() -> float:
-        return float(scale * rng.uniform(-0.5, 1.2))
 
-    match kind:
-        case "affine":
-            if rng.random() < 0.5:
-                problem.require(affine(2).sum() == threshold())
-            problem.require(affine(2) >= threshold() - scale)
-        case "relu":
-            problem.require(rng.normal(size=3) @ relu(affine(3)) >= threshold())
-        case "leaky":
-            values = leaky_relu(affine(2), float(rng.choice([0.01, 0.25, -0.5])))
-            problem.require(rng.normal(size=2) @ values >= threshold())
-        case "clip":
-            values = clip(affine(2), -0.4 * scale, 0.3 * scale)
-            problem.require(rng.normal(size=2) @ values >= threshold())
-        case "absolute" | "absolute native":
-            values = absolute(affine(2), native=kind.endswith("native"))
-            problem.require(rng.normal(size=2) @ values >= threshold())
-        case "maximum" | "maximum native":
-            values = maximum(affine(2), affine(2), 0.1 * scale, native=kind.endswith("native"))
-            problem.require(rng.normal(size=2) @ values >= threshold())
-        case "norm1":
-            size = norm1(x - scale * rng.uniform(-1, 1, x.size))
-            problem.require(size <= scale * 0.5 if rng.random() < 0.5 else size >= scale * 1.5)
-        case "norm_inf":
-            size = norm_inf(affine(2))
-            problem.require(size <= scale * 0.5 if rng.random() < 0.5 else size >= scale)
-        case "any_of":
-            cases = [affine(2) >= threshold(), affine(1) <= -threshold(), affine(2) == threshold()]
-            problem.require(any_of(*cases[: int(rng.integers(2, 4))]))
-        case "nonzero":
-            problem.require(at_most_k_nonzero(x, 1), affine(1) >= threshold())
-        case "network":
-            weights = [rng.normal(size=(4, x.size)), rng.normal(size=(2, 4))]
-            y = dense_network(weights, [0.3 * rng.normal(size=4), 0.3 * rng.normal(size=2)])(
-                x / scale
-            )
-            problem.require(y[0] - y[1] >= threshold() / scale)
-        case _:
-            raise AssertionError(kind)
+class _Writer:
+    def __init__(self, rng: np.random.Generator, grid: bool) -> None:
+        self.rng, self.grid = rng, grid
+        self.pool = VariablePool()
+        self.constraints: list[Constraint] = []
+        self.values: list[Variable] = []
+
+    def query(self) -> Query:
+        for i in range(self.rng.integers(1, 4)):
+            low, high = sorted(self.numbers(2).tolist())
+            fixed = self.rng.random() < 0.1
+            self.values.append(self.pool.fresh(f"x{i}", low, low if fixed else high))
+        for _ in range(self.rng.integers(0, 6)):
+            self.piecewise()
+        for _ in range(self.rng.integers(1, 4)):
+            self.constraints.append(self.row(3, (0.4, 0.4, 0.2)))
+        return Query.of(self.pool, self.constraints)
+
+    def numbers(self, count: int) -> NDArray[np.float64]:
+        if self.grid:
+            return self.rng.integers(-8, 9, size=count) / 4.0
+        return self.rng.normal(size=count)
+
+    def row(self, longest: int, odds: tuple[float, float, float]) -> Row:
+        size = min(len(self.values), int(self.rng.integers(1, longest + 1)))
+        chosen = self.rng.choice(self.values, size, replace=False)
+        sense = SENSES[self.rng.choice(3, p=odds)]
+        return dense_row(chosen, self.numbers(size), sense, float(self.numbers(1)[0]))
+
+    def bounds(self, size: float) -> tuple[float, float]:
+        return (-size, size) if self.rng.random() < 0.5 else (-np.inf, np.inf)
+
+    def combination(self) -> Variable:
+        """A fresh variable that equals a linear form of the others."""
+        size = min(len(self.values), int(self.rng.integers(1, 4)))
+        chosen = self.rng.choice(self.values, size, replace=False)
+        z = self.pool.fresh("z", *self.bounds(50.0))
+        coefficients = np.append(self.numbers(size), -1.0)
+        rhs = float(self.numbers(1)[0])
+        self.constraints.append(dense_row([*chosen, z], coefficients, "=", rhs))
+        return z
+
+    def piecewise(self) -> None:
+        kind = self.rng.integers(4)
+        if kind == 3:
+            cases = [
+                tuple(self.row(2, (0.45, 0.45, 0.1)) for _ in range(self.rng.integers(1, 3)))
+                for _ in range(self.rng.integers(1, 4))
+            ]
+            self.constraints.append(Disjunction(tuple(cases)))
+            return
+        before = self.rng.random() < 0.5  # half the outputs are numbered before their inputs
+        y = self.pool.fresh("y", *self.bounds(100.0)) if before else None
+        inputs = [self.combination() for _ in range(self.rng.integers(1, 4) if kind == 2 else 1)]
+        output = self.pool.fresh("y", *self.bounds(100.0)) if y is None else y
+        match kind:
+            case 0:
+                self.constraints.append(Relu(inputs[0], output))
+            case 1:
+                self.constraints.append(Abs(inputs[0], output))
+            case _:
+                self.constraints.append(Max(tuple(inputs), output))
+        self.values.append(output)

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 import z3
-from random_queries import KINDS, random_problem
+from random_problems import KINDS, random_problem
 
 from marapatch.backends import HighsBackend, Infeasible, MarabouBackend
 from marapatch.formats import smtlib

@@ -8,7 +8,7 @@ import highspy
 import numpy as np
 import pytest
 import z3
-from random_queries import random_problem
+from random_problems import random_problem
 from small_networks import branching_network
 
 from marapatch.backends import Candidate, HighsBackend, Infeasible, MarabouBackend

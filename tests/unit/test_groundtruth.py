@@ -26,7 +26,7 @@ from marapatch.properties import Rule, beats
 from marapatch.verdict import Evidence
 
 TOLERANCE = 1e-3
-OPTIONS = GroundTruthOptions(tolerance=TOLERANCE, timeout=5.0, backend="highs")
+OPTIONS = GroundTruthOptions(tolerance=TOLERANCE, timeout=60.0, backend="highs")
 
 
 def three_classes() -> Network:
@@ -338,7 +338,7 @@ def test_every_search_and_backend_holds_the_optimum(search: str, backend: str) -
 
 def test_several_processes_give_the_same_brackets() -> None:
     network = three_classes()
-    options = replace(OPTIONS, jobs=2, timeout=30.0)
+    options = replace(OPTIONS, jobs=2, timeout=120.0)
     result = ground_truth(network, CENTRE, options=options, each_target=True)
     for one in result.targets:
         check(one, optimum(network, one.target))

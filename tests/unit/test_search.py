@@ -405,7 +405,7 @@ def test_brackets_contain_the_exact_optimum(search: Search, backend: Backend) ->
     closed = 0
     for seed in SEEDS:
         case = small_case(seed, ("plain", "corner", "tiny"))
-        options = SearchOptions(tolerance=TOLERANCE, timeout=10.0)
+        options = SearchOptions(tolerance=TOLERANCE, timeout=60.0)
         outcome, _ = run(search, case.question, backend, options=options)
         check_truth(case, outcome.bracket, TOLERANCE)
         closed += outcome.bracket.closed(TOLERANCE)
@@ -417,7 +417,7 @@ def test_intervals_only_and_every_form_of_the_ball_give_the_same_brackets(search
     opened = set()
     for seed in range(5):
         case = small_case(seed, ("plain",))
-        base = SearchOptions(tolerance=TOLERANCE, timeout=10.0)
+        base = SearchOptions(tolerance=TOLERANCE, timeout=60.0)
         variants = [base, replace(base, bounds=False)]
         if case.ball.norm is Norm.L1:
             variants += [replace(base, l1_form=form) for form in L1_FORMS]
