@@ -1,0 +1,68 @@
+"""The scripts of the README's tour: short, shown there as they are, and running."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).with_name("tour")
+SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py"))
+README = Path(__file__).parents[2] / "README.md"
+LONGEST = 15
+
+
+def printed(name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    runpy.run_path(str(FOLDER / name), run_name="__main__")
+    return capsys.readouterr().out
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
+
+
+def test_there_are_five() -> None:
+    assert SCRIPTS == [
+        "acas_xu.py",
+        "ground_truth.py",
+        "minimal_patch.py",
+        "own_constraint.py",
+        "relational.py",
+    ]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_short_and_shown(name: str) -> None:
+    text = (FOLDER / name).read_text()
+    assert len(text.splitlines()) <= LONGEST
+    assert f"```python\n{text}```" in README.read_text(), f"README.md does not show {name}"
+
+
+def test_ground_truth(capsys: pytest.CaptureFixture[str]) -> None:
+    lower, upper = numbers(printed("ground_truth.py", capsys))
+    assert 0.0 <= lower <= upper <= 0.5
+
+
+def test_own_constraint(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed("own_constraint.py", capsys)
+    assert out.startswith("Solution ")
+    assert 0.0 < numbers(out)[0] <= 12.0 + 1e-3
+
+
+def test_minimal_patch(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed("minimal_patch.py", capsys)
+    lower, upper = numbers(out.splitlines()[0])
+    assert 0.0 < lower <= upper <= lower + 2e-4
+    assert out.splitlines()[1] == "now decided: 3"
+
+
+def test_relational(capsys: pytest.CaptureFixture[str]) -> None:
+    most, shown = numbers(printed("relational.py", capsys).splitlines()[0])
+    assert shown <= most <= shown + 2e-3
+
+
+def test_acas_xu(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    del data_dir
+    assert printed("acas_xu.py", capsys).split() == "1 unsat 2 sat 3 unsat 4 unsat".split()
