@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from math import isfinite
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
 from marapatch.modelling.conditions import AllOf, AnyOf, any_of
@@ -91,6 +92,22 @@ def minimum(*xs: Operand, native: bool = False) -> Expression:
     """The entry-wise minimum of several arrays; of one array, its least entry."""
     negated = [-x if isinstance(x, Expression) else -np.asarray(x, np.float64) for x in xs]
     return -maximum(*negated, native=native)
+
+
+def insert(numbers: ArrayLike, key: Any, x: Expression) -> Expression:
+    """A copy of the array ``numbers`` with ``x`` in the places ``numbers[key]``."""
+    base = np.array(numbers, dtype=np.float64)
+    places = np.arange(base.size).reshape(base.shape)[key]
+    if np.shape(places) != _checked(x, "insert").shape:
+        raise InputError(
+            f"insert({x.describe()}): shape {x.shape}, the places have {np.shape(places)}"
+        )
+    at = np.asarray(places).reshape(-1)
+    base.reshape(-1)[at] = 0.0
+    shift = sp.csr_array((np.ones(at.size), (at, np.arange(at.size))), shape=(base.size, at.size))
+    rows = sp.csr_array(shift @ x.matrix)
+    moved = Expression(x.problem, rows, np.asarray(shift @ x.constant), base.shape)
+    return moved + base
 
 
 def norm1(x: Expression, *, form: L1Form = "split") -> Expression:

@@ -46,9 +46,9 @@ def test_ground_truth(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_own_constraint(capsys: pytest.CaptureFixture[str]) -> None:
-    out = printed("own_constraint.py", capsys)
-    assert out.startswith("Solution ")
-    assert 0.0 < numbers(out)[0] <= 12.0 + 1e-3
+    values = re.findall(r"-?\d\.\d?", printed("own_constraint.py", capsys))
+    assert len(values) == 8 * 12
+    assert all(0.0 <= float(value) <= 1.0 for value in values)
 
 
 def test_minimal_patch(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,4 +65,13 @@ def test_relational(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_acas_xu(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     del data_dir
-    assert printed("acas_xu.py", capsys).split() == "1 unsat 2 sat 3 unsat 4 unsat".split()
+    assert printed("acas_xu.py", capsys).split() == [
+        "1",
+        "unsat",
+        "2",
+        "sat",
+        "3",
+        "unsat",
+        "4",
+        "unsat",
+    ]

@@ -11,6 +11,7 @@ from marapatch.modelling import (
     Problem,
     any_of,
     at_most_k_nonzero,
+    insert,
     maximum,
     norm1,
     relu,
@@ -36,6 +37,11 @@ VECTOR_CASES: dict[str, Callable[..., object]] = {
     "reflected": lambda x: 1.0 - x,
     "negated": lambda x: -(+x),
     "sum": lambda x: x.sum(),
+    "insert": lambda x: (
+        insert(np.ones((3, 2)), (slice(0, 2), slice(None)), x.reshape(2, 2))
+        if isinstance(x, Expression)
+        else np.r_[x, 1.0, 1.0].reshape(3, 2)
+    ),
     "numpy sum": np.sum,
     "mean": lambda x: x.mean(),
     "slice": lambda x: x[1:3] + x[::-2],
@@ -118,6 +124,7 @@ MISTAKES: dict[str, tuple[Bad, str]] = {
     "any_of nothing": (lambda x, y: any_of(), "no alternative"),
     "any_of limit": (lambda x, y: any_of(at_most_k_nonzero(x, 1)), "cannot be an alternative"),
     "negative limit": (lambda x, y: at_most_k_nonzero(x, -1), "at least 0"),
+    "insert shape": (lambda x, y: insert(np.ones(3), [0], x), r"shape \(2,\), the places"),
     "norm form": (lambda x, y: norm1(x, form="cube"), "no form 'cube'"),
     "bool condition": (lambda x, y: x.problem.require(True), "is no condition"),
     "expression condition": (lambda x, y: x.problem.require(x), "is no condition"),

@@ -7,7 +7,7 @@ from marapatch.bundled import resolve
 network = load(resolve("example:mnist_3x24", "network"))
 seven = np.load(resolve("example:seven", "image")).ravel() / 255
 problem = mp.Problem()
-patched = network.with_free_weights(problem, layer=-2, within=1.0)
+patched = network.with_free_weights(problem, layer=-1, within=1.0)
 problem.require(mp.decides(patched(seven), 3, margin=0.1))
 found = problem.minimise(mp.norm_inf(patched.weight_change), tolerance=1e-4)
 print(f"largest change: between {found.lower:.5f} and {found.upper:.5f}")
