@@ -27,11 +27,12 @@ class Cascade:
 
     A targeted problem costs ``steps * (restarts + 2)`` gradients an input; ``restarts=None`` is 4,
     or 16 where the network has at most 32 inputs: there a step is cheap and the optima many.
-    An untargeted problem is solved as targeted ones, because an attack on the nearest rival stays
-    with the rival it met first: every other class is tried with ``steps // 5`` gradients, then the
-    ``finalists`` nearest in full. Measured on three MNIST networks, L-inf and L1: the worst of 30
-    images then is 0.2 to 12 % above the best distance known, against 8 to 59 % for as many
-    gradients spent on the untargeted margin. Deterministic for a ``seed``.
+    An untargeted problem is solved as targeted ones, because an attack on the nearest rival tends
+    to stay with the rival it met first: every other class is tried with ``steps // 5`` gradients,
+    then the ``finalists`` nearest in full. Measured on three MNIST networks, L-inf and L1, with
+    2,000 gradients: the worst of 30 images then is 0.4 to 5 % above the best distance known, and
+    0.9 to 70 % where the untargeted margin is attacked by BIM from 4 starts. Deterministic for a
+    ``seed``.
     """
 
     steps: int = 100
