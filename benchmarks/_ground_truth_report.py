@@ -32,7 +32,7 @@ def report(suite: str, rows: Suites, expected: int) -> str:
         return _external(EXTERNAL[suite])
     if not rows.get(suite):
         return "Not run yet: n = 0.\n"
-    return f"{REPORTS[suite](rows)}\n{_provenance(rows[suite], expected)}"
+    return f"{REPORTS[suite](rows)}\n{provenance(rows[suite], expected)}"
 
 
 def write(path: Path, texts: Mapping[str, str]) -> None:
@@ -368,8 +368,21 @@ def _first(rows: Suites) -> str:
     return table(header, lines)
 
 
-def _provenance(rows: Rows, expected: int) -> str:
-    """How much of the suite this is, and what made it: more than one source is said in full."""
+def _closed(row: Row) -> bool:
+    return bool(row.get("closed", row["status"] == "closed"))
+
+
+def provenance(
+    rows: Rows,
+    expected: int,
+    good: Callable[[Row], bool] | None = None,
+    word: str = "closed",
+) -> str:
+    """How much of the suite this is, and what made it: more than one source is said in full.
+
+    ``good``: which rows are counted by source, under ``word``; None: those that closed.
+    """
+    counted = _closed if good is None else good
     loads = [r["load"] for r in rows if r["load"] is not None]
     parts = [
         f"n = {len(rows)} of {expected}",
@@ -380,10 +393,8 @@ def _provenance(rows: Rows, expected: int) -> str:
     if loads:
         parts.append(f"load average of the machine: median {_median(loads, '.1f')}")
     sources = Counter(f"marapatch {r['marapatch']} ({r['source']})" for r in rows)
-    closed = Counter(
-        f"marapatch {r['marapatch']} ({r['source']})" for r in rows if r.get("closed", False)
-    )
-    made = "; ".join(f"{name}: {n} rows, {closed[name]} closed" for name, n in sources.items())
+    met = Counter(f"marapatch {r['marapatch']} ({r['source']})" for r in rows if counted(r))
+    made = "; ".join(f"{name}: {n} rows, {met[name]} {word}" for name, n in sources.items())
     text = f"{'; '.join(parts)}. {made}.\n"
     if len(sources) > 1:
         text += (

@@ -1,21 +1,20 @@
 """What the benchmark scripts share: a store of rows, and the running of instances.
 
 Every instance becomes exactly one row of a JSON-lines file, written through to the disk when it
-is finished. A timeout is a row, and so is a failure: an exception, a process that died, a process
-that did not come to an end. A run that was stopped goes on where it ended.
+is finished: ``key`` names it, and ``status`` is ``failed`` where there is no answer. A timeout is a
+row, and so is a failure: an exception, a process that died, a process that did not come to an end.
+A run that was stopped goes on where it ended.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib
-import json
 import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -26,10 +25,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
-from marapatch.errors import InputError, MarapatchError
-
-Row = dict[str, Any]
-"""One finished instance. ``key`` names it, ``status`` is ``failed`` where there is no answer."""
+from marapatch.errors import MarapatchError
+from marapatch.json_lines import Row, Store
 
 RESULTS = Path(__file__).parent / "results"
 """Where rows are kept; committed."""
@@ -70,54 +67,6 @@ class Case(Protocol):
     def about(self) -> Row:
         """What is known of it before it runs: goes into the row of a failure."""
         ...
-
-
-@dataclass(frozen=True)
-class Store:
-    """A JSON-lines file of rows; of rows with the same key the last one counts."""
-
-    path: Path
-
-    def rows(self) -> list[Row]:
-        """The rows in the order in which their keys first appeared.
-
-        A last line that was cut off by a crash is ignored. Raises InputError, with the line's
-        number, where any other line is not an object with a ``key``.
-        """
-        if not self.path.exists():
-            return []
-        found: dict[str, Row] = {}
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), 1):
-            try:
-                row = json.loads(line)
-                found[row["key"]] = row
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    f"{self.path}, line {number}: not an object with a key; delete the line"
-                ) from error
-        return list(found.values())
-
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Add ``row`` and wait until it is on the disk; NaN and infinity are refused."""
-        line = json.dumps(row, allow_nan=False).encode() + b"\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # another run may be adding to it
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)  # nothing of a line that was cut off
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def forget(self, unwanted: Callable[[Row], bool]) -> None:
-        """Drop the rows that are ``unwanted``; the file is replaced in one step."""
-        kept = [row for row in self.rows() if not unwanted(row)]
-        if self.path.exists():
-            beside = self.path.with_suffix(".tmp")
-            beside.write_text("".join(json.dumps(row) + "\n" for row in kept))
-            beside.replace(self.path)
 
 
 @cache

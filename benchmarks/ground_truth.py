@@ -10,9 +10,10 @@ instance has one thread, in a process that is replaced where it dies.
   python benchmarks/ground_truth.py --suite seed360 --jobs 2
   python benchmarks/ground_truth.py --report                   the tables of every suite
   python benchmarks/ground_truth.py --report --write benchmarks/PERFORMANCE.md
+  python benchmarks/ground_truth.py --plots                    the pictures beside them
   python benchmarks/ground_truth.py --check                    rows that look wrong
 
-The suite acas needs MARAPATCH_DATA, or first: marapatch fetch acasxu mnist_fc
+The suites acas and scale need MARAPATCH_DATA, or first: marapatch fetch acasxu mnist_fc mnist_nets
 """
 
 from __future__ import annotations
@@ -20,198 +21,36 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from enum import Enum
-from functools import cache
+from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
+from _ground_truth_plots import PLOTS, draw
 from _ground_truth_report import SUITES_REPORTED, check, report, write
+from _ground_truth_suites import METHODS, SUITES, Goal, Instance, subject
 from _harness import RESULTS, Row, Store, finite, processor_seconds, run
+from _peers import PEER_SUITES, compared
 from numpy.typing import NDArray
 
 from marapatch.attacks import CarliniWagner, Distance, Objective, Problem
 from marapatch.ball import Ball, Norm
-from marapatch.bundled import resolve
-from marapatch.data import locate
+from marapatch.bounds.linear import linear_bounds
 from marapatch.errors import MarapatchError
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, Progress, ground_truth
-from marapatch.network.load import load
+from marapatch.groundtruth import GroundTruth, Progress, ground_truth
 from marapatch.network.network import Network
 from marapatch.properties import Rule
 from marapatch.report import status
 
+__all__ = ["Goal", "attack_distance", "target_of"]
+
 Array = NDArray[np.float64]
 
-ACAS_INPUTS = 5
-ACAS_SEED = 2018
 
-PUBLISHED = GroundTruthOptions(search="bisection", encoding="relu", bounds=False)
-"""Algorithm 1 of the paper: binary search, absolute values as ReLUs, Marabou asked alone."""
-
-DESCENT = GroundTruthOptions(search="descent")
-
-METHODS: Mapping[str, GroundTruthOptions] = {
-    "tree": GroundTruthOptions(),
-    "descent": DESCENT,
-    "published": PUBLISHED,
-    "relu": replace(DESCENT, encoding="relu"),
-    "abs": replace(DESCENT, encoding="abs"),
-    "split": replace(DESCENT, encoding="split"),
-    "relu-no-bounds": replace(DESCENT, encoding="relu", bounds=False),
-    "abs-no-bounds": replace(DESCENT, encoding="abs", bounds=False),
-    "split-no-bounds": replace(DESCENT, encoding="split", bounds=False),
-}
-"""How a bracket is sought; ``tree`` is the default of the program."""
-
-
-class Goal(Enum):
-    """A target that depends on the input."""
-
-    ANY = "any"
-    """Every other class: untargeted."""
-    RUNNER_UP = "runner-up"
-    """The class with the second best output."""
-    NEAREST = "nearest"
-    """The class that the Carlini-Wagner attack finds nearest."""
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One bracket to find. ``image``: which of the input source's inputs, counted from 0."""
-
-    suite: str
-    network: str
-    norm: str
-    image: int
-    target: int | Goal
-    method: str
-    timeout: float
-
-    @property
-    def key(self) -> str:
-        """Its name in the store."""
-        goal = self.target.value if isinstance(self.target, Goal) else self.target
-        parts = (self.network, self.norm, self.image, goal, self.method, f"{self.timeout:g}s")
-        return "/".join(map(str, parts))
-
-    def about(self) -> Row:
-        """Its fields, for the row."""
-        row = asdict(self)
-        if isinstance(self.target, Goal):
-            row["goal"], row["target"] = self.target.value, None
-        return row
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A network with the inputs asked about: (n, inputs), the box, and how it decides."""
-
-    network: Network
-    inputs: Array
-    box: tuple[Array, Array]
-    rule: Rule
-
-
-def _digits(network: Network) -> Subject:
-    """The ten bundled MNIST images, one a digit in the order 0 to 9, scaled to [0, 1]."""
-    with np.load(resolve("example:digits", "image")) as arrays:
-        images = arrays["images"].reshape(10, -1) / 255.0
-    box = np.zeros(images.shape[1]), np.ones(images.shape[1])
-    return Subject(network, images, box, Rule.ARGMAX)
-
-
-def _acas(name: str) -> Subject:
-    """Inputs drawn evenly from the domain that the network's .nnet file states."""
-    low, high = load(locate(f"acasxu/nnet/ACASXU_run2a_{name}_batch_2000.nnet")).input_box or (0, 0)
-    network = load(locate(f"acasxu/onnx/ACASXU_run2a_{name}_batch_2000.onnx"))
-    lower, upper = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    inputs = np.random.default_rng(ACAS_SEED).uniform(lower, upper, (ACAS_INPUTS, lower.size))
-    return Subject(network, inputs, (lower, upper), Rule.ARGMIN)
-
-
-SUBJECTS: Mapping[str, Callable[[], Subject]] = {
-    "N": lambda: _digits(load(resolve("example:mnist_3x24", "network"))),
-    "N-bar": lambda: _digits(load(resolve("example:mnist_3x24_adversarial", "network"))),
-    "acas 1,1": lambda: _acas("1_1"),
-    "acas 2,9": lambda: _acas("2_9"),
-    "acas 3,3": lambda: _acas("3_3"),
-    "mnist_fc 256x2": lambda: _digits(load(locate("mnist_fc/onnx/mnist-net_256x2.onnx"))),
-}
-
-subject = cache(lambda name: SUBJECTS[name]())
-
-
-def grid(suite: str, images: int, timeout: float) -> Iterator[Instance]:
-    """N and N-bar, both norms, every target of the first ``images`` digits.
-
-    The four groups, and the images, take turns, so that a partial run is balanced over them.
-    """
-    for turn in range(9):
-        for image in range(images):
-            others = [target for target in range(10) if target != image]
-            target = others[(turn + image) % 9]
-            for network in ("N", "N-bar"):
-                for norm in ("linf", "l1"):
-                    yield Instance(suite, network, norm, image, target, "tree", timeout)
-
-
-def _published(suite: str) -> Iterator[Instance]:
-    for image in range(3):
-        for norm in ("linf", "l1"):
-            yield Instance(suite, "N", norm, image, Goal.NEAREST, "published", 100.0)
-
-
-def _encodings(suite: str) -> Iterator[Instance]:
-    forms = ("split", "abs", "relu")
-    for image in range(5):
-        for method in (*forms, *(f"{form}-no-bounds" for form in forms)):
-            yield Instance(suite, "N", "l1", image, Goal.NEAREST, method, 20.0)
-
-
-def _acas_suite(suite: str) -> Iterator[Instance]:
-    for image in range(ACAS_INPUTS):
-        for network in ("acas 1,1", "acas 2,9", "acas 3,3", "mnist_fc 256x2"):
-            yield Instance(suite, network, "linf", image, Goal.ANY, "tree", 60.0)
-
-
-def _first(suite: str) -> Iterator[Instance]:
-    for image in range(3):
-        for norm in ("linf", "l1"):
-            for method in ("descent", "tree"):
-                yield Instance(suite, "N", norm, image, Goal.RUNNER_UP, method, 60.0)
-
-
-SUITES: Mapping[str, tuple[str, Callable[[str], Iterator[Instance]]]] = {
-    "table1": (
-        "N and N-bar, digits 0, 1, 2, every target, both norms: 108 instances of 20 s",
-        lambda suite: grid(suite, 3, 20.0),
-    ),
-    "published": (
-        "the published method (binary search, Marabou alone) on 6 of them, 100 s each",
-        _published,
-    ),
-    "encodings": (
-        "N, L1, nearest target of digits 0 to 4: three forms of the ball, with and without "
-        "linear bounds, search descent, 20 s each",
-        _encodings,
-    ),
-    "acas": (
-        "three ACAS Xu networks and mnist_fc 256x2, untargeted L-inf, 5 inputs each, 60 s",
-        _acas_suite,
-    ),
-    "first": (
-        "N, runner-up target, digits 0, 1, 2, both norms, 60 s: Marabou's descent and the tree",
-        _first,
-    ),
-    "seed360": (
-        "N and N-bar, all ten digits, every target, both norms: 360 instances of 60 s",
-        lambda suite: grid(suite, 10, 60.0),
-    ),
-}
+def work(instance: Instance) -> Row:
+    """The row of an instance of any suite."""
+    return compared(instance) if instance.suite in PEER_SUITES else measure(instance)
 
 
 def measure(instance: Instance) -> Row:
@@ -223,8 +62,8 @@ def measure(instance: Instance) -> Row:
     outputs = network.evaluate(x)[0]
     label = rule.decide(outputs)
     ball = Ball(x, *about.box, Norm(instance.norm), inf)
-    target = _target(instance.target, network, ball, outputs, label, rule)
-    attack, attack_seconds = _attack(network, ball, rule, label, target)
+    target = target_of(instance.target, network, ball, outputs, label, rule)
+    attack, attack_seconds = attack_distance(network, ball, rule, label, target)
     first: list[float] = []
 
     def progress(now: Progress) -> None:
@@ -252,6 +91,7 @@ def measure(instance: Instance) -> Row:
         "sha256": None if source is None else source.sha256,
         "attack": finite(attack),
         "attack_seconds": attack_seconds,
+        "unstable": unstable(network, ball, result.upper),
         "first_upper": finite(first[0]) if first else None,
         **_answer(result),
         "cpu": processor_seconds() - before,
@@ -284,7 +124,14 @@ def _answer(result: GroundTruth) -> Row:
     }
 
 
-def _target(
+def unstable(network: Network, ball: Ball, radius: float) -> int | None:
+    """Neurons that linear bounds leave on either side of 0 within ``radius``; None if infinite."""
+    if radius == inf:
+        return None
+    return linear_bounds(network.standard_form, ball.at(radius)).unstable_count
+
+
+def target_of(
     goal: int | Goal, network: Network, ball: Ball, outputs: Array, label: int, rule: Rule
 ) -> int | None:
     """The class that ``goal`` means for this input; None for every other class."""
@@ -303,7 +150,7 @@ def _target(
             return others[int(CarliniWagner().run(problem).distances.argmin())]
 
 
-def _attack(
+def attack_distance(
     network: Network, ball: Ball, rule: Rule, label: int, target: int | None
 ) -> tuple[float, float]:
     """The distance that Carlini and Wagner's attack finds for the norm, and its seconds."""
@@ -334,6 +181,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("--results", type=Path, default=RESULTS, help="folder of the rows (default: %(default)s)")
     add("--report", action="store_true", help="print the tables in markdown; runs nothing")
     add("--write", type=Path, help="with --report: put the tables between their marks in a file")
+    add("--plots", action="store_true", help=f"draw the rows in {PLOTS}; runs nothing")
     add("--check", action="store_true", help="print rows that look wrong; exit 1 if there are any")
     return parser
 
@@ -346,8 +194,14 @@ def _run(arguments: argparse.Namespace) -> int:
         store = Store(arguments.results / f"{suite}.jsonl")
         if arguments.again:
             store.forget(lambda row: row["status"] == "failed")
-        run(cases, measure, store, jobs=arguments.jobs, report=_say)
+        run(cases, work, store, jobs=arguments.jobs, report=_say)
     return 0
+
+
+def _rows(results: Path, suite: str) -> list[Row]:
+    """What is known of the suite; a run with other seconds left rows that are not of it."""
+    keys = {case.key for case in SUITES[suite][1](suite)}
+    return [row for row in Store(results / f"{suite}.jsonl").rows() if row["key"] in keys]
 
 
 def _say(line: str) -> None:
@@ -358,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run what the arguments say; the exit code."""
     parser = _arguments()
     arguments = parser.parse_args(argv)
-    rows = {suite: Store(arguments.results / f"{suite}.jsonl").rows() for suite in SUITES}
+    rows = {suite: _rows(arguments.results, suite) for suite in SUITES}
     if arguments.list:
         for suite, (about, cases) in SUITES.items():
             done = {row["key"] for row in rows[suite]}
@@ -369,6 +223,10 @@ def main(argv: list[str] | None = None) -> int:
         problems = [line for suite in arguments.suite or SUITES for line in check(rows[suite])]
         print("\n".join(problems) or "nothing looks wrong")
         return 1 if problems else 0
+    if arguments.plots:
+        for path in draw(rows):
+            _say(str(path))
+        return 0
     if arguments.report:
         sizes = {suite: len(list(cases(suite))) for suite, (_, cases) in SUITES.items()}
         texts = {
@@ -381,7 +239,7 @@ def main(argv: list[str] | None = None) -> int:
             print("\n".join(f"### {suite}\n\n{text}" for suite, text in texts.items()))
         return 0
     if not arguments.suite:
-        parser.error("say which --suite to run, or --list, --report or --check")
+        parser.error("say which --suite to run, or --list, --report, --plots or --check")
     return _run(arguments)
 
 

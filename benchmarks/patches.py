@@ -7,9 +7,10 @@ timeouts and failures too. A suite that was stopped goes on where it ended, in t
   python benchmarks/patches.py --suite acas        Goldberger et al., ACAS Xu N_2,9, last layer
   python benchmarks/patches.py --suite watermark   Goldberger et al., watermark removal
   python benchmarks/patches.py --suite layers      the setting of AIGENT's Table III, every layer
-  python benchmarks/patches.py --suite engines     by neuron against by weight, and Marabou alone
+  python benchmarks/patches.py --suite engines     one variable a neuron against one a weight
+  python benchmarks/patches.py --suite marks       what marking saves
   python benchmarks/patches.py --suite mnist       repair of misclassified test images
-  python benchmarks/patches.py --report            the tables of every suite
+  python benchmarks/patches.py --report --write benchmarks/PERFORMANCE.md
 
 The data are found through MARAPATCH_DATA.
 """
@@ -17,37 +18,63 @@ The data are found through MARAPATCH_DATA.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from math import inf
 from pathlib import Path
-from statistics import fmean, median
+from time import monotonic
 
 import numpy as np
+from _ground_truth_report import write
 from _harness import RESULTS, Row, Store, finite, processor_seconds, run
+from _patch_report import report
 from numpy.typing import NDArray
 
+from marapatch.backends import create
+from marapatch.backends.base import Candidate, Infeasible, Undecided
+from marapatch.ball import Norm
+from marapatch.bounds.interval import interval_bounds
+from marapatch.bundled import resolve
 from marapatch.data import locate
+from marapatch.errors import MarapatchError
+from marapatch.lowering import lower
+from marapatch.network.cut import tail
 from marapatch.network.load import load
 from marapatch.network.network import Network
 from marapatch.patch_report import drawdown, status
-from marapatch.patching.goals import Goal, linear
-from marapatch.patching.minimal import minimal_patch
+from marapatch.patching.changes import changes, sources
+from marapatch.patching.goals import Goal, combinations, linear
+from marapatch.patching.judging import Judge
+from marapatch.patching.minimal import (
+    check_goals,
+    check_inputs,
+    find_layer,
+    minimal_patch,
+)
 from marapatch.patching.options import PatchOptions
+from marapatch.patching.patch import Patch
+from marapatch.patching.posing import by_neuron, by_weight
 from marapatch.properties import Rule
+from marapatch.question import Question
 
 Array = NDArray[np.float64]
 
 AIGENT_POINT = (0.6399288845, 0.0, 0.0, 0.475, -0.475)
+MARABOU_TOLERANCE = 3e-3
+"""What Marabou's answers support on their own: an ``unsat`` at r counts for r (1 - 1e-3)."""
 METHODS: Mapping[str, PatchOptions] = {
     "auto": PatchOptions(),
     "unmarked": PatchOptions(marks=False),
+    "neurons": PatchOptions(engine="neurons"),
     "weights": PatchOptions(engine="weights"),
-    "marabou": PatchOptions(search="bisection"),
+    "weights-unmarked": PatchOptions(engine="weights", marks=False),
+    "marabou": PatchOptions(search="bisection", tolerance=MARABOU_TOLERANCE),
 }
+ASKED = 0.5
+"""The radius of the query asked of Marabou by neuron and by weight, as a share of what is proved:
+it is unsat, in both forms."""
 
 
 @dataclass(frozen=True)
@@ -79,20 +106,18 @@ class Instance:
 
 @cache
 def network_of(name: str) -> Network:
-    return load(locate(name))
+    return load(resolve(name, "network") if name.startswith("example:") else locate(name))
 
 
 @cache
-def inputs_of(suite: str) -> Array:
-    match suite:
-        case "watermark":
-            with np.load(locate("reassure/watermark_set.npz")) as arrays:
-                return np.asarray(arrays["images"].reshape(100, 784))
-        case "mnist":
-            return digits()[0]
-        case _:
-            rows = np.loadtxt(locate("goldberger/acas_2_9/inputs.csv"), delimiter=",")
-            return np.vstack([rows, AIGENT_POINT])
+def inputs_of(suite: str, network: str) -> Array:
+    if "acasxu" in network:
+        rows = np.loadtxt(locate("goldberger/acas_2_9/inputs.csv"), delimiter=",")
+        return np.vstack([rows, AIGENT_POINT])
+    if suite == "mnist":
+        return digits()[0]
+    with np.load(locate("reassure/watermark_set.npz")) as arrays:
+        return np.asarray(arrays["images"].reshape(100, 784))
 
 
 @cache
@@ -122,24 +147,31 @@ def goals_of(case: Instance, network: Network, inputs: Array) -> list[Goal | str
 
 
 def work(case: Instance) -> Row:
-    """Find the patch, and what it does to other inputs where the suite has any."""
-    network, inputs = network_of(case.network), inputs_of(case.suite)[list(case.rows)]
-    goals = goals_of(case, network, inputs)
-    known = {**asdict(METHODS[case.method]), "timeout": case.timeout}
-    known["evidence"] = METHODS[case.method].evidence
+    """The row of one instance."""
     before = processor_seconds()
-    patch = minimal_patch(
+    row = engines_row(case) if case.method == "both" else patch_row(case)
+    return {**asdict(case), **row, "cpu": processor_seconds() - before}
+
+
+def patch_of(case: Instance, method: str) -> Patch:
+    network, inputs = network_of(case.network), inputs_of(case.suite, case.network)
+    inputs = inputs[list(case.rows)]
+    return minimal_patch(
         network,
         inputs,
-        goals,
+        goals_of(case, network, inputs),
         layer=case.layer,
         norm=case.norm,
         margin=case.margin,
         decision=case.decision,
-        options=PatchOptions(**known),
+        options=replace(METHODS[method], timeout=case.timeout),
     )
+
+
+def patch_row(case: Instance) -> Row:
+    """Find the patch, and what it does to other inputs where the suite has any."""
+    patch = patch_of(case, case.method)
     row: Row = {
-        **asdict(case),
         "status": status(patch),
         "lower": finite(patch.lower),
         "upper": finite(patch.upper),
@@ -154,14 +186,97 @@ def work(case: Instance) -> Row:
         "relus": max((q.relus for q in patch.queries), default=0),
         "nodes": patch.nodes,
         "seconds": patch.seconds,
-        "cpu": processor_seconds() - before,
         "note": patch.note,
     }
     if case.suite in ("watermark", "mnist") and patch.delta is not None and patch.upper > 0.0:
         images, labels = digits()
         scale = 255.0 if case.suite == "watermark" else 1.0
-        effect = drawdown(network, patch.apply(), scale * images, labels, Rule.ARGMAX)
+        effect = drawdown(patch.network, patch.apply(), scale * images, labels, Rule.ARGMAX)
         row |= {"before": effect.before, "after": effect.after, "decisions": effect.changed}
+    if case.suite == "marks":
+        question = posed(case, "weights", marks=METHODS[case.method].marks)
+        room = question.ball.upper - question.ball.lower
+        row |= {
+            "numbers": int(room.size),
+            "fixed": int((room == 0.0).sum()),
+            "halved": int(((question.ball.lower == 0.0) ^ (question.ball.upper == 0.0)).sum()),
+        }
+        if patch.upper < inf:
+            row |= asdict(asked(question, patch.upper, 0.0))
+    return row
+
+
+def posed(case: Instance, by: str, *, marks: bool = True) -> Question:
+    """The question of an instance whose goals leave no choice, ``by`` neurons or weights."""
+    network, rule = network_of(case.network), Rule(case.decision)
+    given = check_inputs(network, inputs_of(case.suite, case.network)[list(case.rows)])
+    goals = check_goals(
+        goals_of(case, network, given.astype(np.float64)), len(given), network, rule, case.margin
+    )
+    what = changes(network, find_layer(network, case.layer))
+    judge = Judge(network, what, given, goals, Norm(case.norm))
+    (clauses,) = combinations(goals)
+    pose = by_neuron if by == "neurons" else by_weight
+    entering = sources(network, what.layer, given.astype(np.float64))
+    return pose(judge, entering, tail(network, case.layer), clauses, marks=marks).question
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One query without linear bounds: its size, and what Marabou said if it was asked."""
+
+    query_variables: int
+    query_equations: int
+    query_inequalities: int
+    query_relus: int
+    answer: str
+    answer_seconds: float
+
+
+def asked(question: Question, radius: float, seconds: float) -> Asked:
+    """The query within ``radius``, put to Marabou where ``seconds`` is above 0."""
+    ball = question.ball.at(radius)
+    bounds = interval_bounds(question.form, ball)
+    lowered = lower(question.form, bounds, ball, question.condition)
+    query, relus = lowered.query, lowered.relus
+    equations = sum(row.sense == "=" for row in query.rows)
+    size = (len(query.names), equations, len(query.rows) - equations, relus)
+    if seconds <= 0.0:
+        return Asked(*size, "", 0.0)
+    backend = create("marabou")
+    started = monotonic()
+    try:
+        match backend.solve(query, seconds):
+            case Infeasible():
+                answer = "unsat"
+            case Candidate():
+                answer = "sat"
+            case Undecided(reason=reason):
+                answer = f"unknown: {reason}"
+    finally:
+        backend.close()
+    return Asked(*size, answer, monotonic() - started)
+
+
+def engines_row(case: Instance) -> Row:
+    """The same question by neuron and by weight: both searches, and one query to Marabou."""
+    row: Row = {}
+    found = {by: patch_of(case, by) for by in ("neurons", "weights")}
+    known = max(patch.lower for patch in found.values())
+    for by, patch in found.items():
+        row[by] = {
+            "status": status(patch),
+            "lower": finite(patch.lower),
+            "upper": finite(patch.upper),
+            "nodes": patch.nodes,
+            "seconds": patch.seconds,
+            "note": patch.note,
+            **asdict(asked(posed(case, by), ASKED * known, case.timeout)),
+        }
+    states = {patch.closed for patch in found.values()}
+    row["status"] = "closed" if states == {True} else "open"
+    row["radius"] = finite(ASKED * known)
+    row["seconds"] = sum(patch.seconds for patch in found.values())
     return row
 
 
@@ -172,7 +287,7 @@ def acas_name(name: str) -> str:
 def acas() -> Iterable[Instance]:
     """The published last-layer experiments on N_2,9."""
     name, layer = acas_name("2_9"), 6
-    for method in ("auto", "marabou", "unmarked"):
+    for method in ("auto", "marabou"):
         for count in range(1, 6):
             rows = tuple(range(count))
             for goal in ("0&1", "0|1"):
@@ -202,33 +317,54 @@ def layers() -> Iterable[Instance]:
             for layer in range(6, -1, -1):
                 yield Instance(
                     "layers", acas_name(network), (row,), "0", layer, norm, 1e-4, "argmax",
-                    "auto", 30.0,
+                    "auto", 60.0,
                 )  # fmt: skip
 
 
 def engines() -> Iterable[Instance]:
-    """The same question by neuron, by weight, and by Marabou alone."""
+    """The same question by neuron and by weight."""
     for layer in range(6, -1, -1):
         for norm in ("linf", "l1"):
-            for method in ("auto", "weights", "marabou", "unmarked"):
+            yield Instance(
+                "engines", acas_name("2_9"), (0,), "0", layer, norm, 1e-4, "argmax", "both", 30.0
+            )
+
+
+def marks() -> Iterable[Instance]:
+    """By weight, with marks and without."""
+    acas, watermark = acas_name("2_9"), "reassure/watermark_model.onnx"
+    cases = [
+        (acas, (0, 1, 2, 3), "0&1", 6, "argmin", 1e-2),
+        (acas, (0,), "0", 6, "argmax", 1e-4),
+        (acas, (0,), "0", 5, "argmax", 1e-4),
+        (acas, (0,), "0", 4, "argmax", 1e-4),
+        (acas, (0,), "0", 0, "argmax", 1e-4),
+        (watermark, (0,), "second", 1, "argmax", 0.0),
+        (watermark, tuple(range(10)), "second", 1, "argmax", 0.0),
+        (watermark, tuple(range(50)), "second", 1, "argmax", 0.0),
+    ]
+    for network, rows, goal, layer, decision, margin in cases:
+        for norm in ("linf", "l1"):
+            for method in ("weights", "weights-unmarked"):
                 yield Instance(
-                    "engines", acas_name("2_9"), (0,), "0", layer, norm, 1e-4, "argmax", method,
-                    60.0,
-                )  # fmt: skip
+                    "marks", network, rows, goal, layer, norm, margin, decision, method, 30.0
+                )
 
 
 def mnist() -> Iterable[Instance]:
-    """The first misclassified test images, repaired together."""
-    name = "mnist_fc/onnx/mnist-net_256x2.onnx"
+    """The first misclassified test images, repaired together in the last and an inner layer."""
     images, labels = digits()
-    wrong = np.flatnonzero(network_of(name).evaluate(images).argmax(axis=1) != labels)
-    for count in (1, 10, 50):
-        rows = tuple(int(i) for i in wrong[:count])
-        for layer in (2, 1):
-            for norm in ("linf", "l1"):
-                yield Instance(
-                    "mnist", name, rows, "label", layer, norm, 1e-3, "argmax", "auto", 120.0
-                )
+    for name in ("example:mnist_3x24", "mnist_fc/onnx/mnist-net_256x2.onnx"):
+        network = network_of(name)
+        wrong = np.flatnonzero(network.evaluate(images).argmax(axis=1) != labels)
+        last = len(network.affine_layers) - 1
+        for count in (1, 10, 50):
+            rows = tuple(int(i) for i in wrong[:count])
+            for layer in (last, last - 1):
+                for norm in ("linf", "l1"):
+                    yield Instance(
+                        "mnist", name, rows, "label", layer, norm, 1e-3, "argmax", "auto", 60.0
+                    )
 
 
 SUITES: Mapping[str, Callable[[], Iterable[Instance]]] = {
@@ -236,6 +372,7 @@ SUITES: Mapping[str, Callable[[], Iterable[Instance]]] = {
     "watermark": watermark,
     "layers": layers,
     "engines": engines,
+    "marks": marks,
     "mnist": mnist,
 }
 
@@ -244,109 +381,54 @@ def store_of(suite: str) -> Store:
     return Store(RESULTS / f"patches-{suite}.jsonl")
 
 
-def show(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"
-
-
-def table(suite: str, rows: Sequence[Row]) -> None:
-    """One line a row, in the order of the suite."""
-    print(f"\n### {suite}: n = {len(rows)}, {sum(r.get('seconds', 0.0) for r in rows):.0f} s\n")
-    print(
-        "| network | inputs | goal | layer | norm | method | lower | upper | changed | s | status |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for r in rows:
-        name = Path(r["network"]).stem.replace("ACASXU_run2a_", "").replace("_batch_2000", "")
-        cells = [name, str(len(r["rows"])), r["goal"].replace("|", "or"), str(r["layer"])]
-        cells += [r["norm"], r["method"], show(r.get("lower")), show(r.get("upper"))]
-        cells += [str(r.get("changed", "-")), f"{r.get('seconds', 0.0):.1f}", r["status"]]
-        if "after" in r:
-            cells[-1] += f", accuracy {r['before']:.4f} -> {r['after']:.4f}"
-        print("| " + " | ".join(cells) + " |")
-
-
-def watermark_table(rows: Sequence[Row]) -> None:
-    """Against the published files."""
-    folder = locate("goldberger/watermark/arrays.npz").parent
-    with np.load(folder / "arrays.npz") as arrays:
-        subsets = {k: arrays[f"random_samples_{k}"].tolist() for k in range(2, 6)}
-    print("\n### watermark\n")
-    print(
-        "| watermarks | norm | n | agree | largest difference | mean upper | mean accuracy after "
-        "| s |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    for count, norm in [(1, "linf"), (1, "l1"), (2, "linf"), (3, "linf"), (4, "linf"), (5, "linf")]:
-        kind = "linear" if norm == "linf" else "nonLinear"
-        with (folder / f"{kind}.{count}.wm.csv").open() as file:
-            published = list(csv.reader(file))[1:]
-        mine = [r for r in rows if len(r["rows"]) == count and r["norm"] == norm]
-        if not mine:
-            continue
-        agree, worst = 0, 0.0
-        for r in mine:
-            at = r["rows"][0] if count == 1 else subsets[count].index(list(r["rows"]))
-            if norm == "linf":
-                difference = abs(r["lower"] - float(published[at][0]))
-                worst = max(worst, difference)
-                agree += difference <= 1e-6
-            else:
-                low, high = float(published[at][0]), float(published[at][1])
-                agree += low < r["lower"] <= r["upper"] < high
-        print(
-            f"| {count} | {norm} | {len(mine)} | {agree} | {worst:.2g} | "
-            f"{fmean(r['upper'] for r in mine):.6g} | {fmean(r['after'] for r in mine):.4f} | "
-            f"{sum(r['seconds'] for r in mine):.0f} |"
-        )
-
-
-def engines_table(rows: Sequence[Row]) -> None:
-    """Ratios of time and size between the methods, over closed pairs."""
-    known = {(r["layer"], r["norm"], r["method"]): r for r in rows if r["status"] == "closed"}
-    for other in ("weights", "marabou", "unmarked"):
-        pairs = [
-            (r, known[layer, norm, other])
-            for (layer, norm, method), r in known.items()
-            if method == "auto" and (layer, norm, other) in known
-        ]
-        if pairs:
-            ratio = median(b["seconds"] / max(a["seconds"], 1e-3) for a, b in pairs)
-            print(f"\n{other}: n = {len(pairs)} closed pairs, median time ratio {ratio:.2f}")
-
-
-def report() -> None:
-    """The tables of all suites that have rows."""
-    for suite in SUITES:
-        rows = store_of(suite).rows()
-        if not rows:
-            continue
-        good = [r for r in rows if r["status"] != "failed"]
-        if suite == "watermark":
-            watermark_table(good)
-        else:
-            table(suite, rows)
-        if suite == "engines":
-            engines_table(good)
-
-
 def main() -> int:
     """Run the suite asked for, or print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--suite", choices=[*SUITES], help="run this suite")
-    parser.add_argument("--list", action="store_true", help="list the suites")
-    parser.add_argument("--report", action="store_true", help="print the tables")
-    parser.add_argument("--limit", type=float, default=inf, help="only the first so many instances")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--suite", action="append", choices=[*SUITES], help="run this suite; may be repeated")
+    add("--list", action="store_true", help="list the suites and how much of each is done")
+    add("--limit", type=int, help="only the first so many instances")
+    add("--jobs", type=int, default=1, help="instances at a time, one thread each (default 1)")
+    add("--again", action="store_true", help="forget failed rows first, so that they run again")
+    add("--report", action="store_true", help="print the tables; runs nothing")
+    add("--write", type=Path, help="with --report: put the tables between their marks in a file")
     options = parser.parse_args()
+    chosen = options.suite or [*SUITES]
+    if options.list or options.report:
+        keys = {suite: [case.key for case in SUITES[suite]()] for suite in chosen}
+        rows = {suite: {row["key"]: row for row in store_of(suite).rows()} for suite in chosen}
+        here = {s: [rows[s][key] for key in keys[s] if key in rows[s]] for s in chosen}
     if options.list:
-        for name, suite in SUITES.items():
-            print(f"{name}: {len(list(suite()))} instances")
-    if options.suite:
-        cases = [c for i, c in enumerate(SUITES[options.suite]()) if i < options.limit]
-        run(cases, work, store_of(options.suite), jobs=1)
+        for suite in chosen:
+            print(f"{suite}: {len(here[suite])} of {len(keys[suite])} instances done")
+        return 0
     if options.report:
-        report()
+        texts = {
+            f"patches-{suite}": report(suite, here[suite], len(keys[suite])) for suite in chosen
+        }
+        if options.write is not None:
+            write(options.write, texts)
+        else:
+            print("\n".join(f"### {name}\n\n{text}" for name, text in texts.items()))
+        return 0
+    if not options.suite:
+        parser.error("say which --suite to run, or --list or --report")
+    for suite in options.suite:
+        cases = list(SUITES[suite]())[: options.limit]
+        if options.again:
+            store_of(suite).forget(lambda row: row["status"] == "failed")
+        run(cases, work, store_of(suite), jobs=options.jobs, report=_say)
     return 0
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except MarapatchError as problem:
+        sys.exit(f"patches.py: {problem}")

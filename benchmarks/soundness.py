@@ -12,6 +12,12 @@ searches are run, whose brackets must hold d*. (DESIGN: section 5, rule 3.)
   python benchmarks/soundness.py --every 5              whole searches on every fifth only
   python benchmarks/soundness.py --networks 0           the tables of what is known
 
+  python benchmarks/soundness.py --agreement --networks 2000 --jobs 2
+                                                        tree, MILP and enumeration: do they agree?
+  python benchmarks/soundness.py --agreement --networks 0    the table of what is known
+
+With --agreement: see _agreement_trees.py; the rows are those of results/agreement_trees.jsonl.
+
 One row a network in results/soundness.jsonl; a run that was stopped goes on where it ended.
 Exits with 1 where a bracket did not hold d*, or where the program's own rho and kappa led to a
 wrong claim.
@@ -25,13 +31,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
 from pathlib import Path
 from time import monotonic
 
-from _harness import RESULTS, Row, Store, finite, provenance
+from _harness import RESULTS, Row, Store, finite, provenance, run
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from _agreement_trees import Agreement, agreement, tables, verdict_on
 from exact_optimum import Optimum, nearest
 from small_networks import Case, small_case
 
@@ -56,6 +62,9 @@ BEFORE = (2, 3, 4)
 QUERY_SECONDS = 1.0
 SEARCH_SECONDS = 5.0
 TOLERANCE = 1e-4
+
+AGREED = 2_000
+"""Networks on which tree, MILP and enumeration are to agree."""
 
 SAT, UNSAT, OPEN = "s", "u", "?"
 
@@ -147,19 +156,6 @@ def searched(case: Case, optimum: Optimum | None, name: str, solvers: Solvers) -
         "wrong": verdict_on(bracket, optimum),
         "seconds": monotonic() - started,
     }
-
-
-def verdict_on(bracket: Bracket, optimum: Optimum | None) -> str:
-    """What is wrong with ``bracket``: nothing, ``lower`` or ``upper``."""
-    if optimum is None:
-        return "upper" if bracket.witness is not None else ""
-    if optimum.exact and (
-        not isfinite(bracket.lower) or Fraction(bracket.lower) > optimum.distance
-    ):
-        return "lower"
-    if optimum.exact and bracket.upper < float(optimum.distance) * (1.0 - 1e-9):
-        return "upper"
-    return ""
 
 
 def claims_too_much(k: int, kappa: float) -> bool:
@@ -275,6 +271,16 @@ def searches(rows: Sequence[Row]) -> int:
     return missed
 
 
+def agree(store: Store, networks: int, jobs: int) -> int:
+    """Ask three ways about ``networks`` networks (0: none, only the table); the exit code."""
+    cases = [Agreement(seed) for seed in range(networks)]
+    if cases:
+        run(cases, agreement, store, jobs=jobs, report=lambda line: print(line, flush=True))
+    rows = store.rows()
+    print(tables(rows, max(AGREED, networks)))
+    return 1 if any(row.get("wrong") for row in rows) else 0
+
+
 def main() -> int:
     """Run and report."""
     parser = argparse.ArgumentParser(
@@ -284,9 +290,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--searches", nargs="*", default=["tree", "descent"], help="run on each")
     parser.add_argument("--every", type=int, default=1, help="search on every n-th network only")
-    parser.add_argument("--output", type=Path, default=RESULTS / "soundness.jsonl")
+    parser.add_argument("--output", type=Path, help="file of the rows")
+    parser.add_argument("--agreement", action="store_true", help="tree, MILP and enumeration")
+    parser.add_argument("--jobs", type=int, default=1, help="with --agreement: networks at a time")
     arguments = parser.parse_args()
-    store = Store(arguments.output)
+    if arguments.agreement:
+        store = Store(arguments.output or RESULTS / "agreement_trees.jsonl")
+        return agree(store, arguments.networks, arguments.jobs)
+    store = Store(arguments.output or RESULTS / "soundness.jsonl")
     done = {row["key"] for row in store.rows()}
     until = monotonic() + arguments.seconds
     solvers = Solvers(MarabouBackend(), HighsBackend())

@@ -50,8 +50,13 @@ if TYPE_CHECKING:
     )
     from marapatch.network.load import load
     from marapatch.network.network import Network
+    from marapatch.patching.attack_options import PatchAttackOptions, Stage
+    from marapatch.patching.halving import FirstLayerPatch, find_first_layer_patch
+    from marapatch.patching.mark_graph import Marking, mark
     from marapatch.patching.minimal import minimal_patch
     from marapatch.patching.patch import Patch
+    from marapatch.patching.patch_attack import PatchAttack, patch_attack
+    from marapatch.patching.realise import realise
     from marapatch.properties import Rule
     from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Witness
     from marapatch.verification import verify
@@ -93,8 +98,13 @@ _HOMES = {
     ),
     "network.load": ("load",),
     "network.network": ("Network",),
+    "patching.attack_options": ("PatchAttackOptions", "Stage"),
+    "patching.halving": ("FirstLayerPatch", "find_first_layer_patch"),
+    "patching.mark_graph": ("Marking", "mark"),
     "patching.minimal": ("minimal_patch",),
     "patching.patch": ("Patch",),
+    "patching.patch_attack": ("PatchAttack", "patch_attack"),
+    "patching.realise": ("realise",),
     "properties": ("Rule",),
     "verdict": ("Evidence", "Sat", "Unknown", "Unsat", "Witness"),
     "verification": ("verify",),
@@ -111,6 +121,15 @@ __all__ = [  # noqa: RUF022  # in the order in which one meets them
     "Progress",
     "minimal_patch",
     "Patch",
+    "mark",
+    "Marking",
+    "find_first_layer_patch",
+    "FirstLayerPatch",
+    "realise",
+    "patch_attack",
+    "PatchAttack",
+    "PatchAttackOptions",
+    "Stage",
     "verify",
     "Problem",
     "Expression",

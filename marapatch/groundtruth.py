@@ -20,11 +20,13 @@ from threadpoolctl import threadpool_limits
 from marapatch.ball import Ball, Norm
 from marapatch.bracket import Bracket
 from marapatch.errors import InputError
-from marapatch.network.layers import Array
+from marapatch.input_ball import ball_of
 from marapatch.network.network import Network
 from marapatch.properties import Rule
 from marapatch.search import SEARCHES
+from marapatch.search.branching import RULES
 from marapatch.search.options import QueryRecord, SearchOptions
+from marapatch.search.recording import TreeRecord
 from marapatch.target_search import Asked, Found, TargetSearch
 from marapatch.verdict import Evidence, Witness
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form
@@ -38,8 +40,12 @@ class GroundTruthOptions:
 
     ``tolerance``: the gap at which a bracket is closed, in units of the network's input.
     ``timeout``, ``query_timeout``: seconds for everything, for one query. ``search``: a name in
-    :data:`marapatch.search.SEARCHES`. ``encoding``: the form of the L1 ball. ``evidence``: the
-    weakest evidence that may move ``lower``. Raises :class:`InputError` on a value out of range.
+    :data:`marapatch.search.SEARCHES`; ``branching``: the tree's rule, a name in
+    :data:`marapatch.search.branching.RULES`; ``record``: keep its trees, for
+    :mod:`marapatch.certificate` (all are then over phases, also where halving the input box would
+    be faster). ``encoding``: the form of the L1 ball.
+    ``evidence``: the weakest evidence that may move ``lower``. Raises :class:`InputError` on a
+    value out of range.
     """
 
     tolerance: float = 1e-4
@@ -53,6 +59,8 @@ class GroundTruthOptions:
     evidence: Evidence = Evidence.SOLVER
     seed: int = 0
     jobs: int = 1
+    branching: str = "trial"
+    record: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.tolerance < inf:
@@ -67,6 +75,10 @@ class GroundTruthOptions:
             raise InputError(f"search {self.search!r} is not one of {', '.join(SEARCHES)}")
         if self.encoding not in L1_FORMS:
             raise InputError(f"encoding {self.encoding!r} is not one of {', '.join(L1_FORMS)}")
+        if self.branching not in RULES:
+            raise InputError(f"branching {self.branching!r} is not one of {', '.join(RULES)}")
+        if self.record and self.search != "tree":
+            raise InputError(f"only the search tree has trees to record, not {self.search}")
         if self.jobs < 1:
             raise InputError(f"jobs must be at least 1, not {self.jobs}")
 
@@ -80,6 +92,8 @@ class GroundTruthOptions:
             evidence=self.evidence,
             seed=self.seed,
             jobs=self.jobs,
+            branching=self.branching,
+            record=self.record,
         )
 
 
@@ -101,6 +115,7 @@ class TargetResult:
     """The bracket of one target. ``lower`` may be infinite: no input in the box reaches it.
 
     ``note`` says why an open bracket is open. ``nodes``: sub-problems the search bounded.
+    ``trees``: its trees, where they were recorded.
     """
 
     target: int
@@ -109,12 +124,19 @@ class TargetResult:
     seconds: float
     nodes: int = 0
     note: str = ""
+    trees: tuple[TreeRecord, ...] = ()
 
     @staticmethod
     def of(target: int, found: Found) -> TargetResult:
         """What the search found of ``target``."""
         return TargetResult(
-            target, found.bracket, found.queries, found.seconds, found.nodes, found.note
+            target,
+            found.bracket,
+            found.queries,
+            found.seconds,
+            found.nodes,
+            found.note,
+            found.trees,
         )
 
     @property
@@ -144,7 +166,8 @@ class GroundTruth:
 
     ``witness``: the vector at ``upper``, of the network's input type and shape, or None.
     ``interrupted``: stopped by hand; everything reported holds all the same. ``decided``: what
-    the network decides on the image (differs from ``label`` only where ``upper`` is 0).
+    the network decides on the image (differs from ``label`` only where ``upper`` is 0). ``ball``:
+    the centre and the box; ``rule``: how the network decides.
     """
 
     network: Network
@@ -156,6 +179,8 @@ class GroundTruth:
     options: GroundTruthOptions
     seconds: float
     nearest_only: bool
+    ball: Ball
+    rule: Rule
     interrupted: bool = False
 
     @property
@@ -242,7 +267,7 @@ def ground_truth(
     """
     options = options or GroundTruthOptions()
     rule, norm = _choice(Rule, decision, "decision"), _choice(Norm, norm, "norm")
-    ball, image = _ball(network, x, norm, box, mask)
+    ball, image = ball_of(network, x, norm, box, mask)
     decided = rule.decide(network.evaluate(ball.centre)[0])
     label = decided if label is None else _class(label, network, "label")
     targets = _targets(target, label, network)
@@ -286,63 +311,10 @@ def ground_truth(
         options=options,
         seconds=monotonic() - started,
         nearest_only=not each_target,
+        ball=ball,
+        rule=rule,
         interrupted=interrupted,
     )
-
-
-def _ball(
-    network: Network,
-    x: ArrayLike,
-    norm: Norm,
-    box: tuple[ArrayLike, ArrayLike] | None,
-    mask: ArrayLike | None,
-) -> tuple[Ball, NDArray[np.floating]]:
-    """The whole box as a ball around ``x``, everything rounded to the network's input type."""
-    flat = network.flatten(x)
-    if flat.shape[0] != 1:
-        raise InputError(f"one input is needed, {flat.shape[0]} were given")
-    image = flat[0].astype(network.input_dtype)
-    centre = image.astype(np.float64)
-    if not np.isfinite(centre).all():
-        raise InputError("the input contains NaN or infinity")
-    low, high = box if box is not None else (network.input_box or (0.0, 1.0))
-    lower = _rounded_inward(_entries(low, network, "box"), network.input_dtype, up=True)
-    upper = _rounded_inward(_entries(high, network, "box"), network.input_dtype, up=False)
-    if (lower > upper).any():
-        i = int(np.argmax(lower > upper))
-        raise InputError(f"the box is empty at entry {i}: [{lower[i]}, {upper[i]}]")
-    outside = (centre < lower) | (centre > upper)
-    if outside.any():
-        i = int(np.argmax(outside))
-        raise InputError(
-            f"the input is outside the box at entry {i}: {centre[i]} is not in "
-            f"[{lower[i]}, {upper[i]}] ({int(outside.sum())} entries are)"
-        )
-    if mask is not None:
-        free = _entries(mask, network, "mask").astype(bool)
-        lower, upper = np.where(free, lower, centre), np.where(free, upper, centre)
-    if not np.isfinite(upper - lower).all():
-        raise InputError("the box must be finite")
-    return Ball(centre, lower, upper, norm, inf), image.reshape(network.input_shape)
-
-
-def _rounded_inward(values: Array, dtype: np.dtype[np.floating], *, up: bool) -> Array:
-    """The nearest number of ``dtype`` that does not leave the box."""
-    rounded = values.astype(dtype)
-    wrong = rounded < values if up else rounded > values
-    rounded[wrong] = np.nextafter(rounded[wrong], dtype.type(inf if up else -inf))
-    return np.asarray(rounded.astype(np.float64))
-
-
-def _entries(values: ArrayLike, network: Network, what: str) -> Array:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim == 0:
-        return np.full(network.inputs, float(array))
-    if array.size != network.inputs:
-        raise InputError(
-            f"the {what} has shape {array.shape}, the network takes {network.input_shape}"
-        )
-    return array.reshape(-1)
 
 
 def _choice(kind: type[Choice], value: object, what: str) -> Choice:

@@ -107,15 +107,18 @@ def fit(image: LoadedImage, network: Network) -> Array:
     )
 
 
-def start(image: LoadedImage, network: Network, box: str | None = None) -> Start:
+def start(
+    image: LoadedImage, network: Network, box: str | tuple[Array, Array] | None = None
+) -> Start:
     """Place ``image`` in its box, as numbers of the network's input type.
 
-    ``box``: see :func:`read_box`. A 64-bit number that the network's type cannot hold is rounded,
-    towards the inside at the box's edge; an entry that the box fixes is fixed at the rounded
-    number. Raises InputError where the image lies outside the box, naming the first entry.
+    ``box``: see :func:`read_box`, or what that gave. A 64-bit number that the network's type
+    cannot hold is rounded, towards the inside at the box's edge; an entry that the box fixes is
+    fixed at the rounded number. Raises InputError where the image lies outside the box, naming
+    the first entry.
     """
     exact = fit(image, network)
-    lower, upper = read_box(box, network, image)
+    lower, upper = box if isinstance(box, tuple) else read_box(box, network, image)
     outside = (exact < lower) | (exact > upper)
     if outside.any():
         i = int(np.argmax(outside))

@@ -62,7 +62,6 @@ class LinearProgram:
         self._option("solver", "simplex")
         self._option("primal_feasibility_tolerance", FEASIBILITY_TOLERANCE)
         self._option("dual_feasibility_tolerance", FEASIBILITY_TOLERANCE)
-        self._basis: Any = None
         if self._highs.passModel(model) == highspy.HighsStatus.kError:
             raise BackendError("HiGHS refused a linear program (non-finite coefficients?)")
 
@@ -86,14 +85,23 @@ class LinearProgram:
         """Change one coefficient."""
         self._highs.changeCoeff(row, column, value)
 
-    def remember(self) -> None:
-        """Keep the basis of the last solve, for :meth:`restore`."""
-        self._basis = self._highs.getBasis()
+    def basis(self) -> Any:
+        """The basis of the last solve, for :meth:`start_from`."""
+        return self._highs.getBasis()
 
-    def restore(self) -> None:
-        """Start the next solve from the remembered basis, if there is one."""
-        if self._basis is not None:
-            self._highs.setBasis(self._basis)
+    def start_from(self, basis: Any) -> None:
+        """Start the next solve from a basis that :meth:`basis` gave (of these columns and rows)."""
+        self._highs.setBasis(basis)
+
+    def ray(self) -> Array | None:
+        """Row multipliers that refute the rows, where the last solve found them infeasible.
+
+        Their sign is HiGHS's choice; None where it has none.
+        """
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kInfeasible:
+            return None
+        _, exists, values = self._highs.getDualRay()
+        return np.array(values) if exists else None
 
     def solve(self, timeout: float = inf) -> Solution | None:
         """The optimum, or None where HiGHS found none in time (infeasible, or out of time)."""

@@ -13,6 +13,7 @@ mpl.use("Agg")
 
 from matplotlib.figure import Figure
 
+from marapatch.patch_report import NORMS
 from marapatch.patching.patch import Patch
 
 
@@ -31,7 +32,8 @@ def plot_patches(patches: Sequence[Patch], path: Path) -> None:
         figure.colorbar(shown, ax=axes, label="change of the weight")
         axes.set_xlabel("source")
         axes.set_ylabel("neuron")
-        axes.set_title(f"layer {patch.layer.number}, {patch.norm} {patch.upper:.6g}")
+        size = f"{NORMS[patch.norm]} {patch.upper:.6g}"
+        axes.set_title(f"layer {patch.layer.number} ({patch.layer.node}), {size}")
     else:
         for patch in patches:
             number = patch.layer.number
@@ -43,6 +45,6 @@ def plot_patches(patches: Sequence[Patch], path: Path) -> None:
                 axes.plot([number], [patch.lower], "C1_", markersize=14)
         axes.set_yscale("log")
         axes.set_xlabel("layer")
-        axes.set_ylabel(f"least {patches[0].norm} patch (lower, upper)")
+        axes.set_ylabel(f"least {NORMS[patches[0].norm]} patch (lower, upper)")
         axes.set_xticks([patch.layer.number for patch in patches])
     figure.savefig(path)

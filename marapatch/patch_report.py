@@ -83,10 +83,9 @@ def status(patch: Patch) -> str:
 def summary(patch: Patch) -> str:
     """The answer in one sentence, its numbers rounded so that it stays true."""
     where = f"layer {patch.layer.number} ({patch.layer.node})"
-    norm = NORMS[patch.norm]
+    norm, asked = NORMS[patch.norm], f"(margin {patch.margin:g})"
     if patch.already:
-        return f"{where}: the network meets every goal as it is: {norm} patch of size 0"
-    asked = f"(margin {patch.margin:g})"
+        return f"{where}: the network meets every goal as it is: {norm} patch of size 0 {asked}"
     if patch.infeasible:
         return f"{where}: proved ({patch.evidence.value}): no change of it meets the goals {asked}"
     lower, upper = _ends(patch)
@@ -146,8 +145,9 @@ def mapping(patches: Sequence[Patch]) -> str:
     """How the numbers of layers relate to those of tables that count activations too."""
     last = patches[-1].layer.number
     return (
-        f"* the least patch; layers are the affine maps, 0 to {last}: map K lies between the "
-        "neuron layers K and K + 1 of tables that count these, with the input as 0"
+        f"* the least patch (margin {patches[-1].margin:g}); layers are the affine maps, 0 to "
+        f"{last}: map K lies between the neuron layers K and K + 1 of tables that count these, "
+        "with the input as 0"
     )
 
 

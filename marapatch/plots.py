@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from numpy.typing import ArrayLike, NDArray
 
 from marapatch.errors import InputError
@@ -43,17 +43,50 @@ def plot_witness(
     where the file cannot be written.
     """
     check_format(path)
-    before, after = (np.asarray(a, dtype=np.float64).reshape(-1) for a in (original, witness))
     figure = Figure(figsize=(9.0, 3.2), layout="constrained")
+    _draw(figure, original, witness, shape, titles)
+    save(figure, path)
+
+
+def plot_grid(
+    pairs: Sequence[tuple[ArrayLike, ArrayLike, tuple[str, str, str]]],
+    path: Path,
+    shape: Sequence[int],
+) -> None:
+    """Write one picture with a row for each original and witness, as :func:`plot_witness` draws.
+
+    ``pairs``: original, witness and titles of each row, at least one. Raises InputError where the
+    file cannot be written.
+    """
+    check_format(path)
+    figure = Figure(figsize=(9.0, 2.8 * len(pairs)), layout="constrained")
+    rows: Any = figure.subfigures(len(pairs), 1, squeeze=False)
+    for row, (original, witness, titles) in zip(rows[:, 0], pairs, strict=True):
+        _draw(row, original, witness, shape, titles)
+    save(figure, path, dpi=100)
+
+
+def save(figure: Figure, path: Path, dpi: int = 150) -> None:
+    """Write ``figure`` in the format that ``path`` ends in, whole or not at all."""
     FigureCanvasAgg(figure)
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix[1:].lower(), dpi=dpi)
+    write_whole(path, content.getvalue())
+
+
+def _draw(
+    figure: FigureBase,
+    original: ArrayLike,
+    witness: ArrayLike,
+    shape: Sequence[int],
+    titles: tuple[str, str, str],
+) -> None:
+    before, after = (np.asarray(a, dtype=np.float64).reshape(-1) for a in (original, witness))
     layout = picture_shape(shape, before.size)
     if layout is None:
         _bars(figure, before, after, titles)
     else:
         _pictures(figure, before, after, layout, titles)
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
-    write_whole(path, content.getvalue())
 
 
 def picture_shape(shape: Sequence[int], size: int) -> tuple[int, ...] | None:
@@ -73,7 +106,7 @@ def picture_shape(shape: Sequence[int], size: int) -> tuple[int, ...] | None:
 
 
 def _pictures(
-    figure: Figure,
+    figure: FigureBase,
     before: NDArray[np.float64],
     after: NDArray[np.float64],
     layout: tuple[int, ...],
@@ -109,7 +142,7 @@ def _channels_last(image: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _bars(
-    figure: Figure,
+    figure: FigureBase,
     before: NDArray[np.float64],
     after: NDArray[np.float64],
     titles: tuple[str, str, str],

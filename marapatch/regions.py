@@ -7,14 +7,17 @@ multipliers; points are replayed and multipliers turned into rigorous bounds by 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.ball import Norm
+from marapatch.ball import Ball, Norm
 from marapatch.bounds.bounds import Bounds
 from marapatch.linear_program import LinearProgram, Solution
 from marapatch.network.layers import Array
+from marapatch.network.standard_form import StandardForm
+from marapatch.properties import OutputCondition
 from marapatch.question import Question
 
 Pattern = tuple[NDArray[np.bool_], ...]
@@ -23,6 +26,15 @@ Pattern = tuple[NDArray[np.bool_], ...]
 NEWTON_STEPS = 40
 UNBOUNDED = 1e6
 """Stands for no bound on a slack; rows are scaled to coefficients that sum to 1."""
+
+
+class Placed(Protocol):
+    """Anything with a ball around which changes are looked for, a :class:`Question` for one."""
+
+    @property
+    def ball(self) -> Ball:
+        """Its radius does not matter here."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +80,18 @@ class Slack:
 
 def region(question: Question, pattern: Pattern, bounds: Bounds) -> Region:
     """The region of ``pattern``; neurons that ``bounds`` show to be stable need no row."""
-    form, centre = question.form, question.ball.centre
+    return region_of(
+        question.form, question.ball.centre, question.condition, pattern, bounds.unstable
+    )
+
+
+def region_of(
+    form: StandardForm, centre: Array, condition: OutputCondition, pattern: Pattern, rows: Pattern
+) -> Region:
+    """The rows over changes of ``centre`` under which the condition holds with the phases of
+    ``pattern``; of the neurons, those that are True in ``rows`` get one."""
     values = [(np.eye(form.inputs), centre)]
-    rows, offsets, neurons = [], [], []
+    parts, offsets, neurons = [], [], []
     for k, layer in enumerate((*form.hidden, form.output)):
         matrix = np.zeros((layer.outputs, form.inputs))
         constant = np.array(layer.bias)
@@ -78,18 +99,18 @@ def region(question: Question, pattern: Pattern, bounds: Bounds) -> Region:
             matrix += weight @ values[source][0]
             constant += weight @ values[source][1]
         if k == len(form.hidden):
-            rows.append(question.condition.matrix @ matrix)
-            offsets.append(question.condition.rhs - question.condition.matrix @ constant)
-            neurons += [(-1, i) for i in range(question.condition.rhs.size)]
+            parts.append(condition.matrix @ matrix)
+            offsets.append(condition.rhs - condition.matrix @ constant)
+            neurons += [(-1, i) for i in range(condition.rhs.size)]
             break
         active = pattern[k]
-        free = np.flatnonzero((bounds.lower[k] < 0.0) & (bounds.upper[k] > 0.0))
+        free = np.flatnonzero(rows[k])
         sign = np.where(active[free], 1.0, -1.0)
-        rows.append(matrix[free] * sign[:, None])
+        parts.append(matrix[free] * sign[:, None])
         offsets.append(-constant[free] * sign)
         neurons += [(k, int(i)) for i in free]
         values.append((matrix * active[:, None], constant * active))
-    return Region(np.concatenate(rows), np.concatenate(offsets), tuple(neurons))
+    return Region(np.concatenate(parts), np.concatenate(offsets), tuple(neurons))
 
 
 class SlackProgram:
@@ -99,7 +120,7 @@ class SlackProgram:
     for their sum.
     """
 
-    def __init__(self, question: Question, region: Region) -> None:
+    def __init__(self, question: Placed, region: Region) -> None:
         self.norm = question.ball.norm
         self.room = question.ball.at(np.inf).reach
         scales = region.scales
@@ -155,7 +176,7 @@ class SlackProgram:
         return float(np.abs(reduced) @ moving)
 
 
-def nearest_in_region(question: Question, region: Region, limit: float) -> Nearest | None:
+def nearest_in_region(question: Placed, region: Region, limit: float) -> Nearest | None:
     """The nearest point of ``region`` if it is nearer than ``limit``."""
     found = _nearest_l1(question, region) if question.ball.norm is Norm.L1 else None
     if question.ball.norm is Norm.LINF:
@@ -163,7 +184,7 @@ def nearest_in_region(question: Question, region: Region, limit: float) -> Neare
     return found if found is not None and found.distance <= limit else None
 
 
-def _nearest_l1(question: Question, region: Region) -> Nearest | None:
+def _nearest_l1(question: Placed, region: Region) -> Nearest | None:
     """One linear program over d = p - m, p, m >= 0: minimise their sum."""
     down, up = question.ball.at(np.inf).reach
     matrix = region.matrix / region.scales[:, None]
@@ -181,7 +202,7 @@ def _nearest_l1(question: Question, region: Region) -> Nearest | None:
     return Nearest(float(np.abs(change).sum()), change, np.abs(solution.row_duals))
 
 
-def _nearest_linf(question: Question, region: Region, limit: float) -> Nearest | None:
+def _nearest_linf(question: Placed, region: Region, limit: float) -> Nearest | None:
     """Newton on the concave slack: a tangent's root never passes the least radius."""
     program = SlackProgram(question, region)
     radius = limit

@@ -32,6 +32,7 @@ from marapatch.question import Question
 from marapatch.replay import Replay
 from marapatch.search import SEARCHES
 from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.recording import TreeRecord
 from marapatch.verdict import Witness
 
 ATTACK_SHARE = 0.2
@@ -91,6 +92,7 @@ class Found:
     seconds: float = 0.0
     nodes: int = 0
     note: str = ""
+    trees: tuple[TreeRecord, ...] = ()
 
     def then(self, outcome: Outcome, seconds: float) -> Found:
         """With what another search of the same target found."""
@@ -100,6 +102,7 @@ class Found:
             self.seconds + seconds,
             self.nodes + outcome.nodes,
             outcome.note,
+            self.trees + outcome.trees,
         )
 
 

@@ -38,13 +38,17 @@ class PatchCase:
 
     def optimum(self) -> float:
         """The least norm of a change, infinite where none does."""
-        behind = [w.shape[0] for w in self.weights[self.layer : -1]]
+        behind = self._behind()
         patterns = list(product((0.0, 1.0), repeat=sum(behind)))
         best = np.inf
         for phases in product(patterns, repeat=len(self.inputs)):
             for alternatives in product(*self.goals):
                 best = min(best, self._least(np.array(phases), behind, alternatives))
         return best
+
+    def _behind(self) -> list[int]:
+        """The sizes of the ReLU layers behind the patched map."""
+        return [w.shape[0] for w in self.weights[self.layer : -1]]
 
     def _least(
         self, phases: np.ndarray, behind: Sequence[int], alternatives: Sequence[Rows]
@@ -69,6 +73,10 @@ class PatchCase:
             rhs.append(need - matrix @ b)
         return self._program(np.concatenate(rows), np.concatenate(rhs))
 
+    def _numbers(self) -> int:
+        """How many weights (without biases) may change at most: the first columns."""
+        return int(self.weights[self.layer].size)
+
     def _moved(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The layer's pre-activation as an affine map of the changes (weights, then biases)."""
         h = x
@@ -82,7 +90,7 @@ class PatchCase:
 
     def _program(self, rows: np.ndarray, rhs: np.ndarray) -> float:
         size = rows.shape[1]
-        weights = self.weights[self.layer].size
+        weights = self._numbers()
         room = np.full(size, self.limit)
         if self.free is not None:
             room[:weights] = np.where(self.free.reshape(-1), self.limit, 0.0)
@@ -111,3 +119,37 @@ class PatchCase:
                 bounds=[(-r, r) for r in room] + [(0.0, None)],
             )
         return float(result.fun) if result.status == 0 else np.inf
+
+
+@dataclass(frozen=True)
+class TiedCase(PatchCase):
+    """The same, where each of a few ``numbers`` acts at several places of the patched map.
+
+    ``weights`` and ``biases`` are those of the unrolled network. ``places``: (outputs, inputs) of
+    the patched map, which number stands there, -1 for none. ``offsets``: (outputs,), which of the
+    biases is added to an output.
+    """
+
+    numbers: int = 0
+    places: np.ndarray | None = None
+    offsets: np.ndarray | None = None
+
+    def _numbers(self) -> int:
+        return self.numbers
+
+    def _moved(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert self.places is not None
+        assert self.offsets is not None
+        h = x
+        for weight, offset in zip(
+            self.weights[: self.layer], self.biases[: self.layer], strict=True
+        ):
+            h = np.maximum(weight @ h + offset, 0.0)
+        outputs, inputs = self.places.shape
+        A = np.zeros((outputs, self.numbers + int(self.offsets.max()) + 1))
+        for o in range(outputs):
+            for i in range(inputs):
+                if self.places[o, i] >= 0:
+                    A[o, self.places[o, i]] += h[i]
+            A[o, self.numbers + self.offsets[o]] += 1.0
+        return A, self.weights[self.layer] @ h + self.biases[self.layer]

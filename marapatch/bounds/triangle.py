@@ -1,19 +1,21 @@
 """Multipliers by linear programming: the best form that the triangle relaxation allows.
 
-The least distance over the triangle relaxation of a node is a linear program; its duals are the
-best alpha, beta and mix of :mod:`marapatch.bounds.nodes` for the node's bounds. For L1 this is
-where supergradient steps are slow, and the program is small: no row a coordinate is needed. What
-is returned are multipliers only; the bound they prove is computed elsewhere, rounded outward.
+Over the triangle relaxation of a node, the least distance (L1) or the largest slack of the
+condition within the ball (L-infinity) is a linear program; its duals are the best alpha, beta and
+mix of :mod:`marapatch.bounds.nodes` for the node's bounds. For L1 this is where supergradient
+steps are slow, and the program is small: no row a coordinate is needed. What is returned are
+multipliers only; the bound they prove is computed elsewhere, rounded outward.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from marapatch.ball import Ball
+from marapatch.ball import Ball, Norm
 from marapatch.bounds.nodes import Nodes
 from marapatch.bounds.relaxation import relax
 from marapatch.linear_program import LinearProgram
@@ -21,78 +23,125 @@ from marapatch.network.layers import Array
 from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition
 
+SLACK = 1e6
+"""Stands for no bound on the slack; the rows of the condition are scaled to 1."""
+
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """Multipliers for one node, and the relaxation's nearest point (inputs,)."""
+    """Multipliers for one node and, unless its phases alone are refuted, the relaxation's best
+    point (inputs,) and the basis there, from which the node's children start."""
 
     nodes: Nodes
-    point: Array
+    point: Array | None
+    basis: Any
 
 
 class TriangleProgram:
-    """``min |d|_1`` over the triangle relaxation of one node after the other, kept warm.
+    """The triangle relaxation of one node after the other, kept warm.
 
-    Columns: p, m >= 0 with d = p - m; then z and a of all ReLU neurons. Rows: what z is; a >= z;
-    a <= chord of z; the condition on the outputs.
+    Columns: the change of the input (L1: p, m >= 0 with d = p - m; L-infinity: d and the slack);
+    then z and a of all ReLU neurons. Rows: what z is; a >= z; a <= chord of z; the condition on
+    the outputs.
     """
 
     def __init__(self, form: StandardForm, ball: Ball, condition: OutputCondition) -> None:
         self.ball = ball
-        down, up = ball.at(np.inf).reach
-        self.rises, self.falls = np.flatnonzero(up > 0.0), np.flatnonzero(down > 0.0)
         self.hidden = sum(layer.outputs for layer in form.hidden)
-        self.inputs = self.rises.size + self.falls.size
+        down, up = ball.at(np.inf).reach
+        if ball.norm is Norm.L1:
+            self.rises, self.falls = np.flatnonzero(up > 0.0), np.flatnonzero(down > 0.0)
+            self.inputs = self.rises.size + self.falls.size
+        else:
+            self.inputs = form.inputs + 1
+        pieces, constants = self._affine(form)
+        eye = sp.eye_array(self.hidden, format="csr")
+        width = self.inputs + 2 * self.hidden
+        z, a = _placed(eye, self.inputs, width), _placed(eye, self.inputs + self.hidden, width)
+        output = sp.csr_array(condition.matrix) @ pieces[-1]
+        self.scale = np.maximum(abs(output).max(axis=1).toarray().ravel(), 1e-12)
+        wanted = (condition.rhs - condition.matrix @ constants[-1]) / self.scale
+        output = sp.diags_array(1.0 / self.scale) @ output
+        if ball.norm is Norm.LINF:
+            slack = sp.csr_array(np.ones((wanted.size, 1)))
+            output = output - _placed(slack, self.inputs - 1, width)
+        self.matrix = sp.csc_array(sp.vstack([z - sp.vstack(pieces[:-1]), a - z, a - z, output]))
+        known = np.concatenate(constants[:-1])
+        n, infinite = self.hidden, np.full(self.hidden, np.inf)
+        self.row_low = np.concatenate([known, np.zeros(n), -infinite, wanted])
+        self.row_high = np.concatenate([known, infinite, np.zeros(n), np.full(wanted.size, np.inf)])
+        cost = np.zeros(width)
+        cost[: self.inputs] = 1.0 if ball.norm is Norm.L1 else 0.0
+        cost[self.inputs - 1] = 1.0 if ball.norm is Norm.L1 else -1.0
+        low, high = self._changes(ball)
+        self.program = LinearProgram(
+            self.matrix,
+            (self.row_low, self.row_high),
+            (np.concatenate([low, -infinite, np.zeros(n)]), np.append(high, [infinite, infinite])),
+            cost,
+        )
+        self.slopes = np.ones(n)
+        self.root: Any = None
+
+    def _affine(self, form: StandardForm) -> tuple[list[sp.csr_array], list[Array]]:
+        """By layer, the coefficients of all columns and the constant."""
         ends = np.cumsum([0, *(layer.outputs for layer in form.hidden)])
         pieces, constants = [], []
         for layer in (*form.hidden, form.output):
             row = sp.csr_array((layer.outputs, self.inputs + 2 * self.hidden))
             constant = np.array(layer.bias)
             for source, weight in zip(layer.sources, layer.weights, strict=True):
-                if source == 0:
-                    matrix = sp.csr_array(weight)
-                    part = sp.hstack([matrix[:, self.rises], -matrix[:, self.falls]])
-                    constant = constant + weight @ ball.centre
-                    offset = 0
+                part, offset = sp.csr_array(weight), 0
+                if source > 0:
+                    offset = self.inputs + self.hidden + int(ends[source - 1])
                 else:
-                    part, offset = (
-                        sp.csr_array(weight),
-                        self.inputs + self.hidden + ends[source - 1],
-                    )
+                    constant = constant + weight @ self.ball.centre
+                    if self.ball.norm is Norm.L1:
+                        part = sp.hstack([part[:, self.rises], -part[:, self.falls]])
                 row = row + _placed(part, offset, row.shape[1])
             pieces.append(row)
             constants.append(constant)
-        eye = sp.eye_array(self.hidden, format="csr")
-        z = _placed(eye, self.inputs, self.inputs + 2 * self.hidden)
-        a = _placed(eye, self.inputs + self.hidden, self.inputs + 2 * self.hidden)
-        affine = sp.vstack(pieces[:-1])
-        output = sp.csr_array(condition.matrix) @ pieces[-1]
-        size = np.maximum(abs(output).max(axis=1).toarray().ravel(), 1e-12)
-        self.scale = size
-        wanted = (condition.rhs - condition.matrix @ constants[-1]) / size
-        matrix = sp.vstack([z - affine, a - z, a - z, sp.diags_array(1.0 / size) @ output])
-        known = np.concatenate(constants[:-1])
-        n, infinite = self.hidden, np.full(self.hidden, np.inf)
-        self.row_low = np.concatenate([known, np.zeros(n), -infinite, wanted])
-        self.row_high = np.concatenate([known, infinite, np.zeros(n), np.full(size.size, np.inf)])
-        self.parts = np.concatenate([up[self.rises], down[self.falls]])
-        cost = np.append(np.ones(self.inputs), np.zeros(2 * n))
-        free = np.full(n, np.inf)
-        low = np.concatenate([np.zeros(self.inputs), -free, np.zeros(n)])
-        self.program = LinearProgram(
-            matrix,
-            (self.row_low, self.row_high),
-            (low, np.concatenate([self.parts, free, free])),
-            cost,
-        )
-        self.slopes = np.ones(n)
-        self.rooted = False
+        return pieces, constants
 
-    def propose(self, nodes: Nodes, index: int, timeout: float) -> Proposal | None:
-        """The best multipliers of node ``index``; None where the program has no solution in time.
+    def _changes(self, ball: Ball) -> tuple[Array, Array]:
+        """Bounds of the columns of the change (for L-infinity with the slack)."""
+        if ball.norm is Norm.LINF:
+            down, up = ball.reach
+            return np.append(-down, -SLACK), np.append(up, SLACK)
+        down, up = ball.at(np.inf).reach
+        return np.zeros(self.inputs), np.concatenate([up[self.rises], down[self.falls]])
 
-        No solution: the node is empty, or too far for the ball's box.
+    def propose(
+        self, nodes: Nodes, index: int, ball: Ball, timeout: float, basis: Any = None
+    ) -> Proposal | None:
+        """The best multipliers of node ``index``; None where there are none in time.
+
+        ``ball``: may be smaller than at first. ``basis``: where to start; of the root if None.
         """
+        self._load(nodes, index, ball)
+        basis = self.root if basis is None else basis
+        if basis is not None:  # nearer than the basis of the node solved before
+            self.program.start_from(basis)
+        solution = self.program.solve(timeout)
+        if solution is None:
+            ray = self.program.ray()
+            return None if ray is None else self._refutation(nodes, index, ray)
+        basis = self.program.basis()
+        if self.root is None:
+            self.root = basis
+        proposed = self._multiplied(nodes, index, solution.row_duals, solution.reduced_costs)
+        if proposed is None or not proposed.mix.any():  # a cut must say something of the condition
+            return None
+        if ball.norm is Norm.LINF:
+            change = solution.values[: self.inputs - 1]
+        else:
+            change = np.zeros(ball.centre.size)
+            change[self.rises] += solution.values[: self.rises.size]
+            change[self.falls] -= solution.values[self.rises.size : self.inputs]
+        return Proposal(proposed, ball.centre + change, basis)
+
+    def _load(self, nodes: Nodes, index: int, ball: Ball) -> None:
+        """Make the program that of node ``index``."""
         lower, upper, phases = nodes.lower[index], nodes.upper[index], nodes.phases[index]
         line = relax(lower[None], upper[None])
         slope, intercept = line.upper_slope[0], line.upper_intercept[0]
@@ -100,47 +149,51 @@ class TriangleProgram:
         for j in np.flatnonzero(slope != self.slopes):
             self.program.change(first + int(j), self.inputs + int(j), -float(slope[j]))
         self.slopes = slope.copy()
-        z_low = np.where(phases > 0, 0.0, -np.inf)
-        z_high = np.where(phases < 0, 0.0, np.inf)
         inactive = upper <= 0.0
-        a_high = np.where(inactive, 0.0, np.inf)
         # An inactive neuron's rows say nothing: a is 0, and z is free on its side.
         tied = np.where(inactive, -np.inf, 0.0)
         low = np.concatenate([self.row_low[:n], tied, self.row_low[2 * n :]])
         above = np.where(inactive, np.inf, intercept)
         high = np.concatenate([self.row_high[: 2 * n], above, self.row_high[3 * n :]])
         self.program.bound_rows(low, high)
-        zeros = np.zeros(self.inputs)
+        # Of an active neuron a = z: that a >= 0 is said of z, whose price becomes beta.
+        a_low = np.where(lower >= 0.0, -np.inf, 0.0)
+        change = self._changes(ball)
+        z_low, z_high = np.where(phases > 0, 0.0, -np.inf), np.where(phases < 0, 0.0, np.inf)
         self.program.bound(
-            np.concatenate([zeros, z_low, np.zeros(n)]),
-            np.concatenate([self.parts, z_high, a_high]),
+            np.concatenate([change[0], z_low, a_low]),
+            np.concatenate([change[1], z_high, np.where(inactive, 0.0, np.inf)]),
         )
-        self.program.restore()  # nearer than the basis of the node solved before
-        solution = self.program.solve(timeout)
-        if solution is None:
-            return None
-        if not self.rooted:
-            self.rooted = True
-            self.program.remember()
-        duals, reduced = solution.row_duals, solution.reduced_costs
+
+    def _refutation(self, nodes: Nodes, index: int, ray: Array) -> Proposal | None:
+        """Multipliers that prove the node empty: those of ``ray``, in the sign that is theirs."""
+        n = self.hidden
+        reduced = -(self.matrix.T @ ray)
+        reduced[self.inputs : self.inputs + n] -= (1.0 - self.slopes) * ray[2 * n : 3 * n]
+        # Rows that only bind from below, a >= z and the condition, have no negative price.
+        floor = np.append(ray[n : 2 * n] * (nodes.phases[index] == 0), ray[3 * n :])
+        sign = 1.0 if floor.sum() >= 0.0 else -1.0
+        proposed = self._multiplied(nodes, index, sign * ray, sign * reduced)
+        return None if proposed is None else Proposal(proposed, None, None)
+
+    def _multiplied(self, nodes: Nodes, index: int, duals: Array, reduced: Array) -> Nodes | None:
+        """The multipliers that prices of rows and columns stand for, scaled to a mix of 1 (or to
+        a beta of 1, where the phases alone are refuted); None where all of them are 0."""
+        n = self.hidden
         mix = np.maximum(duals[3 * n :], 0.0) / self.scale
-        total = mix.sum()
-        if not total > 0.0:
-            return None
         tie = np.abs(duals[n : 2 * n])
         floor = np.maximum(reduced[self.inputs + n :], 0.0)
         alpha = np.where(tie + floor > 0.0, tie / np.maximum(tie + floor, 1e-300), 0.0)
-        beta = np.abs(reduced[self.inputs : self.inputs + n]) * (phases != 0) / total
-        proposed = replace(
+        beta = np.abs(reduced[self.inputs : self.inputs + n]) * (nodes.phases[index] != 0)
+        total = float(mix.sum() or beta.sum())
+        if not total > 0.0:
+            return None
+        return replace(
             nodes.take(np.array([index])),
             alpha=alpha[None],
-            beta=beta[None],
+            beta=(beta / total)[None],
             mix=(mix / total)[None],
         )
-        change = np.zeros(self.ball.centre.size)
-        change[self.rises] += solution.values[: self.rises.size]
-        change[self.falls] -= solution.values[self.rises.size : self.inputs]
-        return Proposal(proposed, self.ball.centre + change)
 
 
 def _placed(part: sp.csr_array, offset: int, width: int) -> sp.csr_array:

@@ -14,7 +14,18 @@ from typing import Annotated, Any
 
 import typer
 
-from marapatch.cli import attack, doctor, export, fetch, groundtruth, patch, verify
+from marapatch.cli import (
+    attack,
+    doctor,
+    export,
+    fetch,
+    groundtruth,
+    mark,
+    patch,
+    patch_attack,
+    recheck,
+    verify,
+)
 from marapatch.errors import (
     BackendError,
     ContradictionError,
@@ -38,8 +49,11 @@ app = typer.Typer(
 )
 app.command("groundtruth", epilog=groundtruth.EPILOG)(groundtruth.command)
 app.command("patch", epilog=patch.EPILOG)(patch.command)
+app.command("patch-attack", epilog=patch_attack.EPILOG)(patch_attack.command)
+app.command("mark", epilog=mark.EPILOG)(mark.command)
 app.command("attack", epilog=attack.EPILOG)(attack.command)
 app.command("verify", epilog=verify.EPILOG)(verify.command)
+app.command("recheck", epilog=recheck.EPILOG)(recheck.command)
 app.command("export", epilog=export.EPILOG)(export.command)
 app.command("fetch", epilog=fetch.EPILOG)(fetch.command)
 app.command("doctor")(doctor.command)

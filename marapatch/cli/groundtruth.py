@@ -122,6 +122,13 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="Draw original, witness and difference (.png, .svg)."),
     ] = None,
+    tree: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the search trees (.npz); marapatch recheck works every leaf out anew.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Progress also where stderr is no terminal.")
     ] = False,
@@ -152,12 +159,13 @@ def command(
         evidence=Evidence(evidence.value),
         jobs=jobs,
         seed=seed,
+        record=tree is not None,
         **chosen,
     )
     given = read_given(network, image, index=index, scale=scale, box=box, mask=mask)
     first = None if init is None else fit(read_image(init, scale="1"), given.network)
     each = range(given.network.outputs) if all_targets else ()
-    outputs = Outputs(witness=out, report=json_file, picture=plot, each=each)
+    outputs = Outputs(witness=out, report=json_file, picture=plot, tree=tree, each=each)
     outputs.check(inputs=given.paths if init is None else (*given.paths, Path(init)))
     _end_like_an_interrupt(signal.SIGTERM)
     with LiveLine(verbose=verbose, notes=given.start.notes) as live:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 
+from marapatch.cli.answer import answer
 from marapatch.files import check_distinct, check_writable, write_whole
 from marapatch.groundtruth import GroundTruth
 from marapatch.inputs import LoadedImage
@@ -24,7 +22,8 @@ from marapatch.selftest import versions
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where to write the nearest ``witness`` (.npy), the ``report`` (JSON) and the ``picture``.
+    """Where to write the nearest ``witness`` (.npy), the ``report`` (JSON), the ``picture`` and the
+    search's ``tree`` (.npz).
 
     ``each``: classes that have witnesses of their own, written beside ``witness``.
     """
@@ -32,6 +31,7 @@ class Outputs:
     witness: Path | None = None
     report: Path | None = None
     picture: Path | None = None
+    tree: Path | None = None
     each: Sequence[int] = ()
 
     def beside(self, target: int) -> Path | None:
@@ -42,7 +42,7 @@ class Outputs:
 
     def check(self, inputs: Sequence[Path]) -> None:
         """Raise InputError where one cannot be written or would overwrite another file in use."""
-        chosen = [self.witness, self.report, self.picture, *map(self.beside, self.each)]
+        chosen = [self.witness, self.report, self.picture, self.tree, *map(self.beside, self.each)]
         paths = [path for path in chosen if path is not None]
         if self.picture is not None:
             from marapatch.plots import check_format  # matplotlib takes a second to import
@@ -74,6 +74,10 @@ def report(
         }
         content = to_json(result, witness=nearest, witnesses=others, **about)
         write_whole(outputs.report, dump(content))
+    if outputs.tree is not None:
+        from marapatch.certificate import Certificate
+
+        Certificate.of(result).save(outputs.tree)
     if result.witness is None:
         for path in (outputs.witness, outputs.picture):
             if path is not None:
@@ -122,8 +126,7 @@ def _draw(result: GroundTruth, image: LoadedImage, path: Path) -> None:
 
 
 def _print(result: GroundTruth) -> None:
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    with console.capture() as captured:
+    with answer() as console:
         if result.interrupted:
             console.print("interrupted; what is known so far:")
         console.print(summary(result))
@@ -132,8 +135,3 @@ def _print(result: GroundTruth) -> None:
         for line in remarks(result):
             console.print(line)
         console.print(f"{len(result.queries)} queries, {result.seconds:.1f} s")
-    try:
-        sys.stdout.write(captured.get())
-        sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on, as under `| head`: the answer is the exit code
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

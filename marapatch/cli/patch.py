@@ -221,7 +221,7 @@ def command(
         patches.append(patch)
         if patch.interrupted:
             break
-    report(patches, outputs, labelled, rule)
+    report(patches, outputs, labelled, rule, every=layer == "all")
     if patches[-1].interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(0 if all(patch.closed for patch in patches) else 1)

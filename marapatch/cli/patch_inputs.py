@@ -27,14 +27,19 @@ def read_inputs(path: str, network: Network, *, index: int | None, scale: Scale)
 
 
 def _rows(image: LoadedImage, network: Network) -> Array:
+    return np.stack([fit(one, network) for one in separate(image, network)])
+
+
+def separate(image: LoadedImage, network: Network) -> list[LoadedImage]:
+    """The images of a file that holds one or several; InputError where the sizes do not fit."""
     if image.values.size == network.inputs:
-        return fit(image, network)[None]
+        return [image]
     if image.values.ndim < 2 or image.values.size != image.values.shape[0] * network.inputs:
         raise InputError(
             f"{image.path}: shape {image.values.shape} is neither one input nor several of "
             f"{network.inputs} entries"
         )
-    return np.stack([fit(replace(image, values=values), network) for values in image.values])
+    return [replace(image, values=values) for values in image.values]
 
 
 def read_goals_given(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 
+from marapatch.cli.answer import answer
 from marapatch.cli.patch_inputs import Labelled
-from marapatch.errors import ContradictionError
+from marapatch.errors import ContradictionError, InputError
 from marapatch.files import check_distinct, check_writable, write_whole
 from marapatch.network.load import load
 from marapatch.patch_report import (
@@ -48,6 +46,8 @@ class PatchOutputs:
 
     def check(self, inputs: Sequence[Path]) -> None:
         """Raise InputError where one cannot be written or would overwrite a file in use."""
+        if self.network is not None and self.network.suffix.lower() != ".onnx":
+            raise InputError(f"{self.network}: a patched network is written as .onnx")
         paths = [path for path in (self.network, self.report, self.picture) if path is not None]
         if self.picture is not None:
             from marapatch.plots import check_format
@@ -79,9 +79,14 @@ def listener(*, verbose: bool) -> Callable[[PatchProgress], None] | None:
 
 
 def report(
-    patches: Sequence[Patch], outputs: PatchOutputs, labelled: Labelled | None, rule: Rule
+    patches: Sequence[Patch],
+    outputs: PatchOutputs,
+    labelled: Labelled | None,
+    rule: Rule,
+    *,
+    every: bool,
 ) -> None:
-    """Print the answer, then write the files asked for.
+    """Print the answer, then write the files asked for; ``every``: all layers were asked about.
 
     A network that was written is read again and judged by onnxruntime on all inputs.
     """
@@ -108,8 +113,7 @@ def report(
             "check": None if check is None else asdict(check),
             "versions": versions(),
         }
-        single = len(patches) == 1 and patches[0].layer.number >= 0
-        content = to_json(patches[0], **about) if single else all_to_json(patches, **about)
+        content = all_to_json(patches, **about) if every else to_json(patches[0], **about)
         write_whole(outputs.report, dump(content))
 
 
@@ -130,8 +134,7 @@ def _reloaded(patch: Patch, path: Path) -> bool | None:
 def _print(
     patches: Sequence[Patch], check: Drawdown | None, path: Path | None, written: bool | None
 ) -> None:
-    console = Console(highlight=False, soft_wrap=True, markup=False, width=160)
-    with console.capture() as captured:
+    with answer(width=160) as console:
         if patches[-1].interrupted:
             console.print("interrupted; what is known so far:")
         if len(patches) == 1:
@@ -155,9 +158,4 @@ def _print(
             sum(len(p.queries) for p in patches),
             sum(p.seconds for p in patches),
         )
-        console.print(f"{queries} queries, {seconds:.1f} s")
-    try:
-        sys.stdout.write(captured.get())
-        sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on, as under `| head`: the answer is the exit code
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.print(f"{queries} {'query' if queries == 1 else 'queries'}, {seconds:.1f} s")

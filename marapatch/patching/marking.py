@@ -39,6 +39,11 @@ def marked(form: StandardForm, condition: OutputCondition, ball: Ball) -> Ball:
 
 def signs(form: StandardForm, condition: OutputCondition) -> tuple[Flags, Flags]:
     """By input of ``form``: whether a path of positive, and one of negative sign leads to a row."""
+    return layer_signs(form, condition)[0]
+
+
+def layer_signs(form: StandardForm, condition: OutputCondition) -> tuple[tuple[Flags, Flags], ...]:
+    """:func:`signs` of the input, of every ReLU's output, layer by layer, and of the outputs."""
     up = [np.zeros(size, dtype=bool) for size in form.sizes]
     down = [np.zeros(size, dtype=bool) for size in form.sizes]
     rises = np.asarray((condition.matrix > 0.0).any(axis=0))
@@ -46,7 +51,7 @@ def signs(form: StandardForm, condition: OutputCondition) -> tuple[Flags, Flags]
     _collect(form.output, rises, falls, up, down)
     for k in range(len(form.hidden), 0, -1):
         _collect(form.hidden[k - 1], up[k], down[k], up, down)
-    return up[0], down[0]
+    return (*zip(up, down, strict=True), (rises, falls))
 
 
 def _collect(

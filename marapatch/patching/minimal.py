@@ -26,6 +26,9 @@ __all__ = [
     "patch_every_layer",
 ]
 
+MAX_INPUTS = 1000
+"""Each input has a copy of the rest of the network; memory grows with their number squared."""
+
 GoalLike = Goal | str | int
 """A goal, or what names one: ``3``, ``"0|1"``, ``"0&1"``."""
 
@@ -99,6 +102,11 @@ def check_inputs(network: Network, inputs: ArrayLike) -> NDArray[np.floating]:
     flat = network.flatten(inputs)
     if flat.shape[0] == 0:
         raise InputError("no input was given; a patch needs at least one")
+    if flat.shape[0] > MAX_INPUTS:
+        raise InputError(
+            f"{flat.shape[0]} inputs are too many for one patch, which takes at most {MAX_INPUTS}; "
+            "choose some of them"
+        )
     with np.errstate(over="ignore"):
         typed = flat.astype(network.input_dtype)
     bad = ~np.isfinite(typed).all(axis=1)
@@ -131,7 +139,10 @@ def find_layer(network: Network, layer: int | str) -> PatchableLayer:
     layers = network.affine_layers
     listed = ", ".join(f"{known.number} ({known.node})" for known in layers)
     if not layers:
-        raise InputError("the network has no layer with weights of its own")
+        raise InputError(
+            "the network has no layer with weights of its own (a tensor shared by several layers "
+            "cannot be patched)"
+        )
     if layer == "last":
         return layers[-1]
     try:

@@ -12,18 +12,23 @@ from marapatch.backends.base import Backend
 from marapatch.ball import Norm
 from marapatch.bracket import Bracket
 from marapatch.network.layers import Array
+from marapatch.patching.descending import descended
 from marapatch.patching.last_layer import last_layer
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.posing import Posed
 from marapatch.patching.reducing import polish_few
 from marapatch.patching.starting import estimate, first_witness, shrink
 from marapatch.patching.unbounded import unreachable
+from marapatch.question import Question
 from marapatch.search import SEARCHES
 from marapatch.search.options import Outcome, QueryRecord
-from marapatch.verdict import Evidence
+from marapatch.verdict import Evidence, Witness
 
 START_SHARE = 0.2
 """The share of the time for a first witness and its polish."""
+
+LARGE_SHARE = 0.4
+"""The same where the question is too large for a search, which then needs no time."""
 
 ROUNDS = 6
 """How often a search is run again with the tolerance that a smaller witness asks for."""
@@ -34,6 +39,9 @@ MOST_GROWTH = 9
 PATIENCE = 4
 """Without a witness, the radius asked about starts a little beyond the first-order estimate and
 grows by a factor so often, or until some radii were undecided."""
+
+GROWTH_SHARE = 0.4
+"""Of the time left, for one such radius."""
 
 LARGE = 6000
 """Variables beyond which a question is too large for one search and for linear programs."""
@@ -58,6 +66,7 @@ class Searcher:
     """Searches one question after the other with the same options, backend and listener.
 
     ``records``, ``nodes``, ``note``: what the searches so far asked, bounded, and last said.
+    ``seen``: of all brackets they reported, the one with the largest lower end.
     """
 
     options: PatchOptions
@@ -68,6 +77,7 @@ class Searcher:
     records: list[QueryRecord] = field(default_factory=list)
     nodes: int = 0
     note: str = ""
+    seen: Bracket = field(default_factory=Bracket)
 
     @property
     def name(self) -> str:
@@ -93,21 +103,31 @@ class Searcher:
     def begin(self, posed: Posed, known: Array | None, until: float) -> Bracket:
         """A polished first witness; ``known``: the change of another question, tried first."""
         question = posed.question
-        end = min(until, monotonic() + START_SHARE * (until - monotonic()))
+        share = START_SHARE if question.form.inputs <= LARGE else LARGE_SHARE
+        end = min(until, monotonic() + share * (until - monotonic()))
         witness = None
         if known is not None:
             seen = posed.replays.seen(known)
             met = question.condition.worst(question.form.evaluate(seen[None]))[0] > 0.0
             witness = posed.replays(seen) if met else None
-        witness = witness or first_witness(question, end, self.options.seed)
-        if witness is None:
+        starts = [witness] if witness is not None else self._starts(question, end)
+        if not starts:
             return Bracket()
-        witness = shrink(question, witness, end)
+        nearer = [shrink(question, start, end) for start in starts]
+        witness = min(nearer, key=lambda found: found.distance)
         if question.form.inputs <= LARGE:
             witness = polish(question, witness, end)
         elif question.ball.norm is Norm.L1:
             witness = polish_few(question, witness, end)
         return Bracket(witness=witness)
+
+    def _starts(self, question: Question, end: float) -> list[Witness]:
+        """A witness of each way to look for one that finds any; each has a third of the time."""
+        now = monotonic()
+        third = (end - now) / 3.0
+        first = first_witness(question, now + third, self.options.seed)
+        found = (first, descended(question, monotonic() + third))
+        return [witness for witness in found if witness is not None]
 
     def run(self, posed: Posed, bracket: Bracket, cutoff: float, until: float) -> Bracket:
         """Tighten ``bracket`` until it is closed to the relative tolerance, or ``lower`` reaches
@@ -124,11 +144,13 @@ class Searcher:
             bracket = self._grow(posed, bracket, until)
         for _ in range(ROUNDS):
             ceiling = min(bracket.upper, cutoff, whole)
-            if ceiling == inf:
+            if ceiling == inf and monotonic() < until:
                 self.note = (
                     "no patch was found; with a largest change (--max-change) the search can "
                     "prove that there is none"
                 )
+            elif ceiling == inf:
+                self.note = "out of time before any patch was found"
             tolerance = self.options.tolerance * ceiling
             done = bracket.lower >= min(bracket.upper, cutoff) - tolerance
             if ceiling == inf or done or monotonic() >= until:
@@ -145,17 +167,21 @@ class Searcher:
         return bracket.witness is not None and gap <= self.options.tolerance * bracket.upper
 
     def _grow(self, posed: Posed, bracket: Bracket, until: float) -> Bracket:
-        """Without a witness: ask within a radius that grows, until there is one."""
+        """Without a witness: ask within a radius that grows, until there is one.
+
+        As long as nothing is known at all, an undecided radius is followed by a smaller one.
+        """
         radius = estimate(posed.question)
         radius = BEYOND * max(bracket.lower, radius if 0.0 < radius < inf else 1e-3)
         undecided = 0
         for _ in range(MOST_GROWTH):
-            if bracket.witness is not None or undecided >= PATIENCE or monotonic() >= until:
+            now = monotonic()
+            if bracket.witness is not None or undecided >= PATIENCE or now >= until:
                 break
-            before = bracket.lower
-            bracket = self._ask(posed, bracket, radius, 0.5 * radius, inf, until)
+            before, stop = bracket.lower, now + (until - now) * GROWTH_SHARE
+            bracket = self._ask(posed, bracket, radius, 0.5 * radius, inf, stop)
             undecided += int(bracket.lower <= before)
-            radius *= GROWTH
+            radius *= GROWTH if bracket.lower > 0.0 else GROWTH**-2
         return bracket
 
     def _ask(
@@ -181,6 +207,8 @@ class Searcher:
         self.note = outcome.note
 
     def _report(self, bracket: Bracket, queries: int) -> None:
+        if bracket.lower > self.seen.lower:
+            self.seen = bracket
         if self.progress is not None:
             asked, spent = queries + len(self.records), monotonic() - self.started
             lower, upper = bracket.lower, bracket.upper

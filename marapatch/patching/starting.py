@@ -75,19 +75,28 @@ def _search(question: Question, deadline: float, seed: int) -> Witness | None:
 
 
 def shrink(question: Question, witness: Witness, deadline: float) -> Witness:
-    """A nearer witness by gradient steps within radii that shrink while they succeed."""
+    """A nearer witness by gradient steps within radii that shrink while they succeed.
+
+    For L1 two points take each step: the witness scaled into the ball, and its nearest point there,
+    which is sparse.
+    """
     factor = 0.5
     while factor < 0.99 and monotonic() < deadline:
         radius = factor * witness.distance
-        points = projected(question, witness.input[None].astype(np.float64), radius)
+        start = witness.input[None].astype(np.float64)
+        points = projected(question, start, radius)
+        if question.ball.norm is Norm.L1:
+            points = np.vstack([points, nearest_l1(question, start, radius)])
         better = None
         for step in range(STEPS):
             worst, gradient = ascent(question, points)
-            if worst[0] > 0.0:
+            if worst.max() > 0.0:
                 better = _try(question, points, worst)
                 break
             eta = radius * max(0.005, 0.1 * 0.9**step)
-            points = projected(question, points + eta * direction(question, gradient), radius)
+            points = points + eta * direction(question, gradient)
+            scaled = projected(question, points[:1], radius)
+            points = np.vstack([scaled, nearest_l1(question, points[1:], radius)])
         if better is not None and better.distance < witness.distance:
             witness = better
         else:
@@ -133,13 +142,17 @@ def _first_switch(question: Question) -> float:
     return float(np.median(found[found > 0.0])) if (found > 0.0).any() else inf
 
 
-def ascent(question: Question, points: Array) -> tuple[Array, Array]:
-    """The least slack of each point, and the gradient of the sum of its unmet rows."""
+def ascent(question: Question, points: Array, cushion: Array | float = 0.05) -> tuple[Array, Array]:
+    """The least slack of each point, and the gradient of the sum of its unmet rows.
+
+    ``cushion``: a row counts as met from this share of the point's largest slack on; one for all
+    points or (points, 1).
+    """
     form, condition = question.form, question.condition
     z, outputs = form.pre_activations(points)
     slack = condition.slack(outputs)
     scale = np.abs(slack).max(axis=1, keepdims=True) + 1e-300
-    unmet = np.minimum(slack - 0.05 * scale, 0.0)
+    unmet = np.minimum(slack - cushion * scale, 0.0)
     weights = np.where(unmet < 0.0, 0.2 - unmet / scale, 0.0)
     gradient = form.pullback([layer > 0.0 for layer in z], weights @ condition.matrix)
     return np.asarray(slack.min(axis=1)), gradient
@@ -170,6 +183,18 @@ def projected(question: Question, points: Array, radius: float) -> Array:
         return np.clip(inside, -radius, radius)
     total = np.abs(inside).sum(axis=1, keepdims=True)
     return np.asarray(inside * (radius / np.maximum(total, radius)))
+
+
+def nearest_l1(question: Question, points: Array, radius: float) -> Array:
+    """Points clipped to the box and moved to the nearest ones of the L1 ball: entries shrink by
+    one threshold a point, and the smallest become 0."""
+    inside = np.clip(points, question.ball.lower, question.ball.upper)
+    size = np.abs(inside)
+    falling = -np.sort(-size, axis=1)
+    over = (np.cumsum(falling, axis=1) - radius) / np.arange(1, size.shape[1] + 1)
+    last = np.maximum((falling > over).sum(axis=1) - 1, 0)
+    threshold = np.maximum(over[np.arange(len(over)), last], 0.0)
+    return np.asarray(np.sign(inside) * np.maximum(size - threshold[:, None], 0.0))
 
 
 def _try(question: Question, points: Array, worst: Array) -> Witness | None:

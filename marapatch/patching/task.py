@@ -24,10 +24,16 @@ from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.posing import Posed, by_neuron, by_weight, projectable
 from marapatch.patching.searching import LARGE, Listener, Searcher
+from marapatch.patching.starting import estimate
 from marapatch.verdict import Evidence, Unsat
 
 BY_INPUT_SHARE = 0.3
-"""With several inputs, the share of the time for the bounds that one input alone gives."""
+"""With several inputs, the share of the time for the bounds that one input alone gives; all of it
+where the whole is too large for a search."""
+
+SEARCHED_TOGETHER = 4
+"""Each of several inputs gets the time left divided by this at most: those asked first, whose
+bounds are likely the largest, get the most."""
 
 
 @dataclass(eq=False)
@@ -47,6 +53,8 @@ class Task:
     evidence: Evidence = Evidence.BOUND
     engine: str = ""
     note: str = ""
+    asked: Posed | None = None
+    impossible: tuple[int, ...] = ()
 
     @property
     def upper(self) -> float:
@@ -71,12 +79,12 @@ class Task:
             self.note = "the network meets every goal as it is"
             return self._patch(None)
         entering = sources(self.network, self.changes.layer, self.inputs.astype(np.float64))
-        impossible = self._impossible(entering)
-        if impossible:
+        self.impossible = self._out_of_reach(entering)
+        if self.impossible:
             self.lower = inf
-            names = ", ".join(map(str, impossible))
+            names = ", ".join(map(str, self.impossible))
             self.note = f"no number that may change acts on input {names}: its sources are all 0"
-            return self._patch(None, impossible=impossible)
+            return self._patch(None)
         rest = tail(self.network, self.changes.layer.number)
         backend = create(self.options.backend)
         number = self.changes.layer.number
@@ -87,11 +95,12 @@ class Task:
                 self._search(judge, entering, rest, searcher)
         except KeyboardInterrupt:
             interrupted = True
+            self._salvage(searcher)
         finally:
             backend.close()
         return self._patch(searcher, interrupted=interrupted)
 
-    def _impossible(self, entering: Sources) -> tuple[int, ...]:
+    def _out_of_reach(self, entering: Sources) -> tuple[int, ...]:
         """The inputs that no number that may change acts on, and whose goal is certainly missed."""
         form = self.network.standard_form
         found = []
@@ -117,6 +126,59 @@ class Task:
             brackets.append(self._case(judge, entering, rest, clauses, searcher, until))
         self.lower = min(bracket.lower for bracket in brackets)
         self.evidence = Evidence.weakest(*(bracket.evidence for bracket in brackets))
+        self._agree()
+        if self.lower == inf and len(self.goals) > 1:
+            self._blame(judge, entering, rest, searcher, deadline)
+
+    def _blame(
+        self,
+        judge: Judge,
+        entering: Sources,
+        rest: StandardForm,
+        searcher: Searcher,
+        deadline: float,
+    ) -> None:
+        """Which inputs alone have no patch, as far as linear programs can tell."""
+
+        def hopeless(i: int, clause: Clause) -> bool:
+            posed = self._one(judge, entering, rest, clause, i)
+            known = searcher.linear(posed, deadline)
+            if known is None:
+                return searcher.hopeless(posed, deadline)
+            return known.lower == inf
+
+        self.impossible = tuple(
+            i
+            for i, goal in enumerate(self.goals)
+            if monotonic() < deadline and all(hopeless(i, clause) for clause in goal.clauses)
+        )
+        names = ", ".join(map(str, self.impossible))
+        searcher.note = (
+            f"no change will do for input {names}, whatever the others ask"
+            if names
+            else "each input alone may have a patch: together they contradict each other"
+        )
+
+    def _one(
+        self, judge: Judge, entering: Sources, rest: StandardForm, clause: Clause, i: int
+    ) -> Posed:
+        """The question about input ``i`` alone."""
+        pose = by_neuron if projectable(self.changes, 1, self.norm) else by_weight
+        one = replace(judge, inputs=judge.inputs[i : i + 1], goals=judge.goals[i : i + 1])
+        return pose(one, entering.take(i), rest, (clause,), marks=self.options.marks)
+
+    def _salvage(self, searcher: Searcher) -> None:
+        """After an interruption: the best patch judged, and where the goals leave no choice between
+        clauses the largest lower end that any search reported (all are about one question)."""
+        if self.asked is not None:
+            for _, judged in self.asked.replays.kept:
+                if judged.size < self.upper:
+                    self.best = judged
+        if len(combinations(self.goals)) == 1 and searcher.seen.lower > self.lower:
+            self.lower, self.evidence = searcher.seen.lower, searcher.seen.evidence
+        self._agree()
+
+    def _agree(self) -> None:
         if self.lower > self.upper:
             raise ContradictionError(
                 f"layer {self.changes.layer.number}: a proof says that no patch is smaller than "
@@ -132,7 +194,7 @@ class Task:
         searcher: Searcher,
         until: float,
     ) -> Bracket:
-        posed = self._pose(judge, entering, rest, clauses)
+        posed = self.asked = self._pose(judge, entering, rest, clauses)
         bracket = searcher.linear(posed, until)
         if bracket is None and searcher.hopeless(posed, until):
             bracket = Bracket(inf, Evidence.SOLVER)
@@ -142,7 +204,11 @@ class Task:
                 known = None if self.best is None else self.best.change
                 bracket = searcher.begin(posed, known, until)
                 self._adopt(posed, bracket)
-                bracket = self._alone(judge, entering, rest, clauses, bracket, searcher, until)
+                large = posed.question.form.inputs > LARGE
+                end = monotonic() + (until - monotonic()) * (1.0 if large else BY_INPUT_SHARE)
+                bracket = self._alone(judge, entering, rest, clauses, bracket, searcher, end)
+            if bracket.lower == inf:
+                return bracket
             bracket = searcher.run(posed, bracket, self.upper, until)
         self._adopt(posed, bracket)
         return bracket
@@ -174,36 +240,38 @@ class Task:
         clauses: tuple[Clause, ...],
         bracket: Bracket,
         searcher: Searcher,
-        until: float,
+        end: float,
     ) -> Bracket:
         """Of several inputs each alone must meet its goal: the largest of their lower ends."""
         if len(clauses) == 1:
             return bracket
-        end = monotonic() + BY_INPUT_SHARE * (until - monotonic())
-        pose = by_neuron if projectable(self.changes, 1, self.norm) else by_weight
+        alone: list[tuple[float, Posed]] = []
         for i, clause in enumerate(clauses):
+            posed = self._one(judge, entering, rest, clause, i)
+            question = posed.question
+            still = question.form.evaluate(np.zeros((1, question.form.inputs)))
+            unmet = question.condition.worst(still)[0] < 0.0  # else there is no bound to be had
+            if unmet and question.form.inputs <= LARGE:
+                alone.append((estimate(question), posed))
+        alone.sort(key=lambda pair: -pair[0])  # the likely largest first: few need more
+        for k, (_, posed) in enumerate(alone):
             now = monotonic()
-            if now >= end or searcher.closed(bracket):
+            if now >= end or searcher.closed(bracket) or bracket.lower == inf:
                 break
-            one = replace(judge, inputs=judge.inputs[i : i + 1], goals=judge.goals[i : i + 1])
-            posed = pose(one, entering.take(i), rest, (clause,), marks=self.options.marks)
-            size = posed.question.form.inputs
-            still = posed.question.form.evaluate(np.zeros((1, size)))
-            if posed.question.condition.worst(still)[0] >= 0.0 or size > LARGE:
-                continue  # met already: no bound to be had
-            stop = now + (end - now) / (len(clauses) - i)
-            alone = searcher.linear(posed, stop)
-            if alone is None:
-                alone = searcher.begin(posed, None, stop)
-                alone = searcher.run(posed, alone, bracket.upper, stop)
-            bracket = bracket.tighten(Unsat(alone.lower, alone.evidence))
+            stop = now + (end - now) / min(len(alone) - k, SEARCHED_TOGETHER)
+            least = searcher.linear(posed, stop)
+            if least is None:
+                least = searcher.begin(posed, None, stop)
+                if least.upper <= bracket.lower:
+                    continue
+                least = searcher.run(posed, least, bracket.upper, stop)
+            bracket = bracket.tighten(Unsat(least.lower, least.evidence))
         return bracket
 
     def _patch(
         self,
         searcher: Searcher | None,
         *,
-        impossible: tuple[int, ...] = (),
         interrupted: bool = False,
     ) -> Patch:
         judged = self.best
@@ -223,7 +291,7 @@ class Task:
             margins=None if judged is None else judged.margins,
             outputs=None if judged is None else judged.outputs,
             confirmed=None if judged is None else judged.confirmed,
-            impossible=impossible,
+            impossible=self.impossible,
             engine=self.engine,
             queries=() if searcher is None else tuple(searcher.records),
             nodes=0 if searcher is None else searcher.nodes,
@@ -233,4 +301,5 @@ class Task:
         )
         if interrupted:
             return replace(made, note="interrupted")
-        return replace(made, note="") if made.closed and searcher is not None else made
+        solved = made.closed and not made.infeasible and searcher is not None
+        return replace(made, note="") if solved else made

@@ -9,6 +9,7 @@ from typing import Protocol
 from marapatch.backends.base import Backend
 from marapatch.bracket import Bracket
 from marapatch.question import Question
+from marapatch.search.recording import TreeRecord
 from marapatch.verdict import Evidence
 from marapatch_encodings.l1_ball import L1Form
 
@@ -19,9 +20,10 @@ class SearchOptions:
     seconds for the whole search. ``query_timeout``: seconds for one query (None: the search
     chooses). ``l1_form``: how the L1 ball is encoded. ``bounds``: whether linear bounds go into
     the queries (else interval bounds only). ``evidence``: the weakest evidence that may move
-    ``lower``. ``cutoff``: a distance beyond which nothing is of interest (another target has a
-    witness there): reaching it with ``lower`` closes the question too. ``seed``, ``jobs``: as
-    everywhere.
+    ``lower``. ``branching``: the tree's rule, a name in :data:`marapatch.search.branching.RULES`;
+    ``record``: whether its trees are recorded. ``cutoff``: a distance beyond which nothing is of
+    interest (another target has a witness there): reaching it with ``lower`` closes the question
+    too. ``seed``, ``jobs``: as everywhere.
     """
 
     tolerance: float = 1e-4
@@ -33,6 +35,8 @@ class SearchOptions:
     cutoff: float = float("inf")
     seed: int = 0
     jobs: int = 1
+    branching: str = "trial"
+    record: bool = False
 
     def ceiling(self, bracket: Bracket) -> float:
         """The distance up to which ``lower`` is wanted: the witness's or the cutoff."""
@@ -65,13 +69,15 @@ class QueryRecord:
 class Outcome:
     """The bracket a search ended with and the queries it asked; ``nodes`` of its tree, if any.
 
-    ``note``: why an open bracket is open, for people; empty where it is closed.
+    ``note``: why an open bracket is open, for people; empty where it is closed. ``trees``: the
+    records of the trees over phases, where they were asked for.
     """
 
     bracket: Bracket
     queries: tuple[QueryRecord, ...]
     nodes: int = 0
     note: str = ""
+    trees: tuple[TreeRecord, ...] = ()
 
 
 Report = Callable[[Bracket, int], None]

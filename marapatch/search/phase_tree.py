@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from itertools import count
 from math import inf
 from time import monotonic
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ from marapatch.ball import Norm
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.linear import linear_bounds
 from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
-from marapatch.bounds.triangle import TriangleProgram
+from marapatch.bounds.triangle import Proposal, TriangleProgram
 from marapatch.bracket import Bracket
 from marapatch.lowering import SHRINKAGE, Lowered, lower
 from marapatch.network.layers import Array
@@ -40,8 +42,10 @@ from marapatch.regions import (
     nearest_in_region,
     region,
 )
+from marapatch.search.branching import RULES
 from marapatch.search.claims import supported_radius
 from marapatch.search.options import QueryRecord, Report, SearchOptions
+from marapatch.search.recording import Recorder, TreeRecord
 from marapatch.verdict import Evidence, Sat, Unsat, Witness
 
 BATCH = 128
@@ -50,10 +54,11 @@ BATCH_SECONDS = 0.5
 
 ROOT_STEPS = 60
 NODE_STEPS = 10
-"""Supergradient steps at the root and at every other node."""
+FEW_STEPS = 3
+"""Supergradient steps at the root, at every other node, and where linear programs follow them."""
 
-CANDIDATES = 6
-"""Neurons tried at each node before one is split."""
+EASY = 6
+"""Unstable neurons up to which a node of an L-infinity tree gets a linear program too."""
 
 ROOT_ROUNDS = 3
 """How often the root's bounds are tightened by the cut its own bound proved."""
@@ -82,6 +87,8 @@ class _Open:
     number: int
     nodes: Nodes = field(compare=False)
     score: Array = field(compare=False)
+    basis: Any = field(compare=False)
+    name: int = field(compare=False)
 
 
 class PhaseTree:
@@ -112,7 +119,9 @@ class PhaseTree:
         self.count = count()
         self.bounded = 0
         self.batch = 16
-        self.triangle: TriangleProgram | None = None
+        self.branch = RULES[options.branching]
+        self.recorder = Recorder() if options.record else None
+        self.probed: TreeRecord | None = None
         self.floor = 0.0
         self.target = self._target()
 
@@ -164,20 +173,23 @@ class PhaseTree:
         reach = self.target * (1.0 + 2.0 * SHRINKAGE)
         self.bounds = linear_bounds(self.question.form, self.question.ball.at(reach))
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
-        norm, form = self.question.ball.norm, self.question.form
-        if norm is Norm.L1 and form.hidden:
-            self.triangle = TriangleProgram(form, self.question.ball, self.question.condition)
         result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS)
         self.bounded = 1
         self.node_bytes = sum(getattr(result.nodes, f.name).nbytes for f in fields(Nodes)) + 500
         for _ in range(ROOT_ROUNDS):
             if result.value[0] > 0.0:
                 break
-            tighter = self.bounder.tighten(self._propose(result).nodes)
-            result = self._propose(self.bounder.bound(tighter, ROOT_STEPS))
+            cutting = self._propose(result, [None])[0].nodes
+            if self.recorder is not None:
+                self.recorder.round(cutting)
+            tighter = self.bounder.tighten(cutting)
+            result = self.bounder.bound(tighter, ROOT_STEPS)
+        result, bases = self._propose(result, [None])
+        self.floor = self.bracket.lower
         if result.value[0] <= 0.0:
             self._probe()
-        self._open(result, np.full(1, self.floor))
+        names = [0 if self.recorder is None else self.recorder.add(result.nodes, 0)]
+        self._open(result, np.full(1, self.floor), bases, names)
         self._raise()
 
     def _probe(self) -> None:
@@ -191,11 +203,12 @@ class PhaseTree:
             bounder = NodeBounder(self.question.form, bounds, self.question.condition)
             result = bounder.bound(bounder.root(bounds), NODE_STEPS)
             refuted = float(result.radius[0])
-            low, high = (
-                (max(radius, refuted), high)
-                if result.value[0] > 0.0
-                else (max(low, refuted), radius)
-            )
+            proved = max(radius, refuted) if result.value[0] > 0.0 else refuted
+            if proved > low and self.recorder is not None:
+                probe = Recorder()
+                probe.add(result.nodes, 0)
+                self.probed = probe.finish(proved)
+            low, high = max(low, proved), high if result.value[0] > 0.0 else radius
         self.floor = low
 
     def _choose(self) -> list[_Open]:
@@ -221,50 +234,79 @@ class PhaseTree:
         unstable = nodes.unstable
         inner = unstable.any(axis=1)
         for i in np.flatnonzero(~inner):
-            self._leaf(nodes.take(np.array([i])), float(known[i]))
+            self._leaf(nodes.take(np.array([i])), float(known[i]), chosen[i].name)
         if not inner.any():
             return
+        chosen = [chosen[i] for i in np.flatnonzero(inner)]
         nodes, known = nodes.take(np.flatnonzero(inner)), known[inner]
-        neuron = self._branch(nodes, np.where(unstable[inner], score[inner] + 1e-12, -1.0))
+        score = np.where(unstable[inner], score[inner] + 1e-12, -1.0)
+        neuron = self.branch(self.bounder, nodes, score)
         children = Nodes.stack([nodes.split(neuron, 1), nodes.split(neuron, -1)])
         children = self.bounder.tighten(children, np.tile(self.bounder.layer_of[neuron], 2))
         alive = np.flatnonzero(~children.empty)
         self.bounded += len(children)
+        names = self._named(children, chosen, neuron)
         if not alive.size:
             return
-        result = self._propose(self.bounder.bound(children.take(alive), NODE_STEPS))
-        self._open(result, np.tile(known, 2)[alive])
+        steps = FEW_STEPS if self.question.ball.norm is Norm.L1 else NODE_STEPS
+        result = self.bounder.bound(children.take(alive), steps)
+        result, bases = self._propose(result, [(2 * chosen)[i].basis for i in alive])
+        names = [names[i] for i in alive]
+        if self.recorder is not None:
+            for row, name in enumerate(names):
+                self.recorder.improve(name, result.nodes.take(np.array([row])))
+        self._open(result, np.tile(known, 2)[alive], bases, names)
         self._look(result.point)
 
-    def _branch(self, nodes: Nodes, score: Array) -> NDArray[np.int64]:
-        """The neuron to split in each node: of the best by ``score``, the one whose two children
-        are refuted best when bounded roughly (the product of both gains)."""
-        tried = np.argsort(-score, axis=1)[:, :CANDIDATES]
-        useful = np.take_along_axis(score, tried, 1) > 0.0
-        rows = np.repeat(np.arange(len(nodes)), tried.shape[1])
-        parents, neuron = nodes.take(rows), tried.ravel()
-        before = self.bounder.value(nodes)[:, None]
-        neuron = np.where(useful.ravel(), neuron, tried[rows, 0])
-        merit = np.where(useful, 1.0, -1.0)
-        for phase in (1, -1):
-            after = self.bounder.value(parents.split(neuron, phase)).reshape(tried.shape)
-            merit *= np.maximum(after - before, 1e-9)
-        return np.asarray(tried[np.arange(len(nodes)), merit.argmax(axis=1)])
+    def _named(self, children: Nodes, parents: list[_Open], neuron: NDArray[np.int64]) -> list[int]:
+        """The numbers of the children in the record, if there is one."""
+        if self.recorder is None:
+            return [0] * len(children)
+        phases = np.repeat([1, -1], len(parents))
+        return [
+            self.recorder.add(children, i, parent.name, int(split), int(phase))
+            for i, (parent, split, phase) in enumerate(
+                zip(2 * parents, np.tile(neuron, 2), phases, strict=True)
+            )
+        ]
 
-    def _propose(self, result: Bounded) -> Bounded:
-        """Replace the multipliers of what is not refuted by those of linear programs (L1)."""
-        if self.triangle is None:
-            return result
-        parts = []
-        for i in range(len(result.nodes)):
-            one = result.take(np.array([i]))
-            if one.value[0] <= 0.0 and self.remaining > 0.0:
-                proposal = self.triangle.propose(result.nodes, i, self.remaining)
+    @cached_property
+    def _triangle(self) -> TriangleProgram:
+        return TriangleProgram(self.question.form, self.bounder.ball, self.question.condition)
+
+    def _propose(self, result: Bounded, bases: list[Any]) -> tuple[Bounded, list[Any]]:
+        """With multipliers of linear programs where they pay and the node is not refuted: for L1,
+        and for L-infinity where nearly all phases are fixed.
+
+        ``bases``: where to start, by node; those of the programs solved are returned.
+        """
+        wanted = result.value <= 0.0
+        if self.question.ball.norm is Norm.LINF:
+            wanted &= result.nodes.unstable.sum(axis=1) <= EASY
+        found: dict[int, Proposal] = {}
+        for i in np.flatnonzero(wanted).tolist() if self.question.form.hidden else ():
+            if self.remaining > 0.0:
+                ball = self.bounder.ball
+                proposal = self._triangle.propose(result.nodes, i, ball, self.remaining, bases[i])
                 if proposal is not None:
-                    better = self.bounder.bound(proposal.nodes, 0)
-                    one = replace(better, point=proposal.point[None])
-            parts.append(one)
-        return Bounded.stack(parts)
+                    found[i] = proposal
+        bases = [found[i].basis if i in found else basis for i, basis in enumerate(bases)]
+        if not found:
+            return result, bases
+        better = self.bounder.bound(Nodes.stack([p.nodes for p in found.values()]), 0)
+        for position, proposal in enumerate(found.values()):
+            if proposal.point is not None:
+                better.point[position] = proposal.point
+        # A program without a solution knows of nothing but the phases: there is no better form.
+        kept = [
+            (i, position)
+            for position, (i, proposal) in enumerate(found.items())
+            if proposal.point is not None or better.value[position] > 0.0
+        ]
+        pick = np.arange(len(result.nodes))
+        for i, position in kept:
+            pick[i] = pick.size + position
+        return Bounded.stack([result, better]).take(pick), bases
 
     def _look(self, points: Array) -> None:
         """Take the best of ``points`` as a witness, if it meets the condition."""
@@ -275,24 +317,33 @@ class PhaseTree:
             if witness is not None and witness.distance < self.bracket.upper:
                 self._witness(witness)
 
-    def _open(self, result: Bounded, known: Array) -> None:
+    def _open(self, result: Bounded, known: Array, bases: list[Any], names: list[int]) -> None:
         """Put nodes that are not refuted at the target on the heap."""
         radius = np.maximum(result.radius, known)
         for i in np.flatnonzero((result.value <= 0.0) & (radius < self.target)):
             one = np.array([i])
             node = _Open(
-                float(radius[i]), next(self.count), result.nodes.take(one), result.score[one]
+                float(radius[i]),
+                next(self.count),
+                result.nodes.take(one),
+                result.score[one],
+                bases[i],
+                names[i],
             )
             heapq.heappush(self.heap, node)
 
     def _raise(self) -> None:
         """Move the bracket's lower end to the least radius over everything that is open."""
-        least = min([self.target, *self.stuck, *(self.heap[0].radius for _ in self.heap[:1])])
+        least = self._least()
         if least >= self.question.ball.whole_box:
             least = inf
         if least > self.bracket.lower:
             self.bracket = self.bracket.tighten(Unsat(least, self.evidence))
         self.report(self.bracket, len(self.records))
+
+    def _least(self) -> float:
+        """The radius up to which everything is refuted."""
+        return min([self.target, *self.stuck, *(self.heap[0].radius for _ in self.heap[:1])])
 
     def _witness(self, witness: Witness) -> None:
         """Take a replayed witness in; everything open needs to be refuted no farther than it."""
@@ -302,7 +353,7 @@ class PhaseTree:
         if self.target > 0.0:
             self.bounder.shrink(self.target)
 
-    def _leaf(self, node: Nodes, known: float) -> None:
+    def _leaf(self, node: Nodes, known: float, name: int) -> None:
         """Decide a node without unstable neurons: refute it, or take its point as a witness."""
         here = region(self.question, self._pattern(node), self.bounds)
         program = SlackProgram(self.question, here)
@@ -311,7 +362,10 @@ class PhaseTree:
             found = program.at(radius)
             if found is None:
                 break
-            known = max(known, self._refuted(node, here, found))
+            radius, multiplied = self._refuted(node, here, found)
+            if radius > known and self.recorder is not None:
+                self.recorder.improve(name, multiplied)
+            known = max(known, radius)
             if known >= self.target:
                 return
             if found.slack < 0.0:
@@ -323,14 +377,19 @@ class PhaseTree:
             if witness is None or witness.distance >= self.bracket.upper:
                 break
             self._witness(witness)
-        if known < self.target and not self._closed_by_solver(node):
+        if known >= self.target:
+            return
+        if not self._closed_by_solver(node):
             self.stuck.append(known)
+        elif self.recorder is not None:
+            self.recorder.vouch(name)
 
     def _pattern(self, node: Nodes) -> Pattern:
         return tuple(node.lower[0, span] >= 0.0 for span in self.bounder.spans)
 
-    def _refuted(self, node: Nodes, here: Region, found: Slack) -> float:
-        """The radius that the prices of a linear program prove, by our own rounded bound."""
+    def _refuted(self, node: Nodes, here: Region, found: Slack) -> tuple[float, Nodes]:
+        """The radius that the prices of a linear program prove, by our own rounded bound, and
+        the node with those prices as multipliers."""
         price = found.price / here.scales
         beta, mix = np.zeros(node.beta.shape), np.zeros(node.mix.shape)
         phases = node.phases.copy()
@@ -343,10 +402,19 @@ class PhaseTree:
             phases[0, at] = 1 if node.lower[0, at] >= 0.0 else -1
         total = mix.sum() or beta.sum()
         if not total > 0.0:
-            return 0.0
+            return 0.0, node
         multiplied = replace(node, phases=phases, beta=beta / total, mix=mix / total)
         weights, constant, _, _ = self.bounder.evaluate(multiplied)
-        return float(self.bounder.concretiser.radius_of(weights, constant)[0])
+        return float(self.bounder.concretiser.radius_of(weights, constant)[0]), multiplied
+
+    def recorded(self) -> tuple[TreeRecord, ...]:
+        """What was recorded, for the radius that the tree refutes by now."""
+        if self.recorder is None or not self.planted:
+            return ()
+        probed = () if self.probed is None else (self.probed,)
+        least = self._least()
+        # Otherwise what was known before, or the probe, proves as much.
+        return (*probed, self.recorder.finish(least)) if least > self.floor else probed
 
     def _closed_by_solver(self, node: Nodes) -> bool:
         """Whether the backend refutes the node; then the tree's evidence is the backend's."""

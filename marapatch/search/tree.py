@@ -57,10 +57,13 @@ class _Climb:
     records: list[QueryRecord] = field(default_factory=list)
     bounded: int = 0
     note: str = ""
+    growers: list[PhaseTree | BoxTree] = field(default_factory=list)
 
     def outcome(self) -> Outcome:
         note = "" if self.options.closed(self.bracket) else self.note
-        return Outcome(self.bracket, tuple(self.records), self.bounded, note)
+        phase_trees = (g for g in self.growers if isinstance(g, PhaseTree))
+        trees = tuple(record for tree in phase_trees for record in tree.recorded())
+        return Outcome(self.bracket, tuple(self.records), self.bounded, note, trees)
 
     def run(self) -> None:
         started = monotonic()
@@ -73,9 +76,14 @@ class _Climb:
             self._advance(main, deadline)
 
     def _grower(self, options: SearchOptions) -> PhaseTree | BoxTree:
-        if suits(self.question):
-            return BoxTree(self.question, self.bracket, options, self.report)
-        return PhaseTree(self.question, self.bracket, self.backend, options, self.report)
+        grower = (
+            BoxTree(self.question, self.bracket, options, self.report)
+            if suits(self.question) and not options.record
+            else PhaseTree(self.question, self.bracket, self.backend, options, self.report)
+        )
+        if options.record:
+            self.growers.append(grower)
+        return grower
 
     def _advance(self, grower: PhaseTree | BoxTree, until: float) -> None:
         """Grow, and take in what came of it."""

@@ -33,6 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("nan.npy", np.array([0.5, np.nan]))
     np.save("huge.npy", np.array([0.5, 1e300]))
     np.save("wide.npy", np.zeros((2, 3)))
+    np.save("many.npy", np.zeros((1001, 2)))
     np.save("mask.npy", np.ones((4, 4), dtype=bool))
     np.save("none.npy", np.zeros((3, 4), dtype=bool))
     np.save("half.npy", np.full((3, 4), 0.5))
@@ -56,6 +57,7 @@ BAD = [
     (["huge.npy", "--want", "0"], "NaN or infinity"),
     (["wide.npy", "--want", "0"], "wide.npy"),
     (["gone.npy", "--want", "0"], "gone.npy"),
+    (["many.npy", "--want", "0"], "1001 inputs are too many"),
     (["one.npy", "--want", "0", "--layer", "2"], "there are 0 ("),
     (["one.npy", "--want", "0", "--layer", "first"], "give a number or 'last'"),
     (["one.npy", "--want", "0", "--weights", "mask.npy"], "the mask has shape (4, 4)"),
@@ -77,7 +79,8 @@ BAD = [
     (["one.npy", "--want", "0", "--check", "one.npy"], "--check takes an .npz"),
     (["one.npy", "--want", "0", "-o", "net.onnx"], "would be overwritten"),
     (["one.npy", "--want", "0", "-o", "gone/out.onnx"], "no folder"),
-    (["one.npy", "--want", "0", "--json", "out", "-o", "out"], "would be overwritten"),
+    (["one.npy", "--want", "0", "-o", "out.txt"], "written as .onnx"),
+    (["one.npy", "--want", "0", "--json", "out.onnx", "-o", "out.onnx"], "would be overwritten"),
 ]
 
 
@@ -126,3 +129,18 @@ def test_an_input_that_reaches_nothing_is_named(
     np.save("two.npy", np.array([[0.5, 0.25], [0.1, 0.9]]))
     assert main(["patch", "dead.onnx", "two.npy", "--want", "0"]) == 0
     assert "acts on input 0, 1" in capsys.readouterr().out
+
+
+def test_the_input_that_cannot_be_met_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Input 1 alone needs more than the largest change; input 0 is met as it is."""
+    first, second = WEIGHTS["W0"], WEIGHTS["b0"]
+    rows = np.array([[0.5, 0.25], [0.1, 0.9]])
+    decided = (np.maximum(rows @ first + second, 0.0) @ WEIGHTS["W1"]).argmax(axis=1)
+    want = f"{decided[0]},{(decided[1] + 1) % 3}"
+    np.save("two.npy", rows)
+    arguments = ["two.npy", "--want", want, "--max-change", "1e-6", "--json", "out.json"]
+    assert main(["patch", "net.onnx", *arguments]) == 0
+    assert "no change will do for input 1," in capsys.readouterr().out
+    assert json.loads(Path("out.json").read_text())["impossible"] == [1]

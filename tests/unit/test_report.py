@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from marapatch.ball import Norm
+from marapatch.ball import Ball, Norm
 from marapatch.bracket import Bracket
 from marapatch.groundtruth import GroundTruth, GroundTruthOptions, TargetResult
 from marapatch.network.network import Source, dense_network
+from marapatch.properties import Rule
 from marapatch.report import (
     dump,
     remarks,
@@ -59,6 +60,8 @@ def result(*targets: TargetResult, **more: Any) -> GroundTruth:
         "options": GroundTruthOptions(tolerance=0.01),
         "seconds": 3.0,
         "nearest_only": True,
+        "ball": Ball(np.array([0.5, 0.0]), np.zeros(2), np.ones(2), Norm.LINF, inf),
+        "rule": Rule.ARGMAX,
         **more,
     }
     return GroundTruth(**settings)

@@ -1,0 +1,242 @@
+"""A ground truth with the trees that prove it, as a file that anyone can check again."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marapatch.ball import Ball, Norm
+from marapatch.errors import InputError
+from marapatch.files import write_whole
+from marapatch.groundtruth import GroundTruth
+from marapatch.network.network import Network
+from marapatch.properties import Rule, beats
+from marapatch.recheck import Progress, Rechecked, recheck_tree
+from marapatch.replay import Replay
+from marapatch.search.recording import TreeRecord
+
+FORMAT = "marapatch trees 1"
+NEAR = 1e-9
+"""Relative difference of two radii that counts as none: that of printing and reading."""
+
+
+@dataclass(frozen=True, eq=False)
+class TargetClaim:
+    """No input nearer than ``lower`` is decided as ``target``: by the best of ``trees``."""
+
+    target: int
+    lower: float
+    trees: tuple[TreeRecord, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What was asked, what is claimed, and the trees.
+
+    ``sha256``: of the network's file. ``ball``: centre, box and norm. ``witness``: the input at
+    ``upper``, flat, in float64; None where there is none.
+    """
+
+    sha256: str | None
+    ball: Ball
+    rule: Rule
+    margin: float
+    upper: float
+    witness: np.ndarray[Any, np.dtype[np.float64]] | None
+    claims: tuple[TargetClaim, ...]
+
+    @staticmethod
+    def of(result: GroundTruth) -> Certificate:
+        """Of a ground truth whose options had ``record``. Raises InputError where they had not."""
+        if not result.options.record:
+            raise InputError("the trees were not recorded: set record=True in the options")
+        claims = (TargetClaim(t.target, t.lower, t.trees) for t in result.targets)
+        witness = None if result.already or result.witness is None else result.witness
+        return Certificate(
+            sha256=None if result.network.source is None else result.network.source.sha256,
+            ball=result.ball,
+            rule=result.rule,
+            margin=result.options.margin,
+            upper=result.upper,
+            witness=None if witness is None else witness.astype(np.float64).ravel(),
+            claims=tuple(claims),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write an .npz file, whole or not at all. Raises InputError."""
+        about = {
+            "format": FORMAT,
+            "sha256": self.sha256,
+            "norm": self.ball.norm.value,
+            "decision": self.rule.value,
+            "margin": self.margin,
+            "upper": self.upper,
+            "targets": [
+                {
+                    "target": claim.target,
+                    "lower": claim.lower,
+                    "trees": [
+                        {"radius": tree.radius, "rounds": len(tree.rounds)} for tree in claim.trees
+                    ],
+                }
+                for claim in self.claims
+            ],
+        }
+        arrays: dict[str, Any] = {"centre": self.ball.centre}
+        arrays |= {"lower": self.ball.lower, "upper": self.ball.upper}
+        if self.witness is not None:
+            arrays["witness"] = self.witness
+        for i, claim in enumerate(self.claims):
+            for j, tree in enumerate(claim.trees):
+                arrays |= {f"{i}/{j}/{name}": getattr(tree, name) for name in _ARRAYS}
+                for k, parts in enumerate(tree.rounds):
+                    named = zip(_MULTIPLIERS, parts, strict=True)
+                    arrays |= {f"{i}/{j}/round {k}/{name}": part for name, part in named}
+        content = io.BytesIO()
+        np.savez_compressed(content, about=np.array(json.dumps(about)), **arrays)
+        write_whole(Path(path), content.getvalue())
+
+    @staticmethod
+    def load(path: str | Path) -> Certificate:
+        """Read what :meth:`save` wrote. Raises InputError on any other file."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            about = json.loads(str(arrays["about"]))
+            if about["format"] != FORMAT:
+                raise InputError(f"{path}: is of the format {about['format']!r}, not {FORMAT!r}")
+            return _built(about, arrays)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{path}: cannot be read as recorded trees ({type(error).__name__}): give a file "
+                "that `marapatch groundtruth --tree` wrote"
+            ) from error
+
+
+@dataclass(frozen=True)
+class TargetCheck:
+    """What one target's claim came to: ``radius`` up to which it was refuted again."""
+
+    target: int
+    claimed: float
+    radius: float
+    trees: tuple[Rechecked, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether all that was claimed was refuted again."""
+        return self.radius >= self.claimed * (1.0 - NEAR)
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """The bracket as checked again: ``lower`` over all targets, ``upper`` of the witness (infinite
+    without one that changes the decision to a target)."""
+
+    lower: float
+    upper: float
+    targets: tuple[TargetCheck, ...]
+    witness_held: bool
+
+    @property
+    def held(self) -> bool:
+        """Whether everything claimed was found true again."""
+        return self.witness_held and all(target.held for target in self.targets)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; None where a number is infinite."""
+
+        def plain(value: Any) -> Any:
+            match value:
+                case dict():
+                    return {name: plain(part) for name, part in value.items()}
+                case list() | tuple():
+                    return [plain(part) for part in value]
+                case float():
+                    return value if isfinite(value) else None
+                case _:
+                    return value
+
+        return {**plain(asdict(self)), "held": self.held}
+
+
+def recheck(
+    certificate: Certificate, network: Network, progress: Progress | None = None
+) -> Recheck:
+    """Check every leaf of every tree again, independently of the search, and the witness.
+
+    Raises InputError where ``network`` is another file than the one that the trees are of.
+    """
+    sha256 = None if network.source is None else network.source.sha256
+    if certificate.sha256 != sha256:
+        raise InputError(
+            f"the trees are of another network file (sha256 {certificate.sha256}), not of this "
+            f"one ({sha256})"
+        )
+    if certificate.ball.centre.size != network.standard_form.inputs:
+        raise InputError("the trees are of a network with another number of inputs")
+    ball, checks, upper = certificate.ball, [], inf
+    total = sum(len(tree) for claim in certificate.claims for tree in claim.trees)
+    done = 0
+    for claim in certificate.claims:
+        condition = beats(claim.target, network.outputs, certificate.rule, certificate.margin)
+        found = []
+        for tree in claim.trees:
+
+            def watch(nodes: int, _: int, before: int = done) -> None:
+                if progress is not None:
+                    progress(before + nodes, total)
+
+            found.append(recheck_tree(tree, network.standard_form, ball, condition, watch))
+            done += len(tree)
+        radius = max([0.0, *(each.radius for each in found)])
+        radius = inf if radius >= ball.whole_box else radius
+        checks.append(TargetCheck(claim.target, claim.lower, radius, tuple(found)))
+        if certificate.witness is not None:
+            replayed = Replay(network, ball, condition)(certificate.witness)
+            upper = upper if replayed is None else min(upper, replayed.distance)
+    return Recheck(
+        lower=min((check.radius for check in checks), default=0.0),
+        upper=upper,
+        targets=tuple(checks),
+        witness_held=upper <= certificate.upper * (1.0 + NEAR),
+    )
+
+
+_MULTIPLIERS = ("alpha", "beta", "mix")
+_ARRAYS = ("parent", "neuron", "phase", *_MULTIPLIERS, "vouched")
+
+
+def _built(about: Any, arrays: dict[str, Any]) -> Certificate:
+    norm = Norm(about["norm"])
+    claims = []
+    for i, claim in enumerate(about["targets"]):
+        trees = []
+        for j, tree in enumerate(claim["trees"]):
+            rounds = tuple(
+                (
+                    arrays[f"{i}/{j}/round {k}/alpha"],
+                    arrays[f"{i}/{j}/round {k}/beta"],
+                    arrays[f"{i}/{j}/round {k}/mix"],
+                )
+                for k in range(tree["rounds"])
+            )
+            parts = {name: arrays[f"{i}/{j}/{name}"] for name in _ARRAYS}
+            trees.append(TreeRecord(radius=float(tree["radius"]), rounds=rounds, **parts))
+        claims.append(TargetClaim(int(claim["target"]), float(claim["lower"]), tuple(trees)))
+    return Certificate(
+        sha256=about["sha256"],
+        ball=Ball(arrays["centre"], arrays["lower"], arrays["upper"], norm, inf),
+        rule=Rule(about["decision"]),
+        margin=float(about["margin"]),
+        upper=float(about["upper"]),
+        witness=arrays.get("witness"),
+        claims=tuple(claims),
+    )

@@ -1,0 +1,146 @@
+"""What ``marapatch patch-attack`` reads: images with their labels, samples, and other networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.bundled import PREFIX, resolve
+from marapatch.cli.patch_inputs import read_inputs, separate
+from marapatch.errors import InputError
+from marapatch.features import FileFeatures, penultimate
+from marapatch.image_files import read_array
+from marapatch.inputs import LoadedImage, Scale, Start, read_box, read_image, start
+from marapatch.network.layers import Array
+from marapatch.network.load import load
+from marapatch.network.network import Network
+from marapatch.patch_attack_report import Features
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """The images of one file, each placed in its box.
+
+    ``numbers``: of those chosen, as counted in the file. ``originals``: flat, as the network takes
+    them, by number. ``labels``: by number; None where none were given. ``shape``: how one image
+    is laid out, for pictures. ``digests``: of the file's images, of the labels and of the box.
+    """
+
+    numbers: tuple[int, ...]
+    originals: dict[int, Array]
+    labels: dict[int, int] | None
+    shape: tuple[int, ...]
+    digests: dict[str, str | None]
+    notes: tuple[str, ...]
+    _images: dict[int, LoadedImage]
+    _network: Network
+    _box: tuple[Array, Array]
+
+    def start(self, number: int) -> Start:
+        """Image ``number`` and its box."""
+        return start(self._images[number], self._network, self._box)
+
+    def label(self, number: int) -> int | None:
+        """The label of image ``number``, where labels were given."""
+        return None if self.labels is None else self.labels[number]
+
+
+def read_images(
+    path: str,
+    network: Network,
+    *,
+    index: int | None,
+    limit: int | None,
+    scale: Scale,
+    box: str | None,
+    labels: str | None,
+) -> ImageSet:
+    """The images of ``path``; InputError where one does not fit its box, or labels do not fit."""
+    loaded = read_image(path, index, scale)
+    images = separate(loaded, network)
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit {limit}: give at least 1")
+    first = index or 0
+    chosen = dict(enumerate(images[:limit], first))
+    known = None if labels is None else _labels(labels, first, len(images), network.outputs)
+    bounds = read_box(box, network, loaded)
+    originals = {}
+    for number, image in chosen.items():
+        try:
+            originals[number] = start(image, network, bounds).x
+        except InputError as error:
+            if len(images) == 1:
+                raise
+            raise InputError(f"image {number}: {error}") from error
+    digests = {
+        "images": sha256(loaded.values.tobytes()).hexdigest(),
+        "labels": None if known is None else sha256(repr(known).encode()).hexdigest(),
+        "box": sha256(b"".join(side.tobytes() for side in bounds)).hexdigest(),
+    }
+    shape = network.input_shape
+    if sum(n > 1 for n in shape) <= 1:  # the file may know better than a flat network
+        shape = images[0].values.shape
+    return ImageSet(
+        numbers=tuple(chosen),
+        originals=originals,
+        labels=known,
+        shape=shape,
+        digests=digests,
+        notes=loaded.notes,
+        _images=chosen,
+        _network=network,
+        _box=bounds,
+    )
+
+
+def _labels(path: str, first: int, count: int, classes: int) -> dict[int, int]:
+    """The labels of ``count`` images from number ``first`` on, by number.
+
+    The file has one for each of these images, or one for every image of the file they are from.
+    """
+    array = read_array(f"{path}:labels" if Path(path).suffix.lower() == ".npz" else path)
+    values = array.values.reshape(-1)
+    if not array.integer or (values < 0).any() or (values >= classes).any():
+        raise InputError(f"{path}: labels are whole numbers of 0..{classes - 1}")
+    single = count == 1 and values.size > first
+    if values.size != count and not single:
+        raise InputError(f"{path}: has {values.size} labels for {count} images")
+    offset = 0 if values.size == count else first
+    return {first + i: int(values[offset + i]) for i in range(count)}
+
+
+def read_samples(path: str | None, network: Network, scale: Scale) -> NDArray[np.float64] | None:
+    """The images from which linear phases are learnt, (n, inputs)."""
+    if path is None:
+        return None
+    return read_inputs(resolve(path, "image"), network, index=None, scale=scale)
+
+
+def read_features(spec: str | None, network: Network) -> Features:
+    """``FILE[:LAYER]`` as a function of inputs; None: the network's own before its last layer."""
+    if spec is None:
+        return lambda inputs: penultimate(network, inputs)
+    bundled = spec.startswith(PREFIX)
+    file, _, layer = spec.removeprefix(PREFIX).partition(":")
+    features = FileFeatures(
+        resolve(f"{PREFIX}{file}" if bundled else file, "network"), layer or None
+    )
+    features(np.zeros((2, network.inputs)))  # sizes are found to fit now, not after hours
+    return features
+
+
+def read_other(spec: str | None, network: Network) -> Network | None:
+    """The second network of the transferability."""
+    if spec is None:
+        return None
+    other = load(resolve(spec, "network"))
+    if (other.inputs, other.outputs) != (network.inputs, network.outputs):
+        raise InputError(
+            f"{spec}: takes {other.inputs} numbers to {other.outputs} classes, the attacked "
+            f"network {network.inputs} to {network.outputs}; give a network for the same task"
+        )
+    return other

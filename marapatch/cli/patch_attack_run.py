@@ -1,0 +1,187 @@
+"""One run of ``marapatch patch-attack``: attack what is left, keep it, report it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from marapatch.cli.answer import answer
+from marapatch.cli.patch_attack_folder import ROWS_A_PICTURE, Folder, draw
+from marapatch.cli.patch_attack_inputs import ImageSet
+from marapatch.cli.patch_attack_live import Live
+from marapatch.errors import InputError
+from marapatch.files import check_distinct, check_writable, write_whole
+from marapatch.network.network import Network
+from marapatch.patch_attack_records import Record, already, record
+from marapatch.patch_attack_report import (
+    Features,
+    Measures,
+    measure,
+    plain,
+    remarks,
+    summary,
+    table,
+)
+from marapatch.patching.patch_attack import PatchAttackOptions, patch_attack
+from marapatch.properties import Rule
+from marapatch.report import dump
+from marapatch.selftest import versions
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is written: the ``folder`` of results, a JSON ``report``, and a ``picture``.
+
+    ``pictures``: how many images are drawn in the folder.
+    """
+
+    folder: Path | None = None
+    report: Path | None = None
+    picture: Path | None = None
+    pictures: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What was asked, and in ``done`` what became of the images so far."""
+
+    network: Network
+    images: ImageSet
+    options: PatchAttackOptions
+    target: int | None
+    rule: Rule
+    features: Features
+    other: Network | None
+    files: Files
+    done: dict[int, Record] = field(default_factory=dict)
+
+    def check(self, read: Sequence[Path]) -> None:
+        """Raise InputError where something cannot be written or asked; read what is done."""
+        classes = self.network.outputs
+        if self.target is not None and not 0 <= self.target < classes:
+            raise InputError(
+                f"target {self.target} is not one of the network's classes 0..{classes - 1}"
+            )
+        outputs = [path for path in (self.files.report, self.files.picture) if path is not None]
+        if self.files.picture is not None:
+            from marapatch.plots import check_format  # matplotlib takes a second to import
+
+            check_format(self.files.picture)
+        check_distinct(outputs, read)
+        for path in outputs:
+            check_writable(path)
+        self.done.update(self._folder.open())
+
+    def attack(self, *, verbose: bool) -> bool:
+        """Attack every image that is not done; returns whether it was interrupted.
+
+        A finished image is on the disk before the next one is begun.
+        """
+        try:
+            live = Live(len(self.images.numbers), self._known(), verbose=verbose)
+            with live.bar:
+                for number in self.images.numbers:
+                    if number not in self.done:
+                        finished = self._one(number)
+                        self._folder.append(finished)
+                        self.done[number] = finished
+                        live(finished)
+        except KeyboardInterrupt:
+            return True
+        return False
+
+    def report(self, *, interrupted: bool) -> Measures:
+        """Write the files asked for, then print the answer."""
+        records = self._known()
+        originals = self.images.originals
+        measures = measure(
+            records,
+            self.network,
+            originals,
+            features=self.features,
+            other=self.other,
+            rule=self.rule,
+        )
+        content = {
+            **self.settings,
+            "schema_version": 1,
+            "interrupted": interrupted,
+            "measures": plain(measures),
+            "versions": versions(),
+        }
+        shape = self.images.shape
+        self._folder.finish(records, originals, self.network, shape, content, self.files.pictures)
+        if self.files.report is not None:
+            rows = {**content, "images_done": [r.to_row() for r in records]}
+            write_whole(self.files.report, dump(rows))
+        found = [r for r in records if r.found]
+        if self.files.picture is not None and found:
+            draw(found[:ROWS_A_PICTURE], originals, shape, self.files.picture)
+        self._print(records, measures, interrupted=interrupted)
+        return measures
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a run to be gone on with."""
+        source, samples = self.network.source, self.options.samples
+        asked = {f.name: getattr(self.options, f.name) for f in fields(self.options)}
+        if samples is not None:
+            asked["samples"] = sha256(np.asarray(samples).tobytes()).hexdigest()
+        return {
+            "marapatch": "patch-attack",
+            "network": None if source is None else source.sha256,
+            **self.images.digests,
+            "target": self.target,
+            "decision": self.rule.value,
+            **asked,
+        }
+
+    @cached_property
+    def _folder(self) -> Folder:
+        return Folder(self.files.folder, self.settings)
+
+    def _known(self) -> list[Record]:
+        return [self.done[number] for number in self.images.numbers if number in self.done]
+
+    def _one(self, number: int) -> Record:
+        """Attack one image, unless there is nothing to do."""
+        start, label = self.images.start(number), self.images.label(number)
+        decided = self.rule.decide(self.network.evaluate(start.x)[0])
+        if decided == self.target and len(self.images.numbers) == 1:
+            raise InputError(f"the image is already decided {decided}; choose another --target")
+        if decided == self.target or label not in (None, decided):
+            return already(number, decided, label, self.target)
+        attack = patch_attack(
+            self.network,
+            start.x,
+            target=self.target,
+            rule=self.rule,
+            box=(start.lower, start.upper),
+            options=self.options,
+        )
+        return record(number, attack, start.x, label)
+
+    def _print(self, records: list[Record], measures: Measures, *, interrupted: bool) -> None:
+        with answer(width=160) as console:
+            if interrupted:
+                console.print("interrupted; what is known so far:")
+            for line in summary(records, measures):
+                console.print(line)
+            if measures.found:
+                console.print(table(measures))
+            for line in remarks(records, measures):
+                console.print(line)
+            if self.files.folder is not None and records:
+                names = "rows.jsonl, results.csv, adversarial.npz, summary.json"
+                console.print(f"{self.files.folder}: {names}")
+        if self.files.picture is not None and not measures.found:
+            typer.echo(
+                f"marapatch: nothing was found, so {self.files.picture} was not written", err=True
+            )

@@ -1,0 +1,78 @@
+"""``marapatch recheck``: check the recorded trees of a ground truth anew."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from marapatch.cli.options import NetworkArgument
+
+EPILOG = """Example:
+
+marapatch groundtruth example:mnist_3x24 example:seven --target 3 --tree seven.npz
+
+marapatch recheck seven.npz example:mnist_3x24
+
+Exit codes: 0 everything claimed was found true again, 1 some of it was not, 2 bad input.
+"""
+
+
+def command(
+    *,
+    trees: Annotated[
+        Path, typer.Argument(metavar="TREES", help="What groundtruth --tree wrote (.npz).")
+    ],
+    network: NetworkArgument,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
+    ] = None,
+) -> None:
+    """Work out every leaf of the recorded trees anew, without the code that grew them.
+
+    The lower bound is the least radius up to which all leaves are refuted again, by bounds that
+    are computed from the network and the recorded multipliers alone; the upper bound is the
+    witness, evaluated again. Leaves that only a solver closed cannot be checked so; they are
+    counted.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from marapatch.bundled import resolve
+    from marapatch.certificate import Certificate, recheck
+    from marapatch.errors import InputError
+    from marapatch.files import check_distinct, check_writable, write_whole
+    from marapatch.network.load import load
+    from marapatch.report import dump
+
+    file = resolve(network, "network")
+    net = load(file)
+    certificate = Certificate.load(trees)
+    if json_file is not None:
+        check_distinct([json_file], [trees, Path(file)])
+        check_writable(json_file)
+    hidden = not sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
+        task = bar.add_task("nodes checked")
+        try:
+            result = recheck(
+                certificate, net, lambda done, total: bar.update(task, completed=done, total=total)
+            )
+        except InputError as error:
+            raise InputError(f"{trees}: {error}") from error
+    for target in result.targets:
+        nodes = sum(tree.nodes for tree in target.trees)
+        leaves = sum(tree.leaves for tree in target.trees)
+        vouched = sum(tree.vouched for tree in target.trees)
+        solver = f", {vouched} closed by a solver and not checked" if vouched else ""
+        typer.echo(
+            f"target {target.target}: claimed {target.claimed:.9g}, refuted again up to "
+            f"{target.radius:.9g} ({nodes} nodes, {leaves} leaves{solver})"
+        )
+    word = "holds" if result.held else "does NOT hold"
+    typer.echo(f"[{result.lower:.9g}, {result.upper:.9g}]: what is claimed {word}")
+    if json_file is not None:
+        write_whole(json_file, dump(result.to_json()))
+    raise typer.Exit(0 if result.held else 1)

@@ -1,0 +1,150 @@
+"""What became of one image of a patch attack, as it is kept, and as a row of a CSV.
+
+A record is one JSON object (:meth:`Record.to_row`): ``key`` and ``image`` (its number in the file),
+``status`` (``"found"``, ``"not found"``, or ``"already"``: decided otherwise than its label, or
+as the target, before any change), ``label``, ``decision`` (of the network, on the image),
+``wanted``, ``target`` (what the adversarial input is decided as), ``by``, ``l0``, ``l1``, ``l2``,
+``linf`` (null where nothing was found), ``seconds``, ``reason``, ``stages``, and the change: entry
+``entries[i]`` of the flat image becomes ``values[i]``, which reads back to the last bit.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from marapatch.errors import InputError
+from marapatch.json_lines import Row
+from marapatch.measures import distances
+from marapatch.network.layers import Array
+from marapatch.patching.patch_attack import PatchAttack
+
+FOUND, NOT_FOUND, ALREADY = "found", "not found", "already"
+COLUMNS = (
+    *("image", "found", "decision", "target", "l0", "l1", "l2", "linf", "seconds", "stages", "by"),
+    *("status", "label", "wanted", "reason"),
+)
+"""Of the CSV."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one image; the module says what each field holds."""
+
+    image: int
+    status: str
+    label: int | None
+    decision: int
+    wanted: int | None
+    target: int | None = None
+    by: str = ""
+    l0: int | None = None
+    l1: float | None = None
+    l2: float | None = None
+    linf: float | None = None
+    seconds: float = 0.0
+    reason: str = ""
+    stages: tuple[Mapping[str, Any], ...] = ()
+    entries: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        """Whether there is an adversarial input."""
+        return self.status == FOUND
+
+    def adversarial(self, image: ArrayLike) -> Array:
+        """The adversarial input, flat, given the flat ``image`` that was attacked."""
+        changed = np.array(image, dtype=np.float64)
+        changed[list(self.entries)] = self.values
+        return changed
+
+    def to_row(self) -> Row:
+        """The record as an object for JSON."""
+        return {"key": str(self.image), **asdict(self)}
+
+    @staticmethod
+    def from_row(row: Row) -> Record:
+        """The record that :meth:`to_row` wrote; InputError where it is none."""
+        content = {name: value for name, value in row.items() if name != "key"}
+        try:
+            for name in ("stages", "entries", "values"):
+                content[name] = tuple(content[name])
+            return Record(**content)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"row {row.get('key')!r} is not of a patch attack") from error
+
+
+def already(image: int, decision: int, label: int | None, wanted: int | None) -> Record:
+    """The record of an image that needs no attack."""
+    labelled = label is not None and decision != label
+    reason = f"decided {decision}, not {label}" if labelled else f"already decided {decision}"
+    return Record(image, ALREADY, label, decision, wanted, reason=reason)
+
+
+def record(image: int, attack: PatchAttack, original: Array, label: int | None = None) -> Record:
+    """The record of one attack; its distances are measured again, on the vector it returned."""
+    known: dict[str, Any] = {
+        "label": label,
+        "decision": attack.decision,
+        "wanted": attack.wanted,
+        "by": attack.by,
+        "seconds": attack.seconds,
+        "reason": attack.reason,
+        "stages": tuple(finite(asdict(stage)) for stage in attack.stages),
+    }
+    if not attack.found or attack.adversarial is None:
+        return Record(image, NOT_FOUND, **known)
+    x = np.asarray(original, dtype=np.float64).reshape(1, -1)
+    vector = np.asarray(attack.adversarial, dtype=np.float64).reshape(1, -1)
+    far = distances(x, vector)
+    entries = np.flatnonzero(vector[0] != x[0])
+    return Record(
+        image,
+        FOUND,
+        **known,
+        target=attack.target,
+        l0=int(far.l0[0]),
+        l1=float(far.l1[0]),
+        l2=float(far.l2[0]),
+        linf=float(far.linf[0]),
+        entries=tuple(entries.tolist()),
+        values=tuple(vector[0, entries].tolist()),
+    )
+
+
+def finite(content: Mapping[str, Any]) -> dict[str, Any]:
+    """``content`` for JSON, which has no infinity and no NaN: null stands for them."""
+    return {
+        name: finite(value)
+        if isinstance(value, Mapping)
+        else None
+        if isinstance(value, float) and not isfinite(value)
+        else value
+        for name, value in content.items()
+    }
+
+
+def to_csv(records: Sequence[Record]) -> bytes:
+    """A row an image; floats in full."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for r in records:
+        given = {**asdict(r), "found": int(r.found), "stages": "; ".join(map(told, r.stages))}
+        writer.writerow(["" if given[name] is None else given[name] for name in COLUMNS])
+    return text.getvalue().encode()
+
+
+def told(stage: Mapping[str, Any]) -> str:
+    """One stage in a few words: what, which layer, its size and time."""
+    size = "failed" if stage["upper"] is None else f"{stage['norm']} {stage['upper']:.6g}"
+    note = f" ({stage['note']})" if stage["note"] else ""
+    return f"{stage['kind']} at layer {stage['layer']}: {size}, {stage['seconds']:.2f} s{note}"

@@ -1,0 +1,101 @@
+"""The record of a tree: its splits and, of every node, the multipliers that bound it.
+
+What another program needs to check a lower end for itself (:mod:`marapatch.recheck`): how the
+space was divided, and for every part the numbers by which weak duality refutes it. The bounds of
+the neurons are not recorded: whoever checks works them out anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.bounds.nodes import Nodes
+
+Numbers = NDArray[np.int64]
+Single = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TreeRecord:
+    """One finished or unfinished tree over ReLU phases.
+
+    It claims that no input within ``radius`` meets the condition. Neurons are numbered through
+    all ReLU layers. ``parent`` (nodes,): -1 for the root, else a smaller number; ``neuron``,
+    ``phase`` (nodes,): the split by which the node differs from its parent (phase +1: active,
+    -1: inactive, 0: the root). ``alpha``, ``beta`` (nodes, neurons), ``mix`` (nodes, rows of the
+    condition): multipliers, float32, because any will do. ``vouched`` (nodes,): leaves that only
+    a solver closed. ``rounds``: alpha, beta and mix by which the root's bounds were tightened,
+    one after the other, before it was split.
+    """
+
+    radius: float
+    parent: Numbers
+    neuron: Numbers
+    phase: NDArray[np.int8]
+    alpha: Single
+    beta: Single
+    mix: Single
+    vouched: NDArray[np.bool_]
+    rounds: tuple[tuple[Single, Single, Single], ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.parent.size)
+
+
+@dataclass
+class Recorder:
+    """Grows a :class:`TreeRecord`; nodes are named by the numbers that :meth:`add` returns."""
+
+    rounds: list[tuple[Single, Single, Single]] = field(default_factory=list)
+    splits: list[tuple[int, int, int]] = field(default_factory=list)
+    multipliers: list[tuple[Single, Single, Single]] = field(default_factory=list)
+    vouched: set[int] = field(default_factory=set)
+
+    def round(self, root: Nodes) -> None:
+        """The root's bounds are about to be tightened by the cut of these multipliers."""
+        self.rounds.append(_of(root, 0))
+
+    def add(
+        self, nodes: Nodes, index: int, parent: int = -1, neuron: int = 0, phase: int = 0
+    ) -> int:
+        """A node, and what bounds it so far; returns its number."""
+        self.splits.append((parent, neuron, phase))
+        self.multipliers.append(_of(nodes, index))
+        return len(self.splits) - 1
+
+    def improve(self, number: int, nodes: Nodes) -> None:
+        """Better multipliers for a node."""
+        self.multipliers[number] = _of(nodes, 0)
+
+    def vouch(self, number: int) -> None:
+        """A solver closed the node."""
+        self.vouched.add(number)
+
+    def finish(self, radius: float) -> TreeRecord:
+        """The record so far, of a tree that refutes ``radius``."""
+        splits = np.array(self.splits, dtype=np.int64).reshape(-1, 3)
+        alpha, beta, mix = (np.array(part) for part in zip(*self.multipliers, strict=True))
+        vouched = np.zeros(len(self.splits), dtype=np.bool_)
+        vouched[list(self.vouched)] = True
+        return TreeRecord(
+            radius,
+            splits[:, 0],
+            splits[:, 1],
+            splits[:, 2].astype(np.int8),
+            alpha,
+            beta,
+            mix,
+            vouched,
+            tuple(self.rounds),
+        )
+
+
+def _of(nodes: Nodes, index: int) -> tuple[Single, Single, Single]:
+    return (
+        nodes.alpha[index].astype(np.float32),
+        nodes.beta[index].astype(np.float32),
+        nodes.mix[index].astype(np.float32),
+    )
