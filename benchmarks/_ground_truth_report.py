@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf, isnan
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
-from statistics import fmean, median
 
+import _cells as cells
 from _harness import Row, geometric_mean, table
+from _search_report import SEARCH_REPORTS
 
 from marapatch.errors import InputError
 
@@ -19,8 +20,6 @@ Suites = Mapping[str, Rows]
 
 OVERSHOOT = 3.0
 """Seconds beyond its timeout from which a row counts as wrong."""
-
-NORMS = {"linf": "L-inf", "l1": "L1"}
 
 
 def report(suite: str, rows: Suites, expected: int) -> str:
@@ -59,10 +58,11 @@ def check(rows: Rows) -> list[str]:
         if row["status"] == "failed":
             problems.append(where + row["error"])
             continue
-        lower, upper = _lower(row), _upper(row)
+        lower, upper = cells.lower(row), cells.upper(row)
         if lower > upper:
             problems.append(f"{where}lower {lower} > upper {upper}")
-        if row["evidence"] != "bound" and row["method"] == "tree":
+        ours = row["method"] == "tree" or row["method"].startswith("branching")
+        if row["evidence"] != "bound" and ours:
             problems.append(f"{where}evidence is {row['evidence']}")
         over = row["seconds"] - row["timeout"]
         if over > OVERSHOOT:
@@ -74,57 +74,6 @@ def check(rows: Rows) -> list[str]:
         if row["closed"] != (upper - lower <= row["options"]["tolerance"]) and lower < inf:
             problems.append(f"{where}closed is {row['closed']} at [{lower}, {upper}]")
     return problems
-
-
-def _lower(row: Row) -> float:
-    """``lower``; JSON's null is infinity: proved that there is nothing in the box."""
-    return inf if row["lower"] is None else float(row["lower"])
-
-
-def _upper(row: Row) -> float:
-    return inf if row["upper"] is None else float(row["upper"])
-
-
-def _good(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row["status"] != "failed"]
-
-
-def _share(row: Row) -> float:
-    """The gap as a share of upper, in per cent."""
-    return 0.0 if row["closed"] else 100.0 * (1.0 - _lower(row) / _upper(row))
-
-
-def _number(value: float, form: str = ".4g") -> str:
-    return "-" if isnan(value) else "none" if value == inf else format(value, form)
-
-
-def _median(values: Iterable[float], form: str = ".3g") -> str:
-    known = list(values)
-    return _number(median(known), form) if known else "-"
-
-
-def _mean(values: Iterable[float]) -> float:
-    known = list(values)
-    return fmean(known) if known else float("nan")
-
-
-def _bracket(row: Row | None) -> str:
-    if row is None:
-        return "not run"
-    if row["status"] == "failed":
-        return "failed"
-    sizes = f"[{_number(_lower(row), '.5g')}, {_number(_upper(row), '.5g')}]"
-    return f"{sizes} {'closed' if row['closed'] else 'open'}"
-
-
-def _cell(row: Row | None) -> str:
-    if row is None or row["status"] == "failed":
-        return _bracket(row)
-    return f"{_bracket(row)}, {row['seconds']:.1f} s"
-
-
-def _name(row: Row) -> str:
-    return f"{row['network']}, {NORMS[row['norm']]}, digit {row['image']} as {row['target']}"
 
 
 def _grid(suite: str) -> Callable[[Suites], str]:
@@ -143,18 +92,23 @@ def _paper_table(rows: Rows) -> str:
     """The paper's Table 1: means over the closed points, and by how much the attack is beaten."""
     lines = []
     for (network, norm), group in _groups(rows):
-        points = [r for r in _good(group) if r["closed"] and _upper(r) < inf]
+        points = [r for r in cells.good(group) if r["closed"] and cells.upper(r) < inf]
         both = [r for r in points if r["attack"] is not None]
-        attack, truth = _mean(r["attack"] for r in both), _mean(_upper(r) for r in both)
+        attack, truth = (
+            cells.mean(r["attack"] for r in both),
+            cells.mean(cells.upper(r) for r in both),
+        )
         lines.append(
             (
                 network,
-                NORMS[norm],
+                cells.NORMS[norm],
                 f"{sum(r.get('closed', False) for r in group)}/{len(group)}",
-                _number(attack),
-                _number(truth),
-                _number(100.0 * (1.0 - truth / attack) if both else float("nan"), ".2f"),
-                _number(max((100 * (1 - _upper(r) / r["attack"]) for r in both), default=0), ".2f"),
+                cells.number(attack),
+                cells.number(truth),
+                cells.number(100.0 * (1.0 - truth / attack) if both else float("nan"), ".2f"),
+                cells.number(
+                    max((100 * (1 - cells.upper(r) / r["attack"]) for r in both), default=0), ".2f"
+                ),
             )
         )
     closed, total = sum(r.get("closed", False) for r in rows), len(rows)
@@ -176,22 +130,22 @@ def _work_table(rows: Rows) -> str:
     lines = []
     everything = [*_groups(rows), (("all", ""), list(rows))]
     for (network, norm), group in everything:
-        good = _good(group)
+        good = cells.good(group)
         done, left = [r for r in good if r["closed"]], [r for r in good if not r["closed"]]
         lines.append(
             (
                 network,
-                NORMS.get(norm, ""),
+                cells.NORMS.get(norm, ""),
                 len(group),
                 len(group) - len(good),
                 len(done),
-                _median((r["queries"] for r in done), "g"),
-                _median((r["seconds"] for r in done), ".2f"),
-                _median((r["cpu"] for r in done), ".2f"),
-                _median((r["nodes"] for r in done), ".0f"),
+                cells.median((r["queries"] for r in done), "g"),
+                cells.median((r["seconds"] for r in done), ".2f"),
+                cells.median((r["cpu"] for r in done), ".2f"),
+                cells.median((r["nodes"] for r in done), ".0f"),
                 len(left),
-                _median((_share(r) for r in left), ".1f"),
-                _median((r["nodes"] for r in left), ".0f"),
+                cells.median((cells.share(r) for r in left), ".1f"),
+                cells.median((r["nodes"] for r in left), ".0f"),
             )
         )
     header = (
@@ -213,7 +167,8 @@ def _work_table(rows: Rows) -> str:
 
 def _published(rows: Suites) -> str:
     ours = {
-        (r["network"], r["norm"], r["image"], r["target"]): r for r in _good(rows.get("table1", []))
+        (r["network"], r["norm"], r["image"], r["target"]): r
+        for r in cells.good(rows.get("table1", []))
     }
     lines, ratios = [], []
     for row in rows["published"]:
@@ -221,11 +176,11 @@ def _published(rows: Suites) -> str:
         good = row["status"] != "failed"
         lines.append(
             (
-                _name(row) if good else row["key"],
-                _bracket(row),
+                cells.name(row) if good else row["key"],
+                cells.bracket(row),
                 f"{row['seconds']:.1f}" if good else "-",
                 row.get("queries", "-"),
-                _bracket(mine),
+                cells.bracket(mine),
                 "-" if mine is None else f"{mine['seconds']:.1f}",
                 "-" if mine is None else mine["queries"],
             )
@@ -260,7 +215,7 @@ def _encodings(rows: Suites) -> str:
     images = sorted({r["image"] for r in rows["encodings"]})
     lines = []
     for method in methods:
-        mine = [r for r in _good(rows["encodings"]) if r["method"] == method]
+        mine = [r for r in cells.good(rows["encodings"]) if r["method"] == method]
         done = [r for r in mine if r["closed"]]
         pairs = [
             (r["seconds"], found[r["image"], "split"]["seconds"])
@@ -272,10 +227,11 @@ def _encodings(rows: Suites) -> str:
                 method,
                 len([r for r in rows["encodings"] if r["method"] == method]),
                 len(done),
-                _median((r["seconds"] for r in done), ".2f"),
-                _median((_share(r) for r in mine), ".1f"),
-                _median((r["queries"] for r in mine), "g"),
-                _number(geometric_mean(a / b for a, b in pairs), ".3g") + f" (n = {len(pairs)})",
+                cells.median((r["seconds"] for r in done), ".2f"),
+                cells.median((cells.share(r) for r in mine), ".1f"),
+                cells.median((r["queries"] for r in mine), "g"),
+                cells.number(geometric_mean(a / b for a, b in pairs), ".3g")
+                + f" (n = {len(pairs)})",
             )
         )
     header = (
@@ -288,11 +244,11 @@ def _encodings(rows: Suites) -> str:
         "seconds over split's",
     )
     text = table(header, lines)
-    cells = [[f"digit {i}", *(_cell(found.get((i, m))) for m in methods)] for i in images]
+    each = [[f"digit {i}", *(cells.cell(found.get((i, m))) for m in methods)] for i in images]
     return (
         f"{text}\nThe ratio is the geometric mean over the instances that split closed; where the "
         f"other did not close in time its seconds are its limit, so the true ratio is larger.\n\n"
-        f"{table(('instance', *methods), cells)}"
+        f"{table(('instance', *methods), each)}"
     )
 
 
@@ -301,19 +257,19 @@ def _acas(rows: Suites) -> str:
     names = list(dict.fromkeys(r["network"] for r in rows["acas"]))
     for name in [*names, "all"]:
         group = [r for r in rows["acas"] if name in (r["network"], "all")]
-        good = _good(group)
+        good = cells.good(group)
         lines.append(
             (
                 name,
                 len(group),
                 len(group) - len(good),
                 sum(r["closed"] for r in good),
-                sum(_lower(r) > 0.0 for r in good),
-                _median((_lower(r) for r in good), ".4g"),
-                _median((_upper(r) for r in good), ".4g"),
-                _median((_share(r) for r in good), ".1f"),
-                _number(max(map(_share, good), default=float("nan")), ".1f"),
-                _median((r["seconds"] for r in good), ".1f"),
+                sum(cells.lower(r) > 0.0 for r in good),
+                cells.median((cells.lower(r) for r in good), ".4g"),
+                cells.median((cells.upper(r) for r in good), ".4g"),
+                cells.median((cells.share(r) for r in good), ".1f"),
+                cells.number(max(map(cells.share, good), default=float("nan")), ".1f"),
+                cells.median((r["seconds"] for r in good), ".1f"),
             )
         )
     header = (
@@ -331,15 +287,15 @@ def _acas(rows: Suites) -> str:
     each = [
         (
             f"{r['network']}, input {r['image']}",
-            _bracket(r),
+            cells.bracket(r),
             *(
                 ("-", "-", "-", "-")
                 if r["status"] == "failed"
                 else (
-                    f"{_share(r):.1f}",
+                    f"{cells.share(r):.1f}",
                     f"{r['seconds']:.1f}",
                     r["nodes"],
-                    _number(r["attack"] or inf, ".5g"),
+                    cells.number(r["attack"] or inf, ".5g"),
                 )
             ),
         )
@@ -354,16 +310,16 @@ def _first(rows: Suites) -> str:
     pairs = list(dict.fromkeys((r["norm"], r["image"]) for r in rows["first"]))
     lines = []
     for norm, image in pairs:
-        cells: list[object] = []
+        line: list[object] = []
         target = "?"
         for method in ("descent", "tree"):
             row = found.get((norm, image, method))
             if row is None or row["status"] == "failed":
-                cells += [_bracket(row), "-", "-"]
+                line += [cells.bracket(row), "-", "-"]
             else:
                 target = row["target"]
-                cells += [_bracket(row), f"{row['seconds']:.1f}", row["queries"]]
-        lines.append((f"N, {NORMS[norm]}, digit {image} as {target}", *cells))
+                line += [cells.bracket(row), f"{row['seconds']:.1f}", row["queries"]]
+        lines.append((f"N, {cells.NORMS[norm]}, digit {image} as {target}", *line))
     header = ("instance", "descent, Marabou", "s", "queries", "tree (default)", "s", "queries")
     return table(header, lines)
 
@@ -391,7 +347,7 @@ def provenance(
     if len(rows) < expected:
         parts.append("a partial table: its shares are not those of the whole suite")
     if loads:
-        parts.append(f"load average of the machine: median {_median(loads, '.1f')}")
+        parts.append(f"load average of the machine: median {cells.median(loads, '.1f')}")
     sources = Counter(f"marapatch {r['marapatch']} ({r['source']})" for r in rows)
     met = Counter(f"marapatch {r['marapatch']} ({r['source']})" for r in rows if counted(r))
     made = "; ".join(f"{name}: {n} rows, {met[name]} {word}" for name, n in sources.items())
@@ -425,11 +381,13 @@ REPORTS: Mapping[str, Callable[[Suites], str]] = {
     "acas": _acas,
     "first": _first,
     "seed360": _grid("seed360"),
+    **SEARCH_REPORTS,
 }
 
 EXTERNAL = {
     "attacks": ("attack_comparison.py", "--table"),
     "soundness": ("soundness.py", "--networks", "0"),
+    "agreement-trees": ("soundness.py", "--agreement", "--networks", "0"),
 }
 """Benchmarks with scripts of their own, and how they are asked for their tables."""
 

@@ -8,6 +8,8 @@ distance; HiGHS runs with its own tolerances, on one thread.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf
 from time import monotonic
@@ -28,6 +30,7 @@ from marapatch.regions import nearest_in_region, region
 from marapatch.verdict import Witness
 
 Array = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 ROOT_STEPS = 60
 ROOT_ROUNDS = 3
@@ -94,7 +97,7 @@ def root_bounds(question: Question, radius: float) -> RootBounds:
 
 
 @dataclass(frozen=True, eq=False)
-class _Model:
+class Model:
     """The program; ``change @ columns`` is the change of the input, ``cost`` the distance.
 
     ``units``: by column, the power of two above its largest value; 1 where ``change`` or ``cost``
@@ -107,97 +110,154 @@ class _Model:
     units: Array
 
 
-def model(question: Question, bounds: RootBounds) -> _Model:
+def model(question: Question, bounds: RootBounds) -> Model:
     """The inputs within ``bounds.radius`` that meet the condition, by mixed-integer rows.
 
     Columns: the change of each input that may change (L1: its rise and its fall, whose sum is
     the distance; L-inf: one column, and one for the distance), the pre-activation of each neuron
     that is not inactive, and of each unstable one the activation and a binary.
     """
-    form, ball, unstable = question.form, question.ball, bounds.unstable
-    fall, rise = ball.at(bounds.radius).reach
-    used = bounds.upper > 0.0
-    if ball.norm is Norm.L1:
-        rises, falls = np.flatnonzero(rise > 0.0), np.flatnonzero(fall > 0.0)
-        first = rises.size + falls.size
-        low, high = np.zeros(first), np.concatenate([rise[rises], fall[falls]])
-        cost = np.ones(first)
-    else:
-        free = np.flatnonzero((rise > 0.0) | (fall > 0.0))
-        first = free.size + 1
-        low, high = np.append(-fall[free], 0.0), np.append(rise[free], bounds.radius)
-        cost = np.append(np.zeros(free.size), 1.0)
-    pre, activation = first, first + int(used.sum())
-    binary = activation + int(unstable.sum())
-    columns = binary + int(unstable.sum())
-    at_pre, at_unstable = np.cumsum(used) - 1, np.cumsum(unstable) - 1
+    builder = _L1(question, bounds) if question.ball.norm is Norm.L1 else _LInf(question, bounds)
+    return builder.model()
 
-    def ones(rows: Array, at: Array, count: int, values: object = 1.0) -> sp.csr_array:
-        entries = np.broadcast_to(np.asarray(values, np.float64), np.shape(rows))
-        return sp.csr_array((entries, (rows, at)), shape=(count, columns))
 
-    each = np.arange(int(unstable.sum()))
-    if ball.norm is Norm.L1:
-        change = ones(rises, np.arange(rises.size), form.inputs) - ones(
-            falls, rises.size + np.arange(falls.size), form.inputs
+Block = tuple[sp.csr_array, Array, Array]
+"""Rows and their sides."""
+
+
+class _Builder(ABC):
+    """Places of the columns: the input's first, then pre-activations, activations, binaries."""
+
+    def __init__(self, question: Question, bounds: RootBounds) -> None:
+        self.question, self.bounds = question, bounds
+        self.fall, self.rise = question.ball.at(bounds.radius).reach
+        self.low, self.high, self.cost = self.inputs()
+        used, self.count = bounds.upper > 0.0, int(bounds.unstable.sum())
+        self.used = used
+        self.pre = self.cost.size + np.cumsum(used) - 1
+        self.activation = self.cost.size + int(used.sum()) + np.cumsum(bounds.unstable) - 1
+        self.binary = self.activation + self.count
+        self.columns = self.cost.size + int(used.sum()) + 2 * self.count
+
+    @abstractmethod
+    def inputs(self) -> tuple[Array, Array, Array]:
+        """Bounds and costs of the input's columns."""
+
+    @abstractmethod
+    def change(self) -> sp.csr_array:
+        """The change of the input, (inputs, columns)."""
+
+    @abstractmethod
+    def ball(self) -> Block:
+        """The rows that tie the distance to the change."""
+
+    def ones(self, rows: Places, columns: Places, count: int, value: float = 1.0) -> sp.csr_array:
+        """``value`` at each (row, column), in ``count`` rows."""
+        entries = np.full(np.shape(rows), value)
+        return sp.csr_array((entries, (rows, columns)), shape=(count, self.columns))
+
+    def model(self) -> Model:
+        """All of it."""
+        bounds, first = self.bounds, self.cost.size
+        unstable, used, none = bounds.unstable, self.used, np.zeros(self.count)
+        change = self.change()
+        blocks = [self.ball(), *self.layers(change), *self.phases()]
+        program = Program(
+            self.columns,
+            np.concatenate([self.low, bounds.lower[used], none, none]),
+            np.concatenate([self.high, bounds.upper[used], bounds.upper[unstable], none + 1.0]),
+            np.arange(self.columns) >= self.columns - self.count,
+            sp.csr_array(sp.vstack([rows for rows, _, _ in blocks], format="csr")),
+            np.concatenate([lower for _, lower, _ in blocks]),
+            np.concatenate([upper for _, _, upper in blocks]),
         )
-        ball_rows = sp.csr_array(np.append(cost, np.zeros(columns - first))[None])
-        blocks = [(ball_rows, np.full(1, -inf), np.full(1, bounds.radius))]
-    else:
-        change = ones(free, np.arange(free.size), form.inputs)
+        size = power_of_two(np.maximum(np.abs(bounds.lower), np.abs(bounds.upper)))
+        units = np.concatenate([np.ones(first), size[used], size[unstable], none + 1.0])
+        cost = np.append(self.cost, np.zeros(self.columns - first))
+        return Model(program, cost, change, units)
+
+    def layers(self, change: sp.csr_array) -> Iterator[Block]:
+        """Every pre-activation in use, and the condition on the outputs."""
+        form, condition = self.question.form, self.question.condition
+        sources: list[tuple[sp.csr_array, Array]] = [
+            (change, np.asarray(self.question.ball.centre))
+        ]
+        start = 0
+        for layer in (*form.hidden, form.output):
+            matrix = sp.csr_array((layer.outputs, self.columns))
+            constant = np.array(layer.bias, dtype=np.float64)
+            for source, weight in zip(layer.sources, layer.weights, strict=True):
+                matrix = matrix + sp.csr_array(weight) @ sources[source][0]
+                constant = constant + weight @ sources[source][1]
+            if layer is form.output:
+                least = condition.rhs - condition.matrix @ constant
+                rows = sp.csr_array(sp.csr_array(condition.matrix) @ matrix)
+                yield rows, least, np.full(least.size, inf)
+                return
+            here = slice(start, start + layer.outputs)
+            start += layer.outputs
+            kept, pre = np.flatnonzero(self.used[here]), self.pre[here]
+            rows = matrix[kept] - self.ones(np.arange(kept.size), pre[kept], kept.size)
+            yield sp.csr_array(rows), -constant[kept], -constant[kept]
+            # An active neuron's pre-activation is its activation; an inactive one's is nothing.
+            column = np.where(self.bounds.unstable[here], self.activation[here], pre)
+            sources.append((self.ones(kept, column[kept], layer.outputs), np.zeros(layer.outputs)))
+
+    def phases(self) -> Iterator[Block]:
+        """``h >= z``, ``h <= upper a`` and ``h <= z - lower (1 - a)`` of every unstable neuron."""
+        which, each = np.flatnonzero(self.bounds.unstable), np.arange(self.count)
+        z, h, a = (
+            self.ones(each, places[which], self.count)
+            for places in (self.pre, self.activation, self.binary)
+        )
+        least, most = self.bounds.lower[which], self.bounds.upper[which]
+        nothing, zero = np.full(self.count, -inf), np.zeros(self.count)
+        yield h - z, zero, -nothing
+        yield h - sp.diags_array(most) @ a, nothing, zero
+        yield h - z - sp.diags_array(least) @ a, nothing, -least
+
+
+class _L1(_Builder):
+    """A rise and a fall of each input."""
+
+    def inputs(self) -> tuple[Array, Array, Array]:
+        self.rises, self.falls = np.flatnonzero(self.rise > 0.0), np.flatnonzero(self.fall > 0.0)
+        high = np.concatenate([self.rise[self.rises], self.fall[self.falls]])
+        return np.zeros(high.size), high, np.ones(high.size)
+
+    def change(self) -> sp.csr_array:
+        rows, count = np.concatenate([self.rises, self.falls]), self.question.form.inputs
+        sign = np.append(np.ones(self.rises.size), -np.ones(self.falls.size))
+        return self.ones(rows, np.arange(rows.size), count) @ sp.diags_array(
+            np.append(sign, np.ones(self.columns - sign.size))
+        )
+
+    def ball(self) -> Block:
+        row = np.append(self.cost, np.zeros(self.columns - self.cost.size))
+        return sp.csr_array(row[None]), np.full(1, -inf), np.full(1, self.bounds.radius)
+
+
+class _LInf(_Builder):
+    """The change of each input, and the distance."""
+
+    def inputs(self) -> tuple[Array, Array, Array]:
+        self.free = np.flatnonzero((self.rise > 0.0) | (self.fall > 0.0))
+        low, high = -self.fall[self.free], self.rise[self.free]
+        cost = np.append(np.zeros(self.free.size), 1.0)
+        return np.append(low, 0.0), np.append(high, self.bounds.radius), cost
+
+    def change(self) -> sp.csr_array:
+        return self.ones(self.free, np.arange(self.free.size), self.question.form.inputs)
+
+    def ball(self) -> Block:
         sides = []
-        for sign, room in ((1.0, rise[free]), (-1.0, fall[free])):
+        for sign, room in ((1.0, self.rise[self.free]), (-1.0, self.fall[self.free])):
             here = np.flatnonzero(room > 0.0)
-            rows = np.arange(here.size)
-            distance = ones(rows, np.full(here.size, first - 1), here.size)
-            sides.append(ones(rows, here, here.size, sign) - distance)
-        ball_rows = sp.vstack(sides, format="csr")
-        blocks = [(ball_rows, np.full(ball_rows.shape[0], -inf), np.zeros(ball_rows.shape[0]))]
-
-    sources: list[tuple[sp.csr_array, Array]] = [(change, np.asarray(ball.centre))]
-    ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
-    for k, layer in enumerate((*form.hidden, form.output)):
-        matrix = sp.csr_array((layer.outputs, columns))
-        constant = np.array(layer.bias, dtype=np.float64)
-        for source, weight in zip(layer.sources, layer.weights, strict=True):
-            matrix = matrix + sp.csr_array(weight) @ sources[source][0]
-            constant = constant + weight @ sources[source][1]
-        if k == len(form.hidden):
-            rows = sp.csr_array(question.condition.matrix) @ matrix
-            least = question.condition.rhs - question.condition.matrix @ constant
-            blocks.append((rows, least, np.full(least.size, inf)))
-            break
-        neurons = np.arange(ends[k] - layer.outputs, ends[k])
-        kept = np.flatnonzero(used[neurons])
-        here = ones(np.arange(kept.size), pre + at_pre[neurons[kept]], kept.size)
-        blocks.append((sp.csr_array(matrix[kept] - here), -constant[kept], -constant[kept]))
-        column = np.where(
-            unstable[neurons], activation + at_unstable[neurons], pre + at_pre[neurons]
-        )
-        sources.append((ones(kept, column[kept], layer.outputs), np.zeros(layer.outputs)))
-
-    count, which = each.size, np.flatnonzero(unstable)
-    z = ones(each, pre + at_pre[which], count)
-    h, a = (ones(each, start + each, count) for start in (activation, binary))
-    least, most = bounds.lower[which], bounds.upper[which]
-    nothing, zero = np.full(count, -inf), np.zeros(count)
-    blocks += [
-        (h - z, zero, np.full(count, inf)),
-        (h - sp.diags_array(most) @ a, nothing, zero),
-        (h - z - sp.diags_array(least) @ a, nothing, -least),
-    ]
-    program = Program(
-        columns,
-        np.concatenate([low, bounds.lower[used], zero, zero]),
-        np.concatenate([high, bounds.upper[used], most, np.ones(count)]),
-        np.arange(columns) >= binary,
-        sp.csr_array(sp.vstack([rows for rows, _, _ in blocks], format="csr")),
-        np.concatenate([lower for _, lower, _ in blocks]),
-        np.concatenate([upper for _, _, upper in blocks]),
-    )
-    size = power_of_two(np.maximum(np.abs(bounds.lower), np.abs(bounds.upper)))
-    units = np.concatenate([np.ones(first), size[used], size[unstable], np.ones(count)])
-    return _Model(program, np.append(cost, np.zeros(columns - first)), change, units)
+            rows, distance = np.arange(here.size), np.full(here.size, self.free.size)
+            change = self.ones(rows, here, here.size, sign)
+            sides.append(change - self.ones(rows, distance, here.size))
+        matrix = sp.csr_array(sp.vstack(sides, format="csr"))
+        return matrix, np.full(matrix.shape[0], -inf), np.zeros(matrix.shape[0])
 
 
 def scaled(program: Program, by: Array) -> Program:

@@ -188,9 +188,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     for suite in arguments.suite:
-        cases = list(SUITES[suite][1](suite))[: arguments.limit]
-        if arguments.timeout is not None:
-            cases = [replace(case, timeout=arguments.timeout) for case in cases]
+        cases = _cases(suite, arguments.timeout)[: arguments.limit]
         store = Store(arguments.results / f"{suite}.jsonl")
         if arguments.again:
             store.forget(lambda row: row["status"] == "failed")
@@ -198,10 +196,17 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(results: Path, suite: str) -> list[Row]:
+def _cases(suite: str, timeout: float | None) -> list[Instance]:
+    """The instances of a suite, with their own seconds or other ones."""
+    cases = list(SUITES[suite][1](suite))
+    return cases if timeout is None else [replace(case, timeout=timeout) for case in cases]
+
+
+def _rows(arguments: argparse.Namespace, suite: str) -> list[Row]:
     """What is known of the suite; a run with other seconds left rows that are not of it."""
-    keys = {case.key for case in SUITES[suite][1](suite)}
-    return [row for row in Store(results / f"{suite}.jsonl").rows() if row["key"] in keys]
+    keys = {case.key for case in _cases(suite, arguments.timeout)}
+    rows = Store(arguments.results / f"{suite}.jsonl").rows()
+    return [row for row in rows if row["key"] in keys]
 
 
 def _say(line: str) -> None:
@@ -212,7 +217,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run what the arguments say; the exit code."""
     parser = _arguments()
     arguments = parser.parse_args(argv)
-    rows = {suite: _rows(arguments.results, suite) for suite in SUITES}
+    rows = {suite: _rows(arguments, suite) for suite in SUITES}
     if arguments.list:
         for suite, (about, cases) in SUITES.items():
             done = {row["key"] for row in rows[suite]}

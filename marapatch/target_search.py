@@ -6,11 +6,9 @@ Targets are searched one after the other, or shared out over processes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from math import inf
-from multiprocessing import get_context
 from time import monotonic
 
 import numpy as np
@@ -24,9 +22,9 @@ from marapatch.backends import create
 from marapatch.backends.base import Backend
 from marapatch.ball import Ball
 from marapatch.bracket import Bracket
-from marapatch.errors import BackendError
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
+from marapatch.processes import processes
 from marapatch.properties import Rule, beats
 from marapatch.question import Question
 from marapatch.replay import Replay
@@ -203,13 +201,12 @@ class TargetSearch:
         left = share * (self.deadline - monotonic())
         until = monotonic() + left
         waiting, running = list(order), dict[Future[tuple[Outcome, float]], int]()
-        pool = ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn"))
-        try:
+        with processes(self.jobs) as pool:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
                     target = waiting.pop(0)
                     rounds = 1 + len(waiting) // self.jobs
-                    options = self._options((until - monotonic()) / rounds)
+                    options = replace(self._options((until - monotonic()) / rounds), jobs=1)
                     start = self.found[target].bracket
                     if not self._closed(target):
                         running[pool.submit(_search, self.asked, target, start, options)] = target
@@ -221,17 +218,6 @@ class TargetSearch:
                     outcome, seconds = future.result()
                     self.found[target] = self.found[target].then(outcome, seconds)
                     self._watch(target, outcome.bracket, 0)
-        except BrokenProcessPool as error:
-            raise BackendError(
-                "a search process died (out of memory?); where this is called from a script, "
-                'guard it with `if __name__ == "__main__":`, or use one job'
-            ) from error
-        except BaseException:
-            for process in (pool._processes or {}).values():  # no public way
-                process.kill()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
     def _watch(self, target: int, bracket: Bracket, queries: int) -> None:
         done = sum(self._closed(t) for t in self.targets)

@@ -12,7 +12,7 @@ Nothing is pruned but by an outward-rounded bound: linear programs only propose 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import count
 from math import inf
@@ -21,31 +21,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from marapatch.attacks.polish import confirm, polish
-from marapatch.backends.base import Backend, Infeasible
+from marapatch.backends import create
+from marapatch.backends.base import Backend
 from marapatch.ball import Norm
-from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.linear import linear_bounds
 from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
 from marapatch.bounds.triangle import Proposal, TriangleProgram
 from marapatch.bracket import Bracket
-from marapatch.lowering import SHRINKAGE, Lowered, lower
+from marapatch.lowering import SHRINKAGE, Lowered
 from marapatch.network.layers import Array
 from marapatch.question import Question
 from marapatch.regions import (
     Nearest,
-    Pattern,
-    Region,
-    Slack,
     SlackProgram,
     nearest_in_region,
     region,
 )
 from marapatch.search.branching import RULES
-from marapatch.search.claims import supported_radius
+from marapatch.search.leaves import pattern, pose, refuted
 from marapatch.search.options import QueryRecord, Report, SearchOptions
 from marapatch.search.recording import Recorder, TreeRecord
+from marapatch.search.sharing import Grown, Helpers, OpenNode, Part
 from marapatch.verdict import Evidence, Sat, Unsat, Witness
 
 BATCH = 128
@@ -69,6 +68,12 @@ PROBES = 12
 MEMORY = 2 << 30
 """Bytes of open nodes beyond which the search goes depth-first."""
 
+ENOUGH = 8
+"""Open nodes a helper from which on the tree is grown in several processes."""
+
+SHARED_SECONDS = 3.0
+"""How long each then grows its part, before all parts are dealt out anew."""
+
 LEAF_ROUNDS = 5
 """How often a feasible leaf may give a nearer witness before it counts as stuck."""
 
@@ -77,18 +82,6 @@ LEAF_SECONDS = 10.0
 
 POLISH_SHARE = 0.25
 """The share of the remaining time that polishing one witness may take."""
-
-
-@dataclass(order=True, frozen=True)
-class _Open:
-    """An open node, ordered by the radius up to which it is refuted."""
-
-    radius: float
-    number: int
-    nodes: Nodes = field(compare=False)
-    score: Array = field(compare=False)
-    basis: Any = field(compare=False)
-    name: int = field(compare=False)
 
 
 class PhaseTree:
@@ -106,20 +99,22 @@ class PhaseTree:
         backend: Backend,
         options: SearchOptions,
         report: Report,
+        helpers: Helpers | None = None,
     ) -> None:
         self.question, self.backend, self.options = question, backend, options
-        self.report = report
+        self.report, self.helpers = report, helpers
         self.bracket = start
         self.deadline = inf
         self.planted = False
         self.records: list[QueryRecord] = []
         self.evidence = Evidence.BOUND
-        self.heap: list[_Open] = []
+        self.heap: list[OpenNode] = []
         self.stuck: list[float] = []
         self.count = count()
         self.bounded = 0
         self.batch = 16
         self.branch = RULES[options.branching]
+        self.memory = MEMORY
         self.recorder = Recorder() if options.record else None
         self.probed: TreeRecord | None = None
         self.floor = 0.0
@@ -157,6 +152,9 @@ class PhaseTree:
             self.planted = True
             self._plant()
         while self.heap and self.remaining > 0.0:
+            if self.helpers is not None and len(self.heap) >= ENOUGH * self.helpers.jobs:
+                self._share(self.helpers)
+                continue
             now = monotonic()
             chosen = self._choose()
             self._grow(chosen)
@@ -175,7 +173,6 @@ class PhaseTree:
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
         result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS)
         self.bounded = 1
-        self.node_bytes = sum(getattr(result.nodes, f.name).nbytes for f in fields(Nodes)) + 500
         for _ in range(ROOT_ROUNDS):
             if result.value[0] > 0.0:
                 break
@@ -190,6 +187,40 @@ class PhaseTree:
             self._probe()
         names = [0 if self.recorder is None else self.recorder.add(result.nodes, 0)]
         self._open(result, np.full(1, self.floor), bases, names)
+        self._raise()
+
+    def _share(self, helpers: Helpers) -> None:
+        """Let each helper grow a part of what is open for a while, and take in what came of it."""
+        self.heap.sort()
+        parts = [self.heap[i :: helpers.jobs] for i in range(helpers.jobs)]
+        seconds = min(SHARED_SECONDS, self.remaining)
+        common = self.question, self.bounds, self.backend.name, self.options, self.bracket
+        tasks = [
+            Part(*common, self.target, tuple(replace(n, basis=None) for n in part), seconds)
+            for part in parts
+        ]
+        dealt, self.heap = self.heap, []
+        try:
+            results = helpers.grow(grow_part, tasks)
+        except BaseException:
+            self.heap = dealt
+            raise
+        for grown in results:
+            self.heap += grown.open
+            self.stuck += grown.stuck
+            self.bounded += grown.bounded
+            self.records += grown.records
+            self.evidence = Evidence.weakest(self.evidence, grown.evidence)
+            if grown.witness is not None and grown.witness.distance < self.bracket.upper:
+                self.bracket = self.bracket.tighten(Sat(grown.witness))
+                self.target = min(self.target, self._target())
+        if self.target > 0.0:
+            self.bounder.shrink(self.target)
+        self.heap = [
+            replace(node, number=next(self.count))
+            for node in sorted(self.heap)
+            if node.radius < self.target
+        ]
         self._raise()
 
     def _probe(self) -> None:
@@ -211,9 +242,9 @@ class PhaseTree:
             low, high = max(low, proved), high if result.value[0] > 0.0 else radius
         self.floor = low
 
-    def _choose(self) -> list[_Open]:
+    def _choose(self) -> list[OpenNode]:
         """The next nodes to split: those refuted least."""
-        if len(self.heap) * self.node_bytes > MEMORY:
+        if self.heap and len(self.heap) * self.heap[0].nbytes > self.memory:
             self.heap.sort()  # a sorted list is a heap, and its end is what is refuted most
             chosen, self.heap = self.heap[-self.batch :], self.heap[: -self.batch]
             return [node for node in chosen if node.radius < self.target]
@@ -224,7 +255,7 @@ class PhaseTree:
                 chosen.append(node)
         return chosen
 
-    def _grow(self, chosen: list[_Open]) -> None:
+    def _grow(self, chosen: list[OpenNode]) -> None:
         """Split every chosen node once and keep what is not refuted."""
         if not chosen:
             return
@@ -258,7 +289,9 @@ class PhaseTree:
         self._open(result, np.tile(known, 2)[alive], bases, names)
         self._look(result.point)
 
-    def _named(self, children: Nodes, parents: list[_Open], neuron: NDArray[np.int64]) -> list[int]:
+    def _named(
+        self, children: Nodes, parents: list[OpenNode], neuron: NDArray[np.int64]
+    ) -> list[int]:
         """The numbers of the children in the record, if there is one."""
         if self.recorder is None:
             return [0] * len(children)
@@ -322,7 +355,7 @@ class PhaseTree:
         radius = np.maximum(result.radius, known)
         for i in np.flatnonzero((result.value <= 0.0) & (radius < self.target)):
             one = np.array([i])
-            node = _Open(
+            node = OpenNode(
                 float(radius[i]),
                 next(self.count),
                 result.nodes.take(one),
@@ -355,14 +388,14 @@ class PhaseTree:
 
     def _leaf(self, node: Nodes, known: float, name: int) -> None:
         """Decide a node without unstable neurons: refute it, or take its point as a witness."""
-        here = region(self.question, self._pattern(node), self.bounds)
+        here = region(self.question, pattern(self.bounder, node), self.bounds)
         program = SlackProgram(self.question, here)
         for _ in range(LEAF_ROUNDS):
             radius = min(self.target, self.bounder.ball.radius)
             found = program.at(radius)
             if found is None:
                 break
-            radius, multiplied = self._refuted(node, here, found)
+            radius, multiplied = refuted(self.bounder, node, here, found)
             if radius > known and self.recorder is not None:
                 self.recorder.improve(name, multiplied)
             known = max(known, radius)
@@ -384,29 +417,6 @@ class PhaseTree:
         elif self.recorder is not None:
             self.recorder.vouch(name)
 
-    def _pattern(self, node: Nodes) -> Pattern:
-        return tuple(node.lower[0, span] >= 0.0 for span in self.bounder.spans)
-
-    def _refuted(self, node: Nodes, here: Region, found: Slack) -> tuple[float, Nodes]:
-        """The radius that the prices of a linear program prove, by our own rounded bound, and
-        the node with those prices as multipliers."""
-        price = found.price / here.scales
-        beta, mix = np.zeros(node.beta.shape), np.zeros(node.mix.shape)
-        phases = node.phases.copy()
-        for (layer, i), amount in zip(here.neuron, price, strict=True):
-            if layer < 0:
-                mix[0, i] = amount
-                continue
-            at = self.bounder.spans[layer].start + i
-            beta[0, at] = amount
-            phases[0, at] = 1 if node.lower[0, at] >= 0.0 else -1
-        total = mix.sum() or beta.sum()
-        if not total > 0.0:
-            return 0.0, node
-        multiplied = replace(node, phases=phases, beta=beta / total, mix=mix / total)
-        weights, constant, _, _ = self.bounder.evaluate(multiplied)
-        return float(self.bounder.concretiser.radius_of(weights, constant)[0]), multiplied
-
     def recorded(self) -> tuple[TreeRecord, ...]:
         """What was recorded, for the radius that the tree refutes by now."""
         if self.recorder is None or not self.planted:
@@ -421,25 +431,13 @@ class PhaseTree:
         if self.options.evidence is Evidence.BOUND or self.remaining <= 0.0:
             return False
         started = monotonic()
-        ball = self.question.ball.at(min(self.target / (1.0 - SHRINKAGE), self.bounds.ball.radius))
-        split = (
-            [node.lower[0, s] for s in self.bounder.spans],
-            [node.upper[0, s] for s in self.bounder.spans],
-        )
-        bounds = Bounds(self.bounds.ball, tuple(split[0]), tuple(split[1]), self.bounds.output)
-        phases = tuple(node.phases[0, s] for s in self.bounder.spans)
-        form, condition = self.question.form, self.question.condition
-        lowered = lower(form, bounds, ball, condition, self.options.l1_form, phases)
-        seconds = max(min(self.remaining, LEAF_SECONDS), 1e-3)
-        refuted = isinstance(self.backend.solve(lowered.query, seconds), Infeasible)
-        if refuted:
-            query = lowered.query
-            claim = supported_radius(ball.radius, self.backend, query, seconds, confirm=True)
-            refuted = claim >= self.target
-        self._record("unsat" if refuted else "unknown: leaf", started, lowered)
-        if refuted:
+        about = self.question, self.bounds, self.bounder, node, self.target
+        posed = pose(*about, self.backend, self.options, self.remaining)
+        verdict = "unsat" if posed.refuted else "unknown: leaf"
+        self._record(verdict, started, posed.lowered)
+        if posed.refuted:
             self.evidence = Evidence.SOLVER
-        return refuted
+        return posed.refuted
 
     def _record(self, verdict: str, started: float, lowered: Lowered | None = None) -> None:
         seconds = monotonic() - started
@@ -449,3 +447,34 @@ class PhaseTree:
         query, name = lowered.query, self.backend.name
         sizes = len(query.names), len(query.rows), lowered.relus
         self.records.append(QueryRecord(self.target, verdict, seconds, *sizes, name))
+
+    def resume(self, part: Part) -> Grown:
+        """Grow the open nodes of another tree of the same question."""
+        self.planted, self.bounds = True, part.bounds
+        self.bounder = NodeBounder(self.question.form, part.bounds, self.question.condition)
+        if part.target > 0.0:
+            self.bounder.shrink(part.target)
+        self.heap, self.target = sorted(part.open), part.target
+        self.count = count(len(self.heap))
+        self.advance(monotonic() + part.seconds)
+        nearer = self.bracket.upper < part.bracket.upper
+        return Grown(
+            open=tuple(replace(node, basis=None) for node in self.heap),
+            stuck=tuple(self.stuck),
+            bounded=self.bounded,
+            records=tuple(record for record in self.records if record.backend != "tree"),
+            evidence=self.evidence,
+            witness=self.bracket.witness if nearer else None,
+        )
+
+
+def grow_part(part: Part) -> Grown:
+    """Grow a part of a tree in a process of its own."""
+    backend = create(part.backend)
+    options = replace(part.options, jobs=1)
+    try:
+        with threadpool_limits(1):
+            tree = PhaseTree(part.question, part.bracket, backend, options, lambda *_: None)
+            return tree.resume(part)
+    finally:
+        backend.close()

@@ -19,6 +19,7 @@ from marapatch.question import Question
 from marapatch.search.box_tree import BoxTree, suits
 from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
 from marapatch.search.phase_tree import PhaseTree
+from marapatch.search.sharing import Helpers, helpers
 from marapatch.verdict import Sat, Unsat
 
 FIRST_SHARE = 0.65
@@ -42,9 +43,11 @@ def tree(
     report: Report,
 ) -> Outcome:
     """Tighten ``start``; see the module's text. Without a limit of time there is no ladder."""
-    climb = _Climb(question, start, backend, options, report)
-    climb.run()
-    return climb.outcome()
+    # A record is of one process: the numbers of its nodes are given out in one place.
+    with helpers(1 if options.record else options.jobs) as several:
+        climb = _Climb(question, start, backend, options, report, several)
+        climb.run()
+        return climb.outcome()
 
 
 @dataclass
@@ -54,6 +57,7 @@ class _Climb:
     backend: Backend
     options: SearchOptions
     report: Report
+    helpers: Helpers | None
     records: list[QueryRecord] = field(default_factory=list)
     bounded: int = 0
     note: str = ""
@@ -79,7 +83,9 @@ class _Climb:
         grower = (
             BoxTree(self.question, self.bracket, options, self.report)
             if suits(self.question) and not options.record
-            else PhaseTree(self.question, self.bracket, self.backend, options, self.report)
+            else PhaseTree(
+                self.question, self.bracket, self.backend, options, self.report, self.helpers
+            )
         )
         if options.record:
             self.growers.append(grower)

@@ -18,12 +18,11 @@ from marapatch.patching.halving import (
     FirstLayerPatch,
     Halving,
     dense_layers,
-    equalities,
     find_first_layer_patch,
     published,
-    relaxed,
 )
 from marapatch.patching.phases import FEWEST_SAMPLES, Samples, lines
+from marapatch.patching.relaxing import equalities, relaxed
 from marapatch.properties import OutputCondition, Rule, beats
 
 MARGIN = 1e-3

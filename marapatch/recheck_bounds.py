@@ -1,0 +1,317 @@
+"""The arithmetic of :mod:`marapatch.recheck`: what a node's splits and multipliers prove.
+
+Plain matrix products on dense matrices, every rounding error bounded where it arises. The model
+is fl(a op b) = (a op b)(1 + d) + e with |d| <= UNIT and, for products and quotients only,
+|e| <= 2^-1075: ``gamma`` covers the first part, ``SMALL`` the second. Overflow gives infinities
+and NaN; neither ever counts as proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+import numpy as np
+
+from marapatch.ball import Ball, Norm
+from marapatch.errors import InputError
+from marapatch.network.layers import Array, Matrix
+from marapatch.network.standard_form import UNIT, AffineMap, StandardForm, gamma
+from marapatch.properties import OutputCondition
+
+PRICE_STEPS = 8
+"""Bisections of the price of a node's cut when a neuron is bounded."""
+
+RADIUS_STEPS = 30
+"""Bisections of the radius that a leaf supports, where it does not support all that is claimed."""
+
+SMALL = 2.0**-1022
+"""2^53 times what one product can lose to underflow: enough for every product of one sum."""
+
+LARGEST = 1e150
+"""The largest value of a neuron that is checked: sums and differences of two never overflow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """``lower * z <= relu(z) <= upper * z + offset``, by neuron of one layer."""
+
+    lower: Array
+    upper: Array
+    offset: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """``weights @ x + constant``, rounding subtracted: (rows, inputs) and (rows,)."""
+
+    weights: Array
+    constant: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """Bounds of all pre-activations, the phases fixed so far, the cut that holds within, and the
+    node above.
+
+    All of it is about the inputs of the ball that have these phases *and* meet the condition.
+    """
+
+    low: Array
+    high: Array
+    phases: Array
+    cut: Form
+    above: Node | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether the bounds contradict each other: there is no such input."""
+        return bool((self.low > self.high).any())
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What a map takes from one source: the matrix, |matrix|, and its inexactness or None."""
+
+    source: int
+    matrix: Array
+    size: Array
+    inexact: Array | None
+
+
+def _parts(layer: AffineMap) -> tuple[_Part, ...]:
+    zipped = zip(layer.sources, layer.weights, layer.weight_errors, strict=True)
+    return tuple(
+        _Part(source, _dense(w), np.abs(_dense(w)), None if e is None else _dense(e))
+        for source, w, e in zipped
+    )
+
+
+class Checker:
+    """One question at one radius."""
+
+    def __init__(self, form: StandardForm, ball: Ball, condition: OutputCondition) -> None:
+        self.form, self.ball, self.condition = form, ball, condition
+        self.low, self.high = ball.enclosing_box
+        self.down, self.up = ball.reach
+        self.size = np.maximum(np.abs(self.low), np.abs(self.high))
+        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
+        self.spans = [
+            slice(int(e) - layer.outputs, int(e))
+            for e, layer in zip(ends, form.hidden, strict=True)
+        ]
+        low, high, self.sizes, self.pre_sizes = self._intervals()
+        self.whole = Node(low, high, np.zeros(low.size), self._no_cut())
+
+    def _no_cut(self) -> Form:
+        return Form(np.zeros((1, self.form.inputs)), np.zeros(1))
+
+    def _intervals(self) -> tuple[Array, Array, list[Array], list[Array]]:
+        """Interval arithmetic: bounds of all pre-activations; |a| by source; |z| by layer."""
+        ranges = [(self.low, self.high)]
+        sizes, lows, highs, pre_sizes = [self.size], [np.zeros(0)], [np.zeros(0)], []
+        for layer in self.form.hidden:
+            low, high, error = np.array(layer.bias), np.array(layer.bias), layer.bias_error
+            total = np.abs(layer.bias)
+            for source, weight, inexact in zip(
+                layer.sources, layer.weights, layer.weight_errors, strict=True
+            ):
+                matrix = _dense(weight)
+                positive, negative = np.maximum(matrix, 0.0), np.minimum(matrix, 0.0)
+                below, above = ranges[source]
+                low = low + positive @ below + negative @ above
+                high = high + positive @ above + negative @ below
+                total = total + np.abs(matrix) @ sizes[source]
+                if inexact is not None:
+                    error = error + inexact @ sizes[source]
+            error = error * (1.0 + 1e-9) + gamma(sum(self.form.sizes)) * total
+            low, high = low - error, high + error
+            lows.append(low)
+            highs.append(high)
+            pre_sizes.append(np.maximum(np.abs(low), np.abs(high)))
+            ranges.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
+            sizes.append(np.maximum(high, 0.0))
+        return np.concatenate(lows), np.concatenate(highs), sizes, pre_sizes
+
+    def root(self, record: TreeRecord) -> Node:
+        """The whole ball, its bounds tightened as often as the record says."""
+        node = self._tightened(self.whole, -1)
+        for alpha, beta, mix in record.rounds:
+            parts = (np.asarray(part, dtype=np.float64) for part in (alpha, beta, mix))
+            node = self._tightened(self.with_cut(node, *parts), -1)
+        return node
+
+    def child(self, parent: Node, neuron: int, phase: int) -> Node:
+        """The part of ``parent`` where ``neuron`` is active (+1) or inactive (-1)."""
+        low, high, phases = parent.low.copy(), parent.high.copy(), parent.phases.copy()
+        if phase > 0:
+            low[neuron] = max(low[neuron], 0.0)
+        else:
+            high[neuron] = min(high[neuron], 0.0)
+        phases[neuron] = phase
+        layer = next(k for k, span in enumerate(self.spans) if neuron < span.stop)
+        return self._tightened(Node(low, high, phases, parent.cut, parent), layer)
+
+    def with_cut(self, node: Node, alpha: Array, beta: Array, mix: Array) -> Node:
+        """``node`` with the cut of these multipliers instead of the one it inherited."""
+        return replace(node, cut=self.cut(node, alpha, beta, mix))
+
+    def cut(self, node: Node, alpha: Array, beta: Array, mix: Array) -> Form:
+        """A form that is at most 0 at every input of ``node`` that meets the condition."""
+        mix = np.maximum(mix, 0.0)
+        # z >= 0 where the neuron is active, z <= 0 where it is inactive: by a split or by bounds.
+        sign = np.where(node.low >= 0.0, 1.0, np.where(node.high <= 0.0, -1.0, node.phases))
+        extra = -sign * np.maximum(beta, 0.0)
+        lines = [self._line(node, span, alpha[span]) for span in self.spans]
+        rows = -(mix @ self.condition.matrix)[None]
+        started = self._backward(self.form.output, rows, len(lines), lines, extra)
+        lead = mix @ self.condition.rhs
+        # The mix of the rows is itself rounded.
+        output = np.abs(self.form.output.bias) + self.form.output.bias_error
+        for source, weight in zip(self.form.output.sources, self.form.output.weights, strict=True):
+            output = output + np.abs(_dense(weight)) @ self.sizes[source]
+        lost = mix @ (np.abs(self.condition.matrix) @ output + np.abs(self.condition.rhs))
+        return Form(started.weights, started.constant + lead - gamma(mix.size + 8) * lost)
+
+    def _line(self, node: Node, span: slice, alpha: Array | None = None) -> Line:
+        """The triangle around relu; ``alpha``: the lower slope where the phase is open."""
+        low, high = node.low[span], node.high[span]
+        active, open_ = low >= 0.0, (low < 0.0) & (high > 0.0)
+        width = np.where(open_, high - low, 1.0)
+        chord = np.where(open_, high / width, active * 1.0)
+        offset = np.where(open_, -chord * low + 16.0 * UNIT * (np.abs(low) + np.abs(high)), 0.0)
+        slope = (high > -low) * 1.0 if alpha is None else np.clip(alpha, 0.0, 1.0)
+        return Line(np.where(open_, slope, active * 1.0), chord, offset)
+
+    def _backward(
+        self,
+        layer: AffineMap,
+        rows: Array,
+        depth: int,
+        lines: Sequence[Line],
+        extra: Array | None = None,
+    ) -> Form:
+        """A form below ``rows @ layer(a) + extra @ z``, back through ReLU layers depth .. 1."""
+        into: dict[int, Array] = {}
+        constant, error = np.zeros(rows.shape[0]), np.zeros(rows.shape[0])
+
+        def through(layer: AffineMap, rows: Array) -> None:
+            nonlocal constant, error
+            size = np.abs(rows)
+            unit = gamma(layer.outputs + 4 * len(self.form.sizes) + 8)
+            for source, weight, inexact in zip(
+                layer.sources, layer.weights, layer.weight_errors, strict=True
+            ):
+                matrix = _dense(weight)
+                into[source] = into.get(source, 0.0) + rows @ matrix
+                error = error + unit * (size @ (np.abs(matrix) @ self.sizes[source]))
+                if inexact is not None:
+                    error = error + size @ (inexact @ self.sizes[source])
+            constant = constant + rows @ layer.bias
+            error = error + unit * (size @ np.abs(layer.bias)) + size @ layer.bias_error
+
+        through(layer, rows)
+        for k in range(depth, 0, -1):
+            coefficient = into.pop(k, np.zeros((rows.shape[0], self.form.hidden[k - 1].outputs)))
+            line = lines[k - 1]
+            positive, negative = np.maximum(coefficient, 0.0), np.minimum(coefficient, 0.0)
+            lift = negative @ line.offset
+            constant = constant + lift
+            error = error - gamma(line.offset.size) * lift
+            rows = positive * line.lower + negative * line.upper
+            if extra is not None:
+                rows = rows + extra[self.spans[k - 1]]
+            error = error + 8.0 * UNIT * (np.abs(rows) @ self.pre_sizes[k - 1])
+            through(self.form.hidden[k - 1], rows)
+        weights = into.get(0, np.zeros((rows.shape[0], self.form.inputs)))
+        error = error * (1.0 + 1e-9) + gamma(8 * depth + 16) * np.abs(constant)
+        return Form(weights, constant - error)
+
+    def _tightened(self, node: Node, split: int) -> Node:
+        """Bound what is open behind layer ``split``, and the first layer, under the node's cut."""
+        low, high = node.low.copy(), node.high.copy()
+        lines: list[Line] = []
+        for k, span in enumerate(self.spans):
+            here = replace(node, low=low, high=high)
+            open_ = np.flatnonzero((low[span] < 0.0) & (high[span] > 0.0))
+            if open_.size and (k > split or k == 0):
+                unit = np.eye(span.stop - span.start)[open_]
+                form = self._backward(self.form.hidden[k], np.concatenate([unit, -unit]), k, lines)
+                least = self._least_under(form, node.cut)
+                at = span.start + open_
+                low[at] = np.maximum(low[at], least[: open_.size])
+                high[at] = np.minimum(high[at], -least[open_.size :])
+            lines.append(self._line(here, span))
+        return replace(node, low=low, high=high)
+
+    def _least_under(self, form: Form, cut: Form) -> Array:
+        """By row: a lower bound on ``form`` over the inputs of the ball where ``cut <= 0``.
+
+        For every price p >= 0 the least value of ``form + p cut`` is one (Lagrange)."""
+        best, at = self._least(form)
+        if not cut.weights.any():
+            return best
+        price = np.zeros(best.size)
+        low, high = np.zeros(best.size), np.full(best.size, inf)
+        guess = np.abs(form.weights).sum(axis=1) / max(float(np.abs(cut.weights).sum()), 1e-300)
+        for step in range(PRICE_STEPS + 1):
+            value = at @ cut.weights[0] + cut.constant[0]
+            if step == 0:
+                guess = np.where(value > 0.0, guess, 0.0)  # the cut does not bind elsewhere
+            else:
+                low, high = np.where(value > 0.0, price, low), np.where(value > 0.0, high, price)
+                guess = np.where(np.isinf(high), 4.0 * price, 0.5 * (low + high))
+            if step == PRICE_STEPS:
+                break
+            price = guess
+            mixed = Form(
+                form.weights + price[:, None] * cut.weights,
+                form.constant + price * cut.constant,
+            )
+            least, at = self._least(mixed)
+            lost = np.abs(form.weights) @ self.size + np.abs(form.constant)
+            lost += price * float(np.abs(cut.weights[0]) @ self.size + abs(cut.constant[0]))
+            best = np.maximum(best, least - gamma(8) * lost)
+        return best
+
+    def _least(self, form: Form, radius: float | None = None) -> tuple[Array, Array]:
+        """By row: a lower bound over the ball (of ``radius``), and an input about where it is."""
+        weights = form.weights
+        ball = self.ball if radius is None else self.ball.at(radius)
+        down, up = (self.down, self.up) if radius is None else ball.reach
+        room = np.where(weights > 0.0, down, up)
+        gain = np.abs(weights)
+        if ball.norm is Norm.L1:
+            order = np.argsort(-gain, axis=1)
+            spent = np.cumsum(np.take_along_axis(room, order, axis=1), axis=1)
+            full = spent >= ball.radius
+            last = np.where(full.any(axis=1), full.argmax(axis=1), gain.shape[1] - 1)
+            price = np.take_along_axis(gain, order, axis=1)[np.arange(last.size), last]
+            price = np.where(full.any(axis=1), price, 0.0)
+            # Every price s >= 0 bounds the knapsack: s r + sum room max(gain - s, 0).
+            over = np.maximum(gain - price[:, None], 0.0)
+            fall = price * ball.radius + np.einsum("ni,ni->n", over, room)
+            moved = np.where(over > 0.0, room, 0.0)
+        else:
+            fall = np.einsum("ni,ni->n", gain, room)
+            moved = room
+        lost = gain @ (2.0 * self.size) + np.abs(form.constant) + fall
+        value = weights @ ball.centre + form.constant - fall - gamma(4 * gain.shape[1]) * lost
+        value = np.where(np.isnan(value), -inf, value)
+        return value, ball.centre - np.sign(weights) * moved
+
+    def radius_of(self, form: Form) -> float:
+        """A radius, at most the ball's, up to which the one row of ``form`` is more than 0."""
+        if self._least(form)[0][0] > 0.0:
+            return self.ball.radius
+        low, high = 0.0, self.ball.radius
+        for _ in range(RADIUS_STEPS):
+            middle = 0.5 * (low + high)
+            refuted = self._least(form, middle)[0][0] > 0.0
+            low, high = (middle, high) if refuted else (low, middle)
+        return low
+
+
+def _dense(weight: object) -> Array:
+    return weight if isinstance(weight, np.ndarray) else np.asarray(weight.toarray())  # type: ignore[attr-defined]

@@ -1,0 +1,95 @@
+"""One tree grown by several processes: its open nodes are dealt out, and dealt out anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.nodes import Nodes
+from marapatch.bracket import Bracket
+from marapatch.network.layers import Array
+from marapatch.processes import processes
+from marapatch.question import Question
+from marapatch.search.options import QueryRecord, SearchOptions
+from marapatch.verdict import Evidence, Witness
+
+OVERHEAD = 4000
+"""Bytes of an open node beside its arrays: its objects and the basis."""
+
+
+@dataclass(order=True, frozen=True)
+class OpenNode:
+    """An open node of a tree, ordered by the radius up to which it is refuted.
+
+    ``number``: in the order of their making. ``nodes``, ``score``: the node itself and what each
+    neuron's relaxation costs it. ``basis``: where its linear programs start; it does not travel.
+    ``name``: its number in the record of the tree.
+    """
+
+    radius: float
+    number: int
+    nodes: Nodes = field(compare=False)
+    score: Array = field(compare=False)
+    basis: Any = field(compare=False)
+    name: int = field(compare=False)
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory it takes."""
+        arrays = sum(int(getattr(self.nodes, each.name).nbytes) for each in fields(Nodes))
+        return arrays + self.score.nbytes + OVERHEAD
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of the open nodes of a tree, and what it takes to grow them for some ``seconds``.
+
+    ``bounds``: of the root; ``target``: the radius at which everything must be refuted.
+    """
+
+    question: Question
+    bounds: Bounds
+    backend: str
+    options: SearchOptions
+    bracket: Bracket
+    target: float
+    open: tuple[OpenNode, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """What came of a part: nodes still open, leaves that are stuck, a nearer witness if any."""
+
+    open: tuple[OpenNode, ...]
+    stuck: tuple[float, ...]
+    bounded: int
+    records: tuple[QueryRecord, ...]
+    evidence: Evidence
+    witness: Witness | None
+
+
+@dataclass(frozen=True, eq=False)
+class Helpers:
+    """Processes that grow parts of a tree; they start with the first part."""
+
+    jobs: int
+    pool: ProcessPoolExecutor
+
+    def grow(self, grow: Callable[[Part], Grown], parts: Sequence[Part]) -> list[Grown]:
+        """All parts at once. Raises BackendError where a process dies."""
+        return list(self.pool.map(grow, parts))
+
+
+@contextmanager
+def helpers(jobs: int) -> Iterator[Helpers | None]:
+    """``jobs`` helpers, or none for one job: the process itself is enough."""
+    if jobs == 1:
+        yield None
+        return
+    with processes(jobs) as pool:
+        yield Helpers(jobs, pool)
