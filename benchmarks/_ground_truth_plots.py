@@ -30,6 +30,9 @@ GROUPS = {
     ("N-bar", "l1"): ("N-bar, L1", "tab:red"),
 }
 
+NAMES = ("cactus", "growth")
+"""Instances closed against seconds; nodes and seconds against radius and unstable neurons."""
+
 DOTS = 90
 """Of the pictures, an inch."""
 
@@ -40,10 +43,17 @@ def draw(rows: Mapping[str, Sequence[Row]], folder: Path = PLOTS) -> Iterator[Pa
     for suite in DRAWN:
         good = [row for row in rows.get(suite, []) if row["status"] != "failed"]
         if good:
-            for name, figure in (("cactus", _cactus(good)), ("growth", _growth(good))):
+            for name, figure in zip(NAMES, (_cactus(good), _growth(good)), strict=True):
                 path = folder / f"{suite}-{name}.png"
                 save(figure, path, dpi=DOTS)
                 yield path
+
+
+def pictures(suite: str) -> str:
+    """Markdown that shows the suite's pictures, as far as they are drawn."""
+    names = [f"{suite}-{name}.png" for name in NAMES]
+    links = [f"\n![{name}]({PLOTS.name}/{name})\n" for name in names if (PLOTS / name).exists()]
+    return "".join(links)
 
 
 def _of_groups(rows: Sequence[Row]) -> Iterator[tuple[str, str, list[Row]]]:

@@ -191,12 +191,13 @@ def _scale(suite: str) -> Iterator[Instance]:
 PEERS: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = {
     ("N", "linf"): ((1, 8), (2, 1), (2, 5), (0, 5), (0, 3), (0, 1)),
     ("N", "l1"): ((0, 6), (0, 7), (1, 4), (1, 6), (1, 5), (0, 1)),
-    ("N-bar", "linf"): ((2, 6), (2, 1), (1, 4), (0, 5), (0, 4), (1, 2)),
-    ("N-bar", "l1"): ((2, 6), (2, 1), (0, 8), (0, 2), (2, 9), (1, 5)),
+    ("N-bar", "linf"): ((2, 8), (2, 1), (1, 4), (0, 5), (0, 4), (1, 2)),
+    ("N-bar", "l1"): ((2, 3), (2, 1), (0, 8), (0, 2), (2, 9), (1, 5)),
 }
 """(image, target) by group, from easy to hard: each group's 27 instances of table1, the closed ones
 by seconds and then the open ones by gap, as the first rows of that suite had them; the 1st, 6th,
-11th, 17th, 22nd and 27th of each."""
+11th, 17th, 22nd and 27th of each. The 1st of N-bar's groups is closed by the bounds of the root,
+which leaves nothing to compare: its 2nd is taken."""
 
 MARABOU_RANKS: Mapping[str, tuple[int, ...]] = {"N": (0, 2), "N-bar": (1,)}
 """Which of a network's :data:`PEERS` the methods with Marabou get too, in both norms."""

@@ -133,6 +133,7 @@ def _scale(rows: Suites) -> str:
                 sum(row["closed"] for row in good),
                 cells.median((cells.upper(row) for row in good), ".4g"),
                 cells.median((row["unstable"] or 0 for row in good), ".0f"),
+                cells.median((_width(row) for row in good), ".2g"),
                 cells.median((cells.share(row) for row in open_rows), ".1f"),
                 cells.median((row["seconds"] for row in good), ".1f"),
                 cells.median((row["nodes"] for row in good), ".0f"),
@@ -145,6 +146,7 @@ def _scale(rows: Suites) -> str:
         "closed",
         "median upper",
         "unstable",
+        "median width",
         "gap % of the open",
         "median s",
         "median nodes",
@@ -155,9 +157,10 @@ def _scale(rows: Suites) -> str:
             f"{row['network']}, digit {row['image']}",
             cells.bracket(row),
             *(
-                ("-",) * 5
+                ("-",) * 6
                 if row["status"] == "failed"
                 else (
+                    f"{_width(row):.2g}",
                     f"{cells.share(row):.1f}",
                     f"{row['seconds']:.1f}",
                     row["nodes"],
@@ -171,8 +174,21 @@ def _scale(rows: Suites) -> str:
     decided = (
         f"Decided wrongly: {', '.join(wrong)}." if wrong else "All images are decided rightly."
     )
-    columns = ("image", "bracket", "gap %", "seconds", "nodes", "unstable", "nearest class")
+    columns = (
+        "image",
+        "bracket",
+        "width",
+        "gap %",
+        "seconds",
+        "nodes",
+        "unstable",
+        "nearest class",
+    )
     return f"{table(header, lines)}\n{decided}\n\n{table(columns, each)}"
+
+
+def _width(row: Row) -> float:
+    return cells.upper(row) - cells.lower(row) if row["lower"] is not None else 0.0
 
 
 def _erred(row: Row) -> bool:

@@ -27,7 +27,7 @@ from pathlib import Path
 from time import monotonic
 
 import numpy as np
-from _ground_truth_plots import PLOTS, draw
+from _ground_truth_plots import PLOTS, draw, pictures
 from _ground_truth_report import SUITES_REPORTED, check, report, write
 from _ground_truth_suites import METHODS, SUITES, Goal, Instance, subject
 from _harness import RESULTS, Row, Store, finite, processor_seconds, run
@@ -235,7 +235,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.report:
         sizes = {suite: len(list(cases(suite))) for suite, (_, cases) in SUITES.items()}
         texts = {
-            suite: report(suite, rows, sizes.get(suite, 0))
+            suite: report(suite, rows, sizes.get(suite, 0)) + pictures(suite)
             for suite in arguments.suite or SUITES_REPORTED
         }
         if arguments.write is not None:

@@ -1,10 +1,15 @@
-"""A ground truth with the trees that prove it, as a file that anyone can check again."""
+"""A ground truth with the trees that prove it, as a file that anyone can check again.
+
+The file may come from anyone: what :func:`recheck` reports is true of the question that the file
+states (:attr:`Certificate.question` says it in words) whatever else is in it.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from math import inf, isfinite
 from pathlib import Path
@@ -38,7 +43,7 @@ class TargetClaim:
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What was asked, what is claimed, and the trees.
+    """What was asked, what is claimed, and the trees. Raises InputError where nothing is claimed.
 
     ``sha256``: of the network's file. ``ball``: centre, box and norm. ``witness``: the input at
     ``upper``, flat, in float64; None where there is none.
@@ -52,13 +57,34 @@ class Certificate:
     witness: np.ndarray[Any, np.dtype[np.float64]] | None
     claims: tuple[TargetClaim, ...]
 
+    def __post_init__(self) -> None:
+        if not self.claims:
+            raise InputError("there is no tree: no target was searched")
+        given = None if self.witness is None else self.witness.shape
+        if given not in (None, self.ball.centre.shape):
+            raise InputError(f"the witness has shape {given}, the centre {self.ball.centre.shape}")
+
+    @property
+    def question(self) -> str:
+        """What the claims are about, in words."""
+        free = self.ball.lower < self.ball.upper
+        low = self.ball.lower[free].min(initial=inf)
+        high = self.ball.upper[free].max(initial=-inf)
+        box = f" within [{low:.6g}, {high:.6g}]" if free.any() else ""
+        margin = f" by a margin of {self.margin:.6g}" if self.margin else ""
+        return (
+            f"norm {self.ball.norm.value}, {int(free.sum())} of {free.size} inputs may change{box}"
+            f", decided by {self.rule.value}{margin}"
+        )
+
     @staticmethod
     def of(result: GroundTruth) -> Certificate:
-        """Of a ground truth whose options had ``record``. Raises InputError where they had not."""
+        """Of a ground truth whose options had ``record``. Raises InputError where they had not,
+        and where nothing was searched, the image being decided otherwise as it is."""
         if not result.options.record:
             raise InputError("the trees were not recorded: set record=True in the options")
         claims = (TargetClaim(t.target, t.lower, t.trees) for t in result.targets)
-        witness = None if result.already or result.witness is None else result.witness
+        witness = result.witness
         return Certificate(
             sha256=None if result.network.source is None else result.network.source.sha256,
             ball=result.ball,
@@ -111,9 +137,11 @@ class Certificate:
                 arrays = {name: stored[name] for name in stored.files}
             about = json.loads(str(arrays["about"]))
             if about["format"] != FORMAT:
-                raise InputError(f"{path}: is of the format {about['format']!r}, not {FORMAT!r}")
+                raise InputError(f"is of the format {about['format']!r}, not {FORMAT!r}")
             return _built(about, arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except _UNREADABLE as error:
             raise InputError(
                 f"{path}: cannot be read as recorded trees ({type(error).__name__}): give a file "
                 "that `marapatch groundtruth --tree` wrote"
@@ -122,33 +150,52 @@ class Certificate:
 
 @dataclass(frozen=True)
 class TargetCheck:
-    """What one target's claim came to: ``radius`` up to which it was refuted again."""
+    """What one target's claim came to: ``radius`` up to which it was refuted again, by the best
+    tree; ``given``: the same if the leaves that a solver closed are as it said."""
 
     target: int
     claimed: float
     radius: float
+    given: float
     trees: tuple[Rechecked, ...]
 
     @property
     def held(self) -> bool:
-        """Whether all that was claimed was refuted again."""
+        """Whether all that was claimed was refuted again, without a solver's word."""
         return self.radius >= self.claimed * (1.0 - NEAR)
+
+    @property
+    def held_given(self) -> bool:
+        """Whether all that was claimed follows if a solver's word is taken for some leaves."""
+        return self.given >= self.claimed * (1.0 - NEAR)
+
+    @property
+    def vouched(self) -> int:
+        """How many leaves rest on a solver's word where ``given`` is more than ``radius``."""
+        return sum(tree.vouched for tree in self.trees) if self.given > self.radius else 0
 
 
 @dataclass(frozen=True)
 class Recheck:
     """The bracket as checked again: ``lower`` over all targets, ``upper`` of the witness (infinite
-    without one that changes the decision to a target)."""
+    without one that changes the decision to a target). ``given``: what ``lower`` would be if the
+    leaves that a solver closed, and nothing else can check, are as the solver said."""
 
     lower: float
+    given: float
     upper: float
     targets: tuple[TargetCheck, ...]
     witness_held: bool
 
     @property
     def held(self) -> bool:
-        """Whether everything claimed was found true again."""
+        """Whether everything claimed was found true again; nothing was taken on trust."""
         return self.witness_held and all(target.held for target in self.targets)
+
+    @property
+    def held_given(self) -> bool:
+        """Whether everything claimed is true if a solver was right about some leaves."""
+        return self.witness_held and all(target.held_given for target in self.targets)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; None where a number is infinite."""
@@ -164,7 +211,7 @@ class Recheck:
                 case _:
                     return value
 
-        return {**plain(asdict(self)), "held": self.held}
+        return {**plain(asdict(self)), "held": self.held, "held_given": self.held_given}
 
 
 def recheck(
@@ -172,7 +219,8 @@ def recheck(
 ) -> Recheck:
     """Check every leaf of every tree again, independently of the search, and the witness.
 
-    Raises InputError where ``network`` is another file than the one that the trees are of.
+    Raises InputError where ``network`` is another file than the one that the trees are of, and
+    where a record is no tree over its neurons.
     """
     sha256 = None if network.source is None else network.source.sha256
     if certificate.sha256 != sha256:
@@ -196,19 +244,42 @@ def recheck(
 
             found.append(recheck_tree(tree, network.standard_form, ball, condition, watch))
             done += len(tree)
-        radius = max([0.0, *(each.radius for each in found)])
-        radius = inf if radius >= ball.whole_box else radius
-        checks.append(TargetCheck(claim.target, claim.lower, radius, tuple(found)))
+        radius, given = (
+            inf if best >= ball.whole_box > 0.0 else best  # there is nothing beyond the box
+            for best in (
+                max((each.radius for each in found), default=0.0),
+                max((each.given for each in found), default=0.0),
+            )
+        )
+        checks.append(TargetCheck(claim.target, claim.lower, radius, given, tuple(found)))
         if certificate.witness is not None:
             replayed = Replay(network, ball, condition)(certificate.witness)
             upper = upper if replayed is None else min(upper, replayed.distance)
     return Recheck(
-        lower=min((check.radius for check in checks), default=0.0),
+        lower=min(check.radius for check in checks),
+        given=min(check.given for check in checks),
         upper=upper,
         targets=tuple(checks),
         witness_held=upper <= certificate.upper * (1.0 + NEAR),
     )
 
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy, zipfile and json raise on files that are not what they expect."""
 
 _MULTIPLIERS = ("alpha", "beta", "mix")
 _ARRAYS = ("parent", "neuron", "phase", *_MULTIPLIERS, "vouched")

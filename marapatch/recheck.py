@@ -2,36 +2,38 @@
 
 From the splits and multipliers of a :class:`TreeRecord` this module works out everything else for
 itself: the bounds of the neurons, the linear forms, their least values. It is meant to be read
-and believed: plain matrix products, one node after the other, every rounding error bounded where
-it arises, and nothing shared with the search but the normal form of the network. (DESIGN: 6.5.)
+and believed: one node after the other, and nothing shared with the search but the normal form of
+the network. The record may come from anyone: it is looked through before any of it is used, and
+no multiplier in it can make a false claim hold. The arithmetic is :mod:`marapatch.recheck_bounds`.
+(DESIGN: 6.5.)
 
 What is checked of each leaf is weak duality: for every input of the leaf that meets the
 condition, a sum of things that are at most 0 (rows of the condition not met by less than 0, the
-phases of the leaf, linear relaxations of the ReLUs) is more than 0 over the whole ball.
+phases of the leaf, linear relaxations of the ReLUs) is more than 0 over the whole ball. What is
+checked of the tree is that its leaves cover the ball: every node that is divided has two parts,
+one neuron's two phases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import inf
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.ball import Ball, Norm
+from marapatch.ball import Ball
+from marapatch.errors import InputError
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import UNIT, AffineMap, StandardForm, gamma
+from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition
+from marapatch.recheck_bounds import Checker, Node
 from marapatch.search.recording import TreeRecord
 
-PRICE_STEPS = 8
-"""Bisections of the price of a node's cut when a neuron is bounded."""
-
-RADIUS_STEPS = 30
-"""Bisections of the radius that a leaf supports, where it does not support all that is claimed."""
-
 Flags = NDArray[np.bool_]
+Multipliers = tuple[Array, Array, Array]
 Progress = Callable[[int, int], None]
 """Called with the nodes checked and their number."""
 
@@ -40,44 +42,18 @@ Progress = Callable[[int, int], None]
 class Rechecked:
     """``radius``: up to which all leaves were refuted again, at most what the record claims.
 
-    ``nodes``, ``leaves``: of the record. ``short``: leaves that support less than was claimed.
-    ``vouched``: leaves left out, because only a solver closed them.
+    Nothing is taken on trust in it: a leaf that a solver closed counts as far as its multipliers
+    reach, which is seldom far enough. ``given``: the same if those leaves are as the solver said;
+    equal to ``radius`` where there are none. ``nodes``, ``leaves``: of the record. ``short``:
+    leaves that support less than was claimed, but for the ``vouched`` ones, which a solver closed.
     """
 
     radius: float
+    given: float
     nodes: int
     leaves: int
     short: int
     vouched: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Line:
-    """``lower * z <= relu(z) <= upper * z + offset``, by neuron of one layer."""
-
-    lower: Array
-    upper: Array
-    offset: Array
-
-
-@dataclass(frozen=True, eq=False)
-class _Form:
-    """``weights @ x + constant``, rounding subtracted: (rows, inputs) and (rows,)."""
-
-    weights: Array
-    constant: Array
-
-
-@dataclass(frozen=True, eq=False)
-class _Node:
-    """Bounds of all pre-activations, the phases fixed so far, the cut that holds within, and the
-    node above."""
-
-    low: Array
-    high: Array
-    phases: Array
-    cut: _Form
-    above: _Node | None = None
 
 
 def recheck_tree(
@@ -89,49 +65,63 @@ def recheck_tree(
 ) -> Rechecked:
     """Check ``record`` against the question: does nothing within its radius meet ``condition``?
 
-    ``ball``: centre, norm and box of the question; its radius is not looked at.
-    Source of the bounds: Zhang et al., "Efficient Neural Network Robustness Certification with
-    General Activation Functions", section 3; of the multipliers: Wang et al., "Beta-CROWN", 3.
+    ``ball``: centre, norm and box of the question; its radius is not looked at. Raises InputError
+    where the record is no tree over the network's neurons, naming what is wrong with it.
     """
+    neurons = sum(layer.outputs for layer in form.hidden)
+    inside = _looked_through(record, neurons, condition.rhs.size)
+    leaves = int((~inside).sum())
+    vouched = int(record.vouched.sum())
     radius = min(record.radius, ball.whole_box)
     if not radius > 0.0:
-        return Rechecked(0.0, len(record), 0, 0, 0)
-    checker = _Checker(form, ball.at(radius), condition)
-    inside: Flags = np.zeros(len(record), dtype=np.bool_)
-    inside[record.parent[record.parent >= 0]] = True
-    proved, short = radius, 0
-    for done, (number, node) in enumerate(_nodes(checker, record, inside)):
-        if progress is not None:
-            progress(done + 1, len(record))
-        if inside[number] or record.vouched[number] or (node.low > node.high).any():
-            continue
-        supported = checker.radius_of(checker.cut(node, *_multipliers(record, number)))
-        above = node.above
-        while supported < radius and above is not None:  # what refutes a node refutes its parts
-            supported = max(supported, checker.radius_of(above.cut))
-            above = above.above
-        short += supported < radius
-        proved = min(proved, supported)
-    leaves = int((~inside).sum())
-    return Rechecked(proved, len(record), leaves, short, int(record.vouched.sum()))
+        return Rechecked(0.0, 0.0, len(record), leaves, 0, vouched)
+    with np.errstate(all="ignore"):  # what overflows proves nothing
+        checker = Checker(form, ball.at(radius), condition)
+        proved, given, short = radius, radius, 0
+        for done, (number, node) in enumerate(_nodes(checker, record, inside)):
+            if progress is not None:
+                progress(done + 1, len(record))
+            if inside[number] or node.empty:
+                continue
+            supported = _supported(checker, node, _multipliers(record, number))
+            proved = min(proved, supported)
+            if not record.vouched[number]:
+                given = min(given, supported)
+                short += supported < radius
+    return Rechecked(proved, given, len(record), leaves, short, vouched)
 
 
-def _multipliers(record: TreeRecord, number: int) -> tuple[Array, Array, Array]:
-    parts = (record.alpha[number], record.beta[number], record.mix[number])
-    alpha, beta, mix = (np.asarray(part, dtype=np.float64) for part in parts)
+def _supported(checker: Checker, leaf: Node, multipliers: Multipliers) -> float:
+    """The radius up to which ``leaf`` is refuted: by itself or, as what refutes a node refutes
+    its parts, by a node above it."""
+    supported = checker.radius_of(checker.cut(leaf, *multipliers))
+    above = leaf.above
+    while supported < checker.ball.radius and above is not None:
+        supported = max(supported, checker.radius_of(above.cut))
+        above = above.above
+    return supported
+
+
+def _multipliers(record: TreeRecord, number: int) -> Multipliers:
+    return _double(record.alpha[number], record.beta[number], record.mix[number])
+
+
+def _double(alpha: Any, beta: Any, mix: Any) -> Multipliers:
+    alpha, beta, mix = (np.asarray(part, dtype=np.float64) for part in (alpha, beta, mix))
     return alpha, beta, mix
 
 
-def _nodes(checker: _Checker, record: TreeRecord, inside: Flags) -> Iterator[tuple[int, _Node]]:
+def _nodes(checker: Checker, record: TreeRecord, inside: Flags) -> Iterator[tuple[int, Node]]:
     """Every node with its bounds, children after their parents; few are kept at a time."""
-    waiting = np.bincount(record.parent[record.parent >= 0], minlength=len(record))
-    kept: dict[int, _Node] = {}
+    waiting = np.where(inside, 2, 0)
+    kept: dict[int, Node] = {}
     for number, parent in enumerate(record.parent.tolist()):
         if parent < 0:
-            node = checker.root(record)
+            node = checker.root([_double(*parts) for parts in record.rounds])
         else:
-            split = int(record.neuron[number]), int(record.phase[number])
-            node = checker.child(kept[parent], *split)
+            node = checker.child(
+                kept[parent], int(record.neuron[number]), int(record.phase[number])
+            )
             waiting[parent] -= 1
             if not waiting[parent]:
                 del kept[parent]
@@ -140,230 +130,82 @@ def _nodes(checker: _Checker, record: TreeRecord, inside: Flags) -> Iterator[tup
         yield number, node
 
 
-class _Checker:
-    """One question at one radius."""
-
-    def __init__(self, form: StandardForm, ball: Ball, condition: OutputCondition) -> None:
-        self.form, self.ball, self.condition = form, ball, condition
-        self.low, self.high = ball.enclosing_box
-        self.down, self.up = ball.reach
-        self.size = np.maximum(np.abs(self.low), np.abs(self.high))
-        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
-        self.spans = [
-            slice(int(e) - layer.outputs, int(e))
-            for e, layer in zip(ends, form.hidden, strict=True)
-        ]
-        low, high, self.sizes, self.pre_sizes = self._intervals()
-        self.whole = _Node(low, high, np.zeros(low.size), self._no_cut())
-
-    def _no_cut(self) -> _Form:
-        return _Form(np.zeros((1, self.form.inputs)), np.zeros(1))
-
-    def _intervals(self) -> tuple[Array, Array, list[Array], list[Array]]:
-        """Interval arithmetic: bounds of all pre-activations; |a| by source; |z| by layer."""
-        ranges = [(self.low, self.high)]
-        sizes, lows, highs, pre_sizes = [self.size], [np.zeros(0)], [np.zeros(0)], []
-        for layer in self.form.hidden:
-            low, high, error = np.array(layer.bias), np.array(layer.bias), layer.bias_error
-            total = np.abs(layer.bias)
-            for source, weight, inexact in zip(
-                layer.sources, layer.weights, layer.weight_errors, strict=True
-            ):
-                matrix = _dense(weight)
-                positive, negative = np.maximum(matrix, 0.0), np.minimum(matrix, 0.0)
-                below, above = ranges[source]
-                low = low + positive @ below + negative @ above
-                high = high + positive @ above + negative @ below
-                total = total + np.abs(matrix) @ sizes[source]
-                if inexact is not None:
-                    error = error + inexact @ sizes[source]
-            error = error * (1.0 + 1e-9) + gamma(sum(self.form.sizes)) * total
-            low, high = low - error, high + error
-            lows.append(low)
-            highs.append(high)
-            pre_sizes.append(np.maximum(np.abs(low), np.abs(high)))
-            ranges.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
-            sizes.append(np.maximum(high, 0.0))
-        return np.concatenate(lows), np.concatenate(highs), sizes, pre_sizes
-
-    def root(self, record: TreeRecord) -> _Node:
-        """The whole ball, its bounds tightened as often as the record says."""
-        node = self._tightened(self.whole, -1)
-        for alpha, beta, mix in record.rounds:
-            parts = (np.asarray(part, dtype=np.float64) for part in (alpha, beta, mix))
-            node = self._tightened(self.with_cut(node, *parts), -1)
-        return node
-
-    def child(self, parent: _Node, neuron: int, phase: int) -> _Node:
-        """The part of ``parent`` where ``neuron`` is active (+1) or inactive (-1)."""
-        low, high, phases = parent.low.copy(), parent.high.copy(), parent.phases.copy()
-        if phase > 0:
-            low[neuron] = max(low[neuron], 0.0)
-        else:
-            high[neuron] = min(high[neuron], 0.0)
-        phases[neuron] = phase
-        layer = next(k for k, span in enumerate(self.spans) if neuron < span.stop)
-        return self._tightened(_Node(low, high, phases, parent.cut, parent), layer)
-
-    def with_cut(self, node: _Node, alpha: Array, beta: Array, mix: Array) -> _Node:
-        """``node`` with the cut of these multipliers instead of the one it inherited."""
-        return replace(node, cut=self.cut(node, alpha, beta, mix))
-
-    def cut(self, node: _Node, alpha: Array, beta: Array, mix: Array) -> _Form:
-        """A form that is at most 0 at every input of ``node`` that meets the condition."""
-        mix = np.maximum(mix, 0.0)
-        # z >= 0 where the neuron is active, z <= 0 where it is inactive: by a split or by bounds.
-        sign = np.where(node.low >= 0.0, 1.0, np.where(node.high <= 0.0, -1.0, node.phases))
-        extra = -sign * np.maximum(beta, 0.0)
-        lines = [self._line(node, span, alpha[span]) for span in self.spans]
-        rows = -(mix @ self.condition.matrix)[None]
-        started = self._backward(self.form.output, rows, len(lines), lines, extra)
-        lead = mix @ self.condition.rhs
-        # The mix of the rows is itself rounded.
-        output = np.abs(self.form.output.bias) + self.form.output.bias_error
-        for source, weight in zip(self.form.output.sources, self.form.output.weights, strict=True):
-            output = output + np.abs(_dense(weight)) @ self.sizes[source]
-        lost = mix @ (np.abs(self.condition.matrix) @ output + np.abs(self.condition.rhs))
-        return _Form(started.weights, started.constant + lead - gamma(mix.size + 8) * lost)
-
-    def _line(self, node: _Node, span: slice, alpha: Array | None = None) -> _Line:
-        """The triangle around relu; ``alpha``: the lower slope where the phase is open."""
-        low, high = node.low[span], node.high[span]
-        active, open_ = low >= 0.0, (low < 0.0) & (high > 0.0)
-        width = np.where(open_, high - low, 1.0)
-        chord = np.where(open_, high / width, active * 1.0)
-        offset = np.where(open_, -chord * low + 16.0 * UNIT * (np.abs(low) + np.abs(high)), 0.0)
-        slope = (high > -low) * 1.0 if alpha is None else np.clip(alpha, 0.0, 1.0)
-        return _Line(np.where(open_, slope, active * 1.0), chord, offset)
-
-    def _backward(
-        self,
-        layer: AffineMap,
-        rows: Array,
-        depth: int,
-        lines: Sequence[_Line],
-        extra: Array | None = None,
-    ) -> _Form:
-        """A form below ``rows @ layer(a) + extra @ z``, back through ReLU layers depth .. 1."""
-        into: dict[int, Array] = {}
-        constant, error = np.zeros(rows.shape[0]), np.zeros(rows.shape[0])
-
-        def through(layer: AffineMap, rows: Array) -> None:
-            nonlocal constant, error
-            size = np.abs(rows)
-            unit = gamma(layer.outputs + 4 * len(self.form.sizes) + 8)
-            for source, weight, inexact in zip(
-                layer.sources, layer.weights, layer.weight_errors, strict=True
-            ):
-                matrix = _dense(weight)
-                into[source] = into.get(source, 0.0) + rows @ matrix
-                error = error + unit * (size @ (np.abs(matrix) @ self.sizes[source]))
-                if inexact is not None:
-                    error = error + size @ (inexact @ self.sizes[source])
-            constant = constant + rows @ layer.bias
-            error = error + unit * (size @ np.abs(layer.bias)) + size @ layer.bias_error
-
-        through(layer, rows)
-        for k in range(depth, 0, -1):
-            coefficient = into.pop(k, np.zeros((rows.shape[0], self.form.hidden[k - 1].outputs)))
-            line = lines[k - 1]
-            positive, negative = np.maximum(coefficient, 0.0), np.minimum(coefficient, 0.0)
-            lift = negative @ line.offset
-            constant = constant + lift
-            error = error - gamma(line.offset.size) * lift
-            rows = positive * line.lower + negative * line.upper
-            if extra is not None:
-                rows = rows + extra[self.spans[k - 1]]
-            error = error + 8.0 * UNIT * (np.abs(rows) @ self.pre_sizes[k - 1])
-            through(self.form.hidden[k - 1], rows)
-        weights = into.get(0, np.zeros((rows.shape[0], self.form.inputs)))
-        error = error * (1.0 + 1e-9) + gamma(8 * depth + 16) * np.abs(constant)
-        return _Form(weights, constant - error)
-
-    def _tightened(self, node: _Node, split: int) -> _Node:
-        """Bound what is open behind layer ``split``, and the first layer, under the node's cut."""
-        low, high = node.low.copy(), node.high.copy()
-        lines: list[_Line] = []
-        for k, span in enumerate(self.spans):
-            here = replace(node, low=low, high=high)
-            open_ = np.flatnonzero((low[span] < 0.0) & (high[span] > 0.0))
-            if open_.size and (k > split or k == 0):
-                unit = np.eye(span.stop - span.start)[open_]
-                form = self._backward(self.form.hidden[k], np.concatenate([unit, -unit]), k, lines)
-                least = self._least_under(form, node.cut)
-                at = span.start + open_
-                low[at] = np.maximum(low[at], least[: open_.size])
-                high[at] = np.minimum(high[at], -least[open_.size :])
-            lines.append(self._line(here, span))
-        return replace(node, low=low, high=high)
-
-    def _least_under(self, form: _Form, cut: _Form) -> Array:
-        """By row: a lower bound on ``form`` over the inputs of the ball where ``cut <= 0``.
-
-        For every price p >= 0 the least value of ``form + p cut`` is one (Lagrange)."""
-        best, at = self._least(form)
-        if not cut.weights.any():
-            return best
-        price = np.zeros(best.size)
-        low, high = np.zeros(best.size), np.full(best.size, inf)
-        guess = np.abs(form.weights).sum(axis=1) / max(float(np.abs(cut.weights).sum()), 1e-300)
-        for step in range(PRICE_STEPS + 1):
-            value = at @ cut.weights[0] + cut.constant[0]
-            if step == 0:
-                guess = np.where(value > 0.0, guess, 0.0)  # the cut does not bind elsewhere
-            else:
-                low, high = np.where(value > 0.0, price, low), np.where(value > 0.0, high, price)
-                guess = np.where(np.isinf(high), 4.0 * price, 0.5 * (low + high))
-            if step == PRICE_STEPS:
-                break
-            price = guess
-            mixed = _Form(
-                form.weights + price[:, None] * cut.weights,
-                form.constant + price * cut.constant,
-            )
-            least, at = self._least(mixed)
-            lost = np.abs(form.weights) @ self.size + np.abs(form.constant)
-            lost += price * float(np.abs(cut.weights[0]) @ self.size + abs(cut.constant[0]))
-            best = np.maximum(best, least - gamma(8) * lost)
-        return best
-
-    def _least(self, form: _Form, radius: float | None = None) -> tuple[Array, Array]:
-        """By row: a lower bound over the ball (of ``radius``), and an input about where it is."""
-        weights = form.weights
-        ball = self.ball if radius is None else self.ball.at(radius)
-        down, up = (self.down, self.up) if radius is None else ball.reach
-        room = np.where(weights > 0.0, down, up)
-        gain = np.abs(weights)
-        if ball.norm is Norm.L1:
-            order = np.argsort(-gain, axis=1)
-            spent = np.cumsum(np.take_along_axis(room, order, axis=1), axis=1)
-            full = spent >= ball.radius
-            last = np.where(full.any(axis=1), full.argmax(axis=1), gain.shape[1] - 1)
-            price = np.take_along_axis(gain, order, axis=1)[np.arange(last.size), last]
-            price = np.where(full.any(axis=1), price, 0.0)
-            # Every price s >= 0 bounds the knapsack: s r + sum room max(gain - s, 0).
-            over = np.maximum(gain - price[:, None], 0.0)
-            fall = price * ball.radius + np.einsum("ni,ni->n", over, room)
-            moved = np.where(over > 0.0, room, 0.0)
-        else:
-            fall = np.einsum("ni,ni->n", gain, room)
-            moved = room
-        lost = gain @ (2.0 * self.size) + np.abs(form.constant) + fall
-        value = weights @ ball.centre + form.constant - fall - gamma(4 * gain.shape[1]) * lost
-        value = np.where(np.isnan(value), -inf, value)
-        return value, ball.centre - np.sign(weights) * moved
-
-    def radius_of(self, form: _Form) -> float:
-        """A radius, at most the ball's, up to which the one row of ``form`` is more than 0."""
-        if self._least(form)[0][0] > 0.0:
-            return self.ball.radius
-        low, high = 0.0, self.ball.radius
-        for _ in range(RADIUS_STEPS):
-            middle = 0.5 * (low + high)
-            refuted = self._least(form, middle)[0][0] > 0.0
-            low, high = (middle, high) if refuted else (low, middle)
-        return low
+def _looked_through(record: TreeRecord, neurons: int, rows: int) -> Flags:
+    """Which nodes are divided; InputError unless the record is a tree that covers the ball."""
+    radius, count = record.radius, int(np.size(record.parent))
+    if not (isfinite(radius) and radius >= 0.0):
+        raise InputError(f"the tree's radius is {radius}; it must be finite and at least 0")
+    if not count:
+        raise InputError("the tree has no nodes")
+    for name, kinds, shape in (
+        ("parent", "i", (count,)),
+        ("neuron", "i", (count,)),
+        ("phase", "i", (count,)),
+        ("vouched", "b", (count,)),
+        ("alpha", "f", (count, neurons)),
+        ("beta", "f", (count, neurons)),
+        ("mix", "f", (count, rows)),
+    ):
+        _looked_at(getattr(record, name), f"the tree's {name}", kinds, shape)
+    for k, parts in enumerate(record.rounds):
+        if len(parts) != 3:
+            raise InputError(f"round {k} of the tree has {len(parts)} arrays instead of 3")
+        for name, part, size in zip(
+            ("alpha", "beta", "mix"), parts, (neurons, neurons, rows), strict=True
+        ):
+            _looked_at(part, f"{name} in round {k} of the tree", "f", (size,))
+    return _divided(record, neurons)
 
 
-def _dense(weight: object) -> Array:
-    return weight if isinstance(weight, np.ndarray) else np.asarray(weight.toarray())  # type: ignore[attr-defined]
+def _looked_at(array: Any, what: str, kind: str, shape: tuple[int, ...]) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype.kind != kind or array.shape != shape:
+        found = f"{getattr(array, 'dtype', type(array).__name__)} {np.shape(array)}"
+        words = {"i": "whole numbers", "b": "booleans", "f": "floating-point numbers"}
+        raise InputError(f"{what} is {found}; it must be {words[kind]} {shape}")
+    if kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"{what} contains NaN or infinity")
+
+
+def _divided(record: TreeRecord, neurons: int) -> Flags:
+    parent, count = record.parent, len(record)
+    if parent[0] != -1 or record.phase[0] != 0:
+        raise InputError(
+            f"the tree's first node must be the root, parent -1 and phase 0, not parent "
+            f"{parent[0]} and phase {record.phase[0]}"
+        )
+    later = np.arange(1, count)
+    for wrong, text in (
+        (parent[1:] < 0, "is a second root"),
+        (parent[1:] >= later, "comes before its parent"),
+        (np.abs(record.phase[1:]) != 1, "has a phase that is neither 1 nor -1"),
+        (
+            (record.neuron[1:] < 0) | (record.neuron[1:] >= neurons),
+            f"is split on a neuron that is none of the network's {neurons}",
+        ),
+    ):
+        if wrong.any():
+            raise InputError(f"node {int(later[wrong][0])} of the tree {text}")
+    children = np.bincount(parent[1:], minlength=count)
+    wrong = (children != 0) & (children != 2)
+    if wrong.any():
+        node = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"node {node} of the tree has {children[node]} parts instead of 2: they do not cover it"
+        )
+    pairs = later[np.argsort(parent[1:], kind="stable")].reshape(-1, 2)
+    first, second = pairs[:, 0], pairs[:, 1]
+    wrong = (record.neuron[first] != record.neuron[second]) | (
+        record.phase[first] != -record.phase[second]
+    )
+    if wrong.any():
+        node = int(parent[first[wrong][0]])
+        raise InputError(
+            f"the parts of node {node} of the tree are not the two phases of one neuron: they do "
+            "not cover it"
+        )
+    inside: Flags = children == 2
+    wrong = inside & record.vouched
+    if wrong.any():
+        node = int(np.flatnonzero(wrong)[0])
+        raise InputError(f"node {node} of the tree is divided, and yet closed by a solver")
+    return inside

@@ -89,13 +89,20 @@ def _parts(layer: AffineMap) -> tuple[_Part, ...]:
 
 
 class Checker:
-    """One question at one radius."""
+    """One question over the ball of one radius.
+
+    Raises InputError where the network's values over the ball are too large for float64.
+    Source of the bounds: Zhang et al., "Efficient Neural Network Robustness Certification with
+    General Activation Functions", section 3; of the multipliers: Wang et al., "Beta-CROWN", 3.
+    """
 
     def __init__(self, form: StandardForm, ball: Ball, condition: OutputCondition) -> None:
         self.form, self.ball, self.condition = form, ball, condition
         self.low, self.high = ball.enclosing_box
         self.down, self.up = ball.reach
         self.size = np.maximum(np.abs(self.low), np.abs(self.high))
+        self.hidden = [_parts(layer) for layer in form.hidden]
+        self.output = _parts(form.output)
         ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
         self.spans = [
             slice(int(e) - layer.outputs, int(e))
@@ -111,35 +118,38 @@ class Checker:
         """Interval arithmetic: bounds of all pre-activations; |a| by source; |z| by layer."""
         ranges = [(self.low, self.high)]
         sizes, lows, highs, pre_sizes = [self.size], [np.zeros(0)], [np.zeros(0)], []
-        for layer in self.form.hidden:
+        _check_size(self.size)
+        for layer, parts in zip(self.form.hidden, self.hidden, strict=True):
             low, high, error = np.array(layer.bias), np.array(layer.bias), layer.bias_error
             total = np.abs(layer.bias)
-            for source, weight, inexact in zip(
-                layer.sources, layer.weights, layer.weight_errors, strict=True
-            ):
-                matrix = _dense(weight)
-                positive, negative = np.maximum(matrix, 0.0), np.minimum(matrix, 0.0)
-                below, above = ranges[source]
+            live = (total > 0.0) | (error > 0.0)  # all else is 0 without any rounding
+            for part in parts:
+                positive, negative = np.maximum(part.matrix, 0.0), np.minimum(part.matrix, 0.0)
+                below, above = ranges[part.source]
                 low = low + positive @ below + negative @ above
                 high = high + positive @ above + negative @ below
-                total = total + np.abs(matrix) @ sizes[source]
-                if inexact is not None:
-                    error = error + inexact @ sizes[source]
-            error = error * (1.0 + 1e-9) + gamma(sum(self.form.sizes)) * total
+                total = total + part.size @ sizes[part.source]
+                live = live | (part.size > 0.0).any(axis=1)
+                if part.inexact is not None:
+                    error = error + part.inexact @ sizes[part.source]
+                    live = live | (part.inexact > 0.0).any(axis=1)
+            count = sum(self.form.sizes)
+            error = error * (1.0 + 1e-9) + gamma(count) * total + count * SMALL * live
             low, high = low - error, high + error
+            size = np.maximum(np.abs(low), np.abs(high))
+            _check_size(size)
             lows.append(low)
             highs.append(high)
-            pre_sizes.append(np.maximum(np.abs(low), np.abs(high)))
+            pre_sizes.append(size)
             ranges.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
             sizes.append(np.maximum(high, 0.0))
         return np.concatenate(lows), np.concatenate(highs), sizes, pre_sizes
 
-    def root(self, record: TreeRecord) -> Node:
-        """The whole ball, its bounds tightened as often as the record says."""
+    def root(self, rounds: Sequence[tuple[Array, Array, Array]]) -> Node:
+        """The whole ball, tightened under the cut of one of ``rounds`` after the other."""
         node = self._tightened(self.whole, -1)
-        for alpha, beta, mix in record.rounds:
-            parts = (np.asarray(part, dtype=np.float64) for part in (alpha, beta, mix))
-            node = self._tightened(self.with_cut(node, *parts), -1)
+        for alpha, beta, mix in rounds:
+            node = self._tightened(self.with_cut(node, alpha, beta, mix), -1)
         return node
 
     def child(self, parent: Node, neuron: int, phase: int) -> Node:
@@ -158,21 +168,27 @@ class Checker:
         return replace(node, cut=self.cut(node, alpha, beta, mix))
 
     def cut(self, node: Node, alpha: Array, beta: Array, mix: Array) -> Form:
-        """A form that is at most 0 at every input of ``node`` that meets the condition."""
+        """A form that is at most 0 at every input of ``node`` that meets the condition:
+
+        it lies below ``- mix . (C y - d) - beta . (sign z)``. Multipliers out of their range are
+        moved into it: whatever they are, the form is valid.
+        """
         mix = np.maximum(mix, 0.0)
         # z >= 0 where the neuron is active, z <= 0 where it is inactive: by a split or by bounds.
         sign = np.where(node.low >= 0.0, 1.0, np.where(node.high <= 0.0, -1.0, node.phases))
         extra = -sign * np.maximum(beta, 0.0)
         lines = [self._line(node, span, alpha[span]) for span in self.spans]
         rows = -(mix @ self.condition.matrix)[None]
-        started = self._backward(self.form.output, rows, len(lines), lines, extra)
-        lead = mix @ self.condition.rhs
-        # The mix of the rows is itself rounded.
-        output = np.abs(self.form.output.bias) + self.form.output.bias_error
-        for source, weight in zip(self.form.output.sources, self.form.output.weights, strict=True):
-            output = output + np.abs(_dense(weight)) @ self.sizes[source]
-        lost = mix @ (np.abs(self.condition.matrix) @ output + np.abs(self.condition.rhs))
-        return Form(started.weights, started.constant + lead - gamma(mix.size + 8) * lost)
+        started = self._backward(self.form.output, self.output, rows, lines, extra)
+        # The mix of the rows is itself rounded, and what is lost there is multiplied by |y|.
+        size = np.abs(self.form.output.bias) + self.form.output.bias_error
+        for part in self.output:
+            size = size + part.size @ self.sizes[part.source]
+            if part.inexact is not None:
+                size = size + part.inexact @ self.sizes[part.source]
+        lost = mix @ (np.abs(self.condition.matrix) @ size + np.abs(self.condition.rhs))
+        lost = gamma(mix.size + 8) * lost + SMALL * (mix.size + 8) * (1.0 + size.sum())
+        return Form(started.weights, started.constant + mix @ self.condition.rhs - lost)
 
     def _line(self, node: Node, span: slice, alpha: Array | None = None) -> Line:
         """The triangle around relu; ``alpha``: the lower slope where the phase is open."""
@@ -180,52 +196,56 @@ class Checker:
         active, open_ = low >= 0.0, (low < 0.0) & (high > 0.0)
         width = np.where(open_, high - low, 1.0)
         chord = np.where(open_, high / width, active * 1.0)
-        offset = np.where(open_, -chord * low + 16.0 * UNIT * (np.abs(low) + np.abs(high)), 0.0)
+        size = np.abs(low) + np.abs(high)
+        lift = 16.0 * UNIT * size + SMALL * (1.0 + size)
+        offset = np.where(open_, lift - chord * low, 0.0)
         slope = (high > -low) * 1.0 if alpha is None else np.clip(alpha, 0.0, 1.0)
         return Line(np.where(open_, slope, active * 1.0), chord, offset)
 
     def _backward(
         self,
         layer: AffineMap,
+        parts: Sequence[_Part],
         rows: Array,
-        depth: int,
         lines: Sequence[Line],
         extra: Array | None = None,
     ) -> Form:
-        """A form below ``rows @ layer(a) + extra @ z``, back through ReLU layers depth .. 1."""
+        """A form below ``rows @ layer(a) + extra @ z``, back through the layers of ``lines``."""
         into: dict[int, Array] = {}
         constant, error = np.zeros(rows.shape[0]), np.zeros(rows.shape[0])
+        sums = 4 * len(self.form.sizes) + 8  # how often a coefficient or the constant is added to
 
-        def through(layer: AffineMap, rows: Array) -> None:
+        def through(layer: AffineMap, parts: Sequence[_Part], rows: Array) -> None:
             nonlocal constant, error
             size = np.abs(rows)
-            unit = gamma(layer.outputs + 4 * len(self.form.sizes) + 8)
-            for source, weight, inexact in zip(
-                layer.sources, layer.weights, layer.weight_errors, strict=True
-            ):
-                matrix = _dense(weight)
-                into[source] = into.get(source, 0.0) + rows @ matrix
-                error = error + unit * (size @ (np.abs(matrix) @ self.sizes[source]))
-                if inexact is not None:
-                    error = error + size @ (inexact @ self.sizes[source])
+            unit = gamma(layer.outputs + sums)
+            for part in parts:
+                into[part.source] = into.get(part.source, 0.0) + rows @ part.matrix
+                reach = self.sizes[part.source]
+                error = error + unit * (size @ (part.size @ reach))
+                error = error + SMALL * (layer.outputs + sums) * (1.0 + reach.sum())
+                if part.inexact is not None:
+                    error = error + size @ (part.inexact @ reach)
             constant = constant + rows @ layer.bias
             error = error + unit * (size @ np.abs(layer.bias)) + size @ layer.bias_error
+            error = error + SMALL * (layer.outputs + sums)
 
-        through(layer, rows)
-        for k in range(depth, 0, -1):
+        through(layer, parts, rows)
+        for k in range(len(lines), 0, -1):
             coefficient = into.pop(k, np.zeros((rows.shape[0], self.form.hidden[k - 1].outputs)))
-            line = lines[k - 1]
+            line, reach = lines[k - 1], self.pre_sizes[k - 1]
             positive, negative = np.maximum(coefficient, 0.0), np.minimum(coefficient, 0.0)
             lift = negative @ line.offset
             constant = constant + lift
-            error = error - gamma(line.offset.size) * lift
+            error = error - gamma(line.offset.size + sums) * lift
             rows = positive * line.lower + negative * line.upper
-            if extra is not None:
+            error = error + 8.0 * UNIT * (np.abs(rows) @ reach) + 8.0 * SMALL * (1.0 + reach.sum())
+            if extra is not None:  # what cancels here was rounded above at its full size
                 rows = rows + extra[self.spans[k - 1]]
-            error = error + 8.0 * UNIT * (np.abs(rows) @ self.pre_sizes[k - 1])
-            through(self.form.hidden[k - 1], rows)
+                error = error + 8.0 * UNIT * (np.abs(rows) @ reach)
+            through(self.form.hidden[k - 1], self.hidden[k - 1], rows)
         weights = into.get(0, np.zeros((rows.shape[0], self.form.inputs)))
-        error = error * (1.0 + 1e-9) + gamma(8 * depth + 16) * np.abs(constant)
+        error = error * (1.0 + 1e-9) + gamma(8 * len(lines) + 16) * np.abs(constant)
         return Form(weights, constant - error)
 
     def _tightened(self, node: Node, split: int) -> Node:
@@ -233,16 +253,16 @@ class Checker:
         low, high = node.low.copy(), node.high.copy()
         lines: list[Line] = []
         for k, span in enumerate(self.spans):
-            here = replace(node, low=low, high=high)
             open_ = np.flatnonzero((low[span] < 0.0) & (high[span] > 0.0))
             if open_.size and (k > split or k == 0):
                 unit = np.eye(span.stop - span.start)[open_]
-                form = self._backward(self.form.hidden[k], np.concatenate([unit, -unit]), k, lines)
+                both = np.concatenate([unit, -unit])
+                form = self._backward(self.form.hidden[k], self.hidden[k], both, lines)
                 least = self._least_under(form, node.cut)
                 at = span.start + open_
                 low[at] = np.maximum(low[at], least[: open_.size])
                 high[at] = np.minimum(high[at], -least[open_.size :])
-            lines.append(self._line(here, span))
+            lines.append(self._line(replace(node, low=low, high=high), span))
         return replace(node, low=low, high=high)
 
     def _least_under(self, form: Form, cut: Form) -> Array:
@@ -272,7 +292,8 @@ class Checker:
             least, at = self._least(mixed)
             lost = np.abs(form.weights) @ self.size + np.abs(form.constant)
             lost += price * float(np.abs(cut.weights[0]) @ self.size + abs(cut.constant[0]))
-            best = np.maximum(best, least - gamma(8) * lost)
+            lost = gamma(8) * lost + 8.0 * SMALL * (1.0 + self.size.sum())
+            best = np.fmax(best, least - lost)  # not maximum: NaN must not become a bound
         return best
 
     def _least(self, form: Form, radius: float | None = None) -> tuple[Array, Array]:
@@ -297,8 +318,9 @@ class Checker:
             fall = np.einsum("ni,ni->n", gain, room)
             moved = room
         lost = gain @ (2.0 * self.size) + np.abs(form.constant) + fall
-        value = weights @ ball.centre + form.constant - fall - gamma(4 * gain.shape[1]) * lost
-        value = np.where(np.isnan(value), -inf, value)
+        count = 4 * gain.shape[1]
+        value = weights @ ball.centre + form.constant - fall - gamma(count) * lost - count * SMALL
+        value = np.where(np.isfinite(value), value, -inf)
         return value, ball.centre - np.sign(weights) * moved
 
     def radius_of(self, form: Form) -> float:
@@ -313,5 +335,13 @@ class Checker:
         return low
 
 
-def _dense(weight: object) -> Array:
-    return weight if isinstance(weight, np.ndarray) else np.asarray(weight.toarray())  # type: ignore[attr-defined]
+def _check_size(size: Array) -> None:
+    if not (size < LARGEST).all():
+        raise InputError(
+            f"the network's values over the ball are not all below {LARGEST:g}: they cannot be "
+            "checked in float64"
+        )
+
+
+def _dense(weight: Matrix) -> Array:
+    return weight if isinstance(weight, np.ndarray) else np.asarray(weight.toarray())

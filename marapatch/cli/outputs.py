@@ -74,7 +74,9 @@ def report(
         }
         content = to_json(result, witness=nearest, witnesses=others, **about)
         write_whole(outputs.report, dump(content))
-    if outputs.tree is not None:
+    if outputs.tree is not None and result.already:
+        typer.echo(f"marapatch: no tree was grown, so {outputs.tree} was not written", err=True)
+    elif outputs.tree is not None:
         from marapatch.certificate import Certificate
 
         Certificate.of(result).save(outputs.tree)

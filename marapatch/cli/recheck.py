@@ -16,7 +16,8 @@ marapatch groundtruth example:mnist_3x24 example:seven --target 3 --tree seven.n
 
 marapatch recheck seven.npz example:mnist_3x24
 
-Exit codes: 0 everything claimed was found true again, 1 some of it was not, 2 bad input.
+Exit codes: 0 everything claimed was found true again, 1 some of it was not (also where it rests
+on a solver's word), 2 bad input.
 """
 
 
@@ -34,8 +35,8 @@ def command(
 
     The lower bound is the least radius up to which all leaves are refuted again, by bounds that
     are computed from the network and the recorded multipliers alone; the upper bound is the
-    witness, evaluated again. Leaves that only a solver closed cannot be checked so; they are
-    counted.
+    witness, evaluated again. A leaf that only a solver closed counts as far as its multipliers
+    reach: what would hold if the solver was right is said apart.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -45,7 +46,7 @@ def command(
     from marapatch.errors import InputError
     from marapatch.files import check_distinct, check_writable, write_whole
     from marapatch.network.load import load
-    from marapatch.report import dump
+    from marapatch.report import dump, rounded_down, rounded_up
 
     file = resolve(network, "network")
     net = load(file)
@@ -62,17 +63,35 @@ def command(
             )
         except InputError as error:
             raise InputError(f"{trees}: {error}") from error
+    typer.echo(certificate.question)
     for target in result.targets:
         nodes = sum(tree.nodes for tree in target.trees)
         leaves = sum(tree.leaves for tree in target.trees)
-        vouched = sum(tree.vouched for tree in target.trees)
-        solver = f", {vouched} closed by a solver and not checked" if vouched else ""
+        solver = ""
+        if target.vouched:
+            solver = (
+                f"; up to {rounded_down(target.given)} given {target.vouched} that a solver closed"
+            )
         typer.echo(
-            f"target {target.target}: claimed {target.claimed:.9g}, refuted again up to "
-            f"{target.radius:.9g} ({nodes} nodes, {leaves} leaves{solver})"
+            f"target {target.target}: claimed {rounded_down(target.claimed)}, refuted again up to "
+            f"{rounded_down(target.radius)} ({nodes} nodes, {leaves} leaves{solver})"
         )
-    word = "holds" if result.held else "does NOT hold"
-    typer.echo(f"[{result.lower:.9g}, {result.upper:.9g}]: what is claimed {word}")
+    targets = {target.target for target in result.targets}
+    others = sorted(set(range(net.outputs)) - targets)
+    which = f"otherwise than {others[0]}" if len(others) == 1 else f"as {_listed(targets)}"
+    typer.echo(
+        f"the nearest input decided {which}: [{rounded_down(result.lower)}, {rounded_up(result.upper)}]"
+    )
+    if result.held:
+        typer.echo("what is claimed holds")
+    elif result.held_given:
+        typer.echo("what is claimed holds ONLY IF a solver was right about the leaves it closed")
+    else:
+        typer.echo("what is claimed does NOT hold")
     if json_file is not None:
         write_whole(json_file, dump(result.to_json()))
     raise typer.Exit(0 if result.held else 1)
+
+
+def _listed(targets: set[int]) -> str:
+    return " or ".join(str(target) for target in sorted(targets))
