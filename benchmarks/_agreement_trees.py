@@ -93,10 +93,9 @@ def agreement(asked: Agreement) -> Row:
     for way in WAYS:
         row[way], brackets[way], fault = asked_of(case, optimum, way)
         wrong += [f"{way}: {fault}"] if fault else []
-    if None not in brackets.values():
-        lower = max(bracket.lower for bracket in brackets.values())
-        upper = min(bracket.upper for bracket in brackets.values())
-        wrong += [DISJOINT] if lower > upper else []
+    known = [bracket for bracket in brackets.values() if bracket is not None]
+    if max((b.lower for b in known), default=0.0) > min((b.upper for b in known), default=inf):
+        wrong.append(DISJOINT)
     row["wrong"] = wrong
     row["status"] = "closed" if all(row[way]["closed"] for way in WAYS) else "open"
     return row

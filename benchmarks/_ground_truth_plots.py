@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _ground_truth_suites import subject
+from _ground_truth_suites import subject, unstable
 from _harness import Row
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marapatch.ball import Ball, Norm
-from marapatch.bounds.linear import linear_bounds
 from marapatch.plots import save
 
 PLOTS = Path(__file__).parent / "plots"
@@ -90,11 +87,11 @@ def _growth(rows: Sequence[Row]) -> Figure:
     figure = Figure(figsize=(10.0, 10.4), layout="constrained")
     panels: Any = figure.subplots(3, 2)
     found = [row for row in rows if row["upper"] is not None]
-    unstable = [_unstable(row) for row in found]
+    neurons = [_unstable(row) for row in found]
     causes = (
         ("radius of the witness, L-inf", "linf", [row["upper"] for row in found]),
         ("radius of the witness, L1", "l1", [row["upper"] for row in found]),
-        ("unstable neurons at the root", None, unstable),
+        ("unstable neurons at the root", None, neurons),
     )
     for line, (cause, norm, values) in zip(panels, causes, strict=True):
         for axes, effect in zip(line, ("nodes", "seconds"), strict=True):
@@ -120,9 +117,9 @@ def _scatter(
                 if (row["network"], row["norm"], row["closed"]) == (network, kind, closed)
             ]
             x, y = np.array(points).reshape(-1, 2).T
-            name = {"label": label} if closed else {}
+            name = label if closed else "_nolegend_"
             face = colour if closed else "none"
-            axes.scatter(x, y, s=18, facecolors=face, edgecolors=colour, linewidths=0.8, **name)
+            axes.scatter(x, y, s=18, facecolors=face, edgecolors=colour, linewidths=0.8, label=name)
     axes.set_yscale("log")
     axes.grid(alpha=0.3)
 
@@ -132,7 +129,6 @@ def _unstable(row: Row) -> int:
     if row.get("unstable") is not None:
         return int(row["unstable"])
     about = subject(row["network"])
-    network = about.network
-    x = about.inputs[row["image"]].astype(network.input_dtype).astype(np.float64)
-    ball = Ball(x, *about.box, Norm(row["norm"]), inf)
-    return linear_bounds(network.standard_form, ball.at(row["upper"])).unstable_count
+    found = unstable(about.network, about.ball(row["image"], row["norm"]), row["upper"])
+    assert found is not None
+    return found

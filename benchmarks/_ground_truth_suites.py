@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import cache, partial
+from math import inf
 
 import numpy as np
 from _harness import RESULTS, Row, Store
 from numpy.typing import NDArray
 
+from marapatch.ball import Ball, Norm
+from marapatch.bounds.linear import linear_bounds
 from marapatch.bundled import resolve
 from marapatch.data import locate
 from marapatch.groundtruth import GroundTruthOptions
@@ -93,6 +96,19 @@ class Subject:
     inputs: Array
     box: tuple[Array, Array]
     rule: Rule
+
+    def ball(self, image: int, norm: str) -> Ball:
+        """The whole box around an input, which is rounded as the program rounds it."""
+        dtype = self.network.input_dtype
+        x = self.inputs[image].astype(dtype).astype(np.float64)
+        return Ball(x, *self.box, Norm(norm), inf)
+
+
+def unstable(network: Network, ball: Ball, radius: float) -> int | None:
+    """Neurons that linear bounds leave on either side of 0 within ``radius``; None if infinite."""
+    if radius == inf:
+        return None
+    return linear_bounds(network.standard_form, ball.at(radius)).unstable_count
 
 
 def _digits(network: Network) -> Subject:

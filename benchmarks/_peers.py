@@ -12,7 +12,7 @@ from math import inf
 from time import monotonic
 
 import numpy as np
-from _ground_truth_suites import METHODS, Instance, subject
+from _ground_truth_suites import METHODS, Instance, subject, unstable
 from _harness import Row, finite, processor_seconds
 from _milp_peer import minimise
 from threadpoolctl import threadpool_limits
@@ -22,8 +22,6 @@ from marapatch.attacks.objective import Objective
 from marapatch.attacks.polish import polish
 from marapatch.attacks.problem import Problem
 from marapatch.backends import create
-from marapatch.ball import Ball, Norm
-from marapatch.bounds.linear import linear_bounds
 from marapatch.bracket import Bracket
 from marapatch.errors import InputError
 from marapatch.properties import Rule, beats
@@ -55,7 +53,6 @@ def compared(instance: Instance) -> Row:
         started = monotonic()
         witness = incumbent(question, instance)
         attack_seconds = monotonic() - started
-        at_root = linear_bounds(question.form, question.ball.at(witness.distance)).unstable_count
         before, started = processor_seconds(), monotonic()
         found = searched(question, witness, instance)
         seconds = monotonic() - started
@@ -68,7 +65,7 @@ def compared(instance: Instance) -> Row:
         "attack": finite(witness.distance),
         "attack_seconds": attack_seconds,
         "first_upper": finite(witness.distance),
-        "unstable": at_root,
+        "unstable": unstable(subject(instance.network).network, question.ball, witness.distance),
         "status": "closed" if found.solved else "open",
         "closed": found.solved,
         "lower": finite(bracket.lower),
@@ -96,13 +93,12 @@ def question_of(instance: Instance) -> tuple[Question, str | None, int]:
     network, rule = about.network, about.rule
     if not isinstance(instance.target, int):
         raise InputError(f"{instance.key}: a comparison needs a class as its target")
-    x = about.inputs[instance.image].astype(network.input_dtype).astype(np.float64)
-    ball = Ball(x, *about.box, Norm(instance.norm), inf)
+    ball = about.ball(instance.image, instance.norm)
     condition = beats(instance.target, network.outputs, rule, 0.0)
     replay = Replay(network, ball, condition)
     question = Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
     source = network.source
-    label = rule.decide(network.evaluate(x)[0])
+    label = rule.decide(network.evaluate(ball.centre)[0])
     return question, None if source is None else source.sha256, label
 
 

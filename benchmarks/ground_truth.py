@@ -22,21 +22,19 @@ import argparse
 import sys
 from collections import Counter
 from dataclasses import fields, replace
-from math import inf
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 from _ground_truth_plots import PLOTS, draw, pictures
 from _ground_truth_report import SUITES_REPORTED, check, report, write
-from _ground_truth_suites import METHODS, SUITES, Goal, Instance, subject
+from _ground_truth_suites import METHODS, SUITES, Goal, Instance, subject, unstable
 from _harness import RESULTS, Row, Store, finite, processor_seconds, run
 from _peers import PEER_SUITES, compared
 from numpy.typing import NDArray
 
 from marapatch.attacks import CarliniWagner, Distance, Objective, Problem
-from marapatch.ball import Ball, Norm
-from marapatch.bounds.linear import linear_bounds
+from marapatch.ball import Ball
 from marapatch.errors import MarapatchError
 from marapatch.groundtruth import GroundTruth, Progress, ground_truth
 from marapatch.network.network import Network
@@ -57,11 +55,10 @@ def measure(instance: Instance) -> Row:
     """Attack, then find the bracket; the row of ``instance``."""
     about = subject(instance.network)
     network, rule = about.network, about.rule
-    # Rounded as the program rounds it: the distances are about this very vector.
-    x = about.inputs[instance.image].astype(network.input_dtype).astype(np.float64)
+    ball = about.ball(instance.image, instance.norm)
+    x = ball.centre
     outputs = network.evaluate(x)[0]
     label = rule.decide(outputs)
-    ball = Ball(x, *about.box, Norm(instance.norm), inf)
     target = target_of(instance.target, network, ball, outputs, label, rule)
     attack, attack_seconds = attack_distance(network, ball, rule, label, target)
     first: list[float] = []
@@ -122,13 +119,6 @@ def _answer(result: GroundTruth) -> Row:
         "witness_confirmed": None if witness is None else witness.confirmed,
         "note": "; ".join(dict.fromkeys(t.note for t in result.targets if t.note)),
     }
-
-
-def unstable(network: Network, ball: Ball, radius: float) -> int | None:
-    """Neurons that linear bounds leave on either side of 0 within ``radius``; None if infinite."""
-    if radius == inf:
-        return None
-    return linear_bounds(network.standard_form, ball.at(radius)).unstable_count
 
 
 def target_of(

@@ -28,8 +28,8 @@ from marapatch.replay import Replay
 from marapatch.search.recording import TreeRecord
 
 FORMAT = "marapatch trees 1"
-NEAR = 1e-9
-"""Relative difference of two radii that counts as none: that of printing and reading."""
+NEAR = 1e-7
+"""Relative difference of two radii that counts as none: the multipliers are kept in float32."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,22 +120,7 @@ class Checker:
         sizes, lows, highs, pre_sizes = [self.size], [np.zeros(0)], [np.zeros(0)], []
         _check_size(self.size)
         for layer, parts in zip(self.form.hidden, self.hidden, strict=True):
-            low, high, error = np.array(layer.bias), np.array(layer.bias), layer.bias_error
-            total = np.abs(layer.bias)
-            live = (total > 0.0) | (error > 0.0)  # all else is 0 without any rounding
-            for part in parts:
-                positive, negative = np.maximum(part.matrix, 0.0), np.minimum(part.matrix, 0.0)
-                below, above = ranges[part.source]
-                low = low + positive @ below + negative @ above
-                high = high + positive @ above + negative @ below
-                total = total + part.size @ sizes[part.source]
-                live = live | (part.size > 0.0).any(axis=1)
-                if part.inexact is not None:
-                    error = error + part.inexact @ sizes[part.source]
-                    live = live | (part.inexact > 0.0).any(axis=1)
-            count = sum(self.form.sizes)
-            error = error * (1.0 + 1e-9) + gamma(count) * total + count * SMALL * live
-            low, high = low - error, high + error
+            low, high = self._image(layer, parts, ranges, sizes)
             size = np.maximum(np.abs(low), np.abs(high))
             _check_size(size)
             lows.append(low)
@@ -144,6 +129,32 @@ class Checker:
             ranges.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
             sizes.append(np.maximum(high, 0.0))
         return np.concatenate(lows), np.concatenate(highs), sizes, pre_sizes
+
+    def _image(
+        self,
+        layer: AffineMap,
+        parts: Sequence[_Part],
+        ranges: Sequence[tuple[Array, Array]],
+        sizes: Sequence[Array],
+    ) -> tuple[Array, Array]:
+        """An enclosure of ``layer(a)`` for ``ranges[s][0] <= a_s <= ranges[s][1]`` by source,
+        all of them at most ``sizes`` in absolute value."""
+        low, high, error = np.array(layer.bias), np.array(layer.bias), layer.bias_error
+        total = np.abs(layer.bias)
+        live = (total > 0.0) | (error > 0.0)  # all else is 0 without any rounding
+        for part in parts:
+            positive, negative = np.maximum(part.matrix, 0.0), np.minimum(part.matrix, 0.0)
+            below, above = ranges[part.source]
+            low = low + positive @ below + negative @ above
+            high = high + positive @ above + negative @ below
+            total = total + part.size @ sizes[part.source]
+            live = live | (part.size > 0.0).any(axis=1)
+            if part.inexact is not None:
+                error = error + part.inexact @ sizes[part.source]
+                live = live | (part.inexact > 0.0).any(axis=1)
+        count = sum(self.form.sizes)
+        error = error * (1.0 + 1e-9) + gamma(count) * total + count * SMALL * live
+        return low - error, high + error
 
     def root(self, rounds: Sequence[tuple[Array, Array, Array]]) -> Node:
         """The whole ball, tightened under the cut of one of ``rounds`` after the other."""
@@ -191,7 +202,11 @@ class Checker:
         return Form(started.weights, started.constant + mix @ self.condition.rhs - lost)
 
     def _line(self, node: Node, span: slice, alpha: Array | None = None) -> Line:
-        """The triangle around relu; ``alpha``: the lower slope where the phase is open."""
+        """The triangle around relu; ``alpha``: the slope of the lower line.
+
+        ``alpha z <= relu(z)`` wherever z is, so it is taken as it is also where the phase is known:
+        that may be known by the cut, and off the cut the line is better than the ReLU's piece.
+        """
         low, high = node.low[span], node.high[span]
         active, open_ = low >= 0.0, (low < 0.0) & (high > 0.0)
         width = np.where(open_, high - low, 1.0)
@@ -199,8 +214,11 @@ class Checker:
         size = np.abs(low) + np.abs(high)
         lift = 16.0 * UNIT * size + SMALL * (1.0 + size)
         offset = np.where(open_, lift - chord * low, 0.0)
-        slope = (high > -low) * 1.0 if alpha is None else np.clip(alpha, 0.0, 1.0)
-        return Line(np.where(open_, slope, active * 1.0), chord, offset)
+        if alpha is None:
+            slope = np.where(open_, (high > -low) * 1.0, active * 1.0)
+        else:
+            slope = np.clip(alpha, 0.0, 1.0)
+        return Line(slope, chord, offset)
 
     def _backward(
         self,
@@ -251,8 +269,14 @@ class Checker:
     def _tightened(self, node: Node, split: int) -> Node:
         """Bound what is open behind layer ``split``, and the first layer, under the node's cut."""
         low, high = node.low.copy(), node.high.copy()
+        ranges = [(self.low, self.high)]
         lines: list[Line] = []
         for k, span in enumerate(self.spans):
+            if k > split:
+                # A range of a neuron whose bounds contradict each other is of no input at all.
+                least, most = self._image(self.form.hidden[k], self.hidden[k], ranges, self.sizes)
+                low[span] = np.maximum(low[span], least)
+                high[span] = np.minimum(high[span], most)
             open_ = np.flatnonzero((low[span] < 0.0) & (high[span] > 0.0))
             if open_.size and (k > split or k == 0):
                 unit = np.eye(span.stop - span.start)[open_]
@@ -263,6 +287,7 @@ class Checker:
                 low[at] = np.maximum(low[at], least[: open_.size])
                 high[at] = np.minimum(high[at], -least[open_.size :])
             lines.append(self._line(replace(node, low=low, high=high), span))
+            ranges.append((np.maximum(low[span], 0.0), np.maximum(high[span], 0.0)))
         return replace(node, low=low, high=high)
 
     def _least_under(self, form: Form, cut: Form) -> Array:

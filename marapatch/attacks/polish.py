@@ -35,7 +35,7 @@ def polish(question: Question, witness: Witness, deadline: float) -> Witness:
     """
     best = witness
     while monotonic() < deadline:
-        bounds = linear_bounds(question.form, question.ball.at(best.distance))
+        bounds = linear_bounds(question.form, question.ball.at(best.distance), deadline)
         better = _descend(question, bounds, best, deadline)
         if better is None or better.distance >= best.distance:
             return best

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,11 +23,12 @@ ROW_BLOCK = 4_000_000
 """Entries of the largest intermediate matrix of one block of rows."""
 
 
-def linear_bounds(form: StandardForm, ball: Ball) -> Bounds:
+def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     """CROWN bounds intersected with interval bounds, over ``ball``: rigorous.
 
     For L-infinity and L1 alike the linear forms are minimised over the true ball within the box,
     not over a box around it. Cost: one backward pass a neuron that intervals leave unstable.
+    ``until``: when the monotonic clock says so, what is left keeps its interval bounds.
     """
     first = interval_bounds(form, ball)
     passes = _passes(form, first)
@@ -42,6 +45,8 @@ def linear_bounds(form: StandardForm, ball: Ball) -> Bounds:
             for block, least, greatest in _layer_bounds(passes, concretiser, layer, lines, rows):
                 low[block] = np.maximum(low[block], least)
                 high[block] = np.minimum(high[block], greatest)
+                if monotonic() > until:
+                    break
         pre.append((low, high))
         box.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
         lines.append(relax(low[None], high[None]))

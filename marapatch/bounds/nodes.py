@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from math import inf
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,25 +171,29 @@ class NodeBounder:
             for s in self.spans
         ]
 
-    def tighten(self, nodes: Nodes, after: NDArray[np.int64] | None = None) -> Nodes:
+    def tighten(
+        self, nodes: Nodes, after: NDArray[np.int64] | None = None, until: float = inf
+    ) -> Nodes:
         """Bound anew, with the phases in mind, what is unstable in layers behind ``after``.
 
         ``after``: by node, the layer (counted from 0) of its newest phase; None: all layers.
+        ``until``: when the monotonic clock says so, what is left keeps the bounds it has.
         """
         lower, upper = nodes.lower.copy(), nodes.upper.copy()
         lines: list[Relaxation] = []
         for k, span in enumerate(self.spans):
-            if True:
-                stale = (lower[:, span] < 0.0) & (upper[:, span] > 0.0)
-                if after is not None:
-                    stale &= (after < k)[:, None] | (k == 0)
-                node, neuron = np.nonzero(stale)
-                for part in range(0, node.size, self.block):
-                    at = slice(part, part + self.block)
-                    low, high = self._pairs(k, node[at], neuron[at], lines, nodes)
-                    column = span.start + neuron[at]
-                    lower[node[at], column] = np.maximum(lower[node[at], column], low)
-                    upper[node[at], column] = np.minimum(upper[node[at], column], high)
+            stale = (lower[:, span] < 0.0) & (upper[:, span] > 0.0)
+            if after is not None:
+                stale &= (after < k)[:, None] | (k == 0)
+            node, neuron = np.nonzero(stale)
+            for part in range(0, node.size, self.block):
+                if monotonic() > until:
+                    break
+                at = slice(part, part + self.block)
+                low, high = self._pairs(k, node[at], neuron[at], lines, nodes)
+                column = span.start + neuron[at]
+                lower[node[at], column] = np.maximum(lower[node[at], column], low)
+                upper[node[at], column] = np.minimum(upper[node[at], column], high)
             lines.append(relax(lower[:, span], np.maximum(upper[:, span], lower[:, span])))
         return replace(nodes, lower=lower, upper=upper)
 
@@ -238,8 +244,9 @@ class NodeBounder:
         weights, constant, _, _ = self.evaluate(nodes)
         return self.concretiser.minimum(weights, constant)
 
-    def bound(self, nodes: Nodes, steps: int) -> Bounded:
-        """Improve the multipliers by ``steps`` supergradient steps; keep each node's best."""
+    def bound(self, nodes: Nodes, steps: int, until: float = inf) -> Bounded:
+        """Improve the multipliers by ``steps`` supergradient steps, or until the monotonic clock
+        says ``until``; keep each node's best."""
         ascent = _Ascent(nodes)
         best_value = np.full(len(nodes), -np.inf)
         best, score, point = nodes, np.zeros(nodes.lower.shape), np.zeros(0)
@@ -251,7 +258,7 @@ class NodeBounder:
             best = _merge(best, nodes, better)
             score = np.where(better[:, None], self._score(result, lines), score)
             point = x if step == 0 else np.where(better[:, None], x, point)
-            if step == steps or bool((best_value > 0.0).all()):
+            if step == steps or monotonic() > until or bool((best_value > 0.0).all()):
                 break
             z, outputs = self._relaxed(x, result, lines)
             nodes = ascent.step(nodes, result, self._flat(result), z, self.condition.slack(outputs))

@@ -79,9 +79,8 @@ def command(
     targets = {target.target for target in result.targets}
     others = sorted(set(range(net.outputs)) - targets)
     which = f"otherwise than {others[0]}" if len(others) == 1 else f"as {_listed(targets)}"
-    typer.echo(
-        f"the nearest input decided {which}: [{rounded_down(result.lower)}, {rounded_up(result.upper)}]"
-    )
+    bracket = f"[{rounded_down(result.lower)}, {rounded_up(result.upper)}]"
+    typer.echo(f"the nearest input decided {which}: {bracket}")
     if result.held:
         typer.echo("what is claimed holds")
     elif result.held_given:

@@ -390,7 +390,8 @@ class _Freezer:
 
     def _norm(self, definition: NormOf) -> Variable:
         matrix, constant = self.form(definition.inputs)
-        zs = self.name_it(matrix, constant, "d")
+        chosen = _that_count(matrix, constant, largest=definition.form is None)
+        zs = self.name_it(sp.csr_array(matrix[chosen]), constant[chosen], "d")
         used = Polarity(int(self.polarity[self._columns()]))
         if used is Polarity.CONVEX:
             form = definition.form
@@ -464,6 +465,22 @@ def _plain_entries(form: Expression, declared: NDArray[np.bool_]) -> bool:
         and np.unique(at).size == at.size
         and bool((np.abs(form.matrix.data) == 1.0).all())
     )
+
+
+def _that_count(matrix: Matrix, constant: Array, *, largest: bool) -> NDArray[np.int64]:
+    """The entries that a norm depends on: not the zeros, which images have many of.
+
+    ``largest``: of other numbers the largest is enough. One entry at least.
+    """
+    numbers = np.diff(matrix.indptr) == 0
+    counts = ~numbers | (constant != 0.0)
+    if largest and numbers.any():
+        counts &= ~numbers
+        counts[np.argmax(np.where(numbers, np.abs(constant), -1.0))] |= bool(
+            constant[numbers].any()
+        )
+    chosen = np.flatnonzero(counts)
+    return chosen if chosen.size else np.arange(1 if constant.size else 0)
 
 
 def _only_piece(

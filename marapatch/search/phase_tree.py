@@ -169,18 +169,18 @@ class PhaseTree:
         """Bound the root, and open it where that does not refute it."""
         # A little farther than the target: what a solver refutes counts for a little less.
         reach = self.target * (1.0 + 2.0 * SHRINKAGE)
-        self.bounds = linear_bounds(self.question.form, self.question.ball.at(reach))
+        self.bounds = linear_bounds(self.question.form, self.question.ball.at(reach), self.deadline)
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
-        result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS)
+        result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS, self.deadline)
         self.bounded = 1
         for _ in range(ROOT_ROUNDS):
-            if result.value[0] > 0.0:
+            if result.value[0] > 0.0 or self.remaining <= 0.0:
                 break
             cutting = self._propose(result, [None])[0].nodes
             if self.recorder is not None:
                 self.recorder.round(cutting)
-            tighter = self.bounder.tighten(cutting)
-            result = self.bounder.bound(tighter, ROOT_STEPS)
+            tighter = self.bounder.tighten(cutting, until=self.deadline)
+            result = self.bounder.bound(tighter, ROOT_STEPS, self.deadline)
         result, bases = self._propose(result, [None])
         self.floor = self.bracket.lower
         if result.value[0] <= 0.0:
@@ -230,9 +230,10 @@ class PhaseTree:
             if high - low <= max(self.options.tolerance, 0.01 * high) or self.remaining <= 0.0:
                 break
             radius = 0.5 * (low + high)
-            bounds = linear_bounds(self.question.form, self.question.ball.at(radius))
+            ball = self.question.ball.at(radius)
+            bounds = linear_bounds(self.question.form, ball, self.deadline)
             bounder = NodeBounder(self.question.form, bounds, self.question.condition)
-            result = bounder.bound(bounder.root(bounds), NODE_STEPS)
+            result = bounder.bound(bounder.root(bounds), NODE_STEPS, self.deadline)
             refuted = float(result.radius[0])
             proved = max(radius, refuted) if result.value[0] > 0.0 else refuted
             if proved > low and self.recorder is not None:
@@ -273,14 +274,15 @@ class PhaseTree:
         score = np.where(unstable[inner], score[inner] + 1e-12, -1.0)
         neuron = self.branch(self.bounder, nodes, score)
         children = Nodes.stack([nodes.split(neuron, 1), nodes.split(neuron, -1)])
-        children = self.bounder.tighten(children, np.tile(self.bounder.layer_of[neuron], 2))
+        layers = np.tile(self.bounder.layer_of[neuron], 2)
+        children = self.bounder.tighten(children, layers, self.deadline)
         alive = np.flatnonzero(~children.empty)
         self.bounded += len(children)
         names = self._named(children, chosen, neuron)
         if not alive.size:
             return
         steps = FEW_STEPS if self.question.ball.norm is Norm.L1 else NODE_STEPS
-        result = self.bounder.bound(children.take(alive), steps)
+        result = self.bounder.bound(children.take(alive), steps, self.deadline)
         result, bases = self._propose(result, [(2 * chosen)[i].basis for i in alive])
         names = [names[i] for i in alive]
         if self.recorder is not None:

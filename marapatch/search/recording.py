@@ -26,7 +26,8 @@ class TreeRecord:
     all ReLU layers. ``parent`` (nodes,): -1 for the root, else a smaller number; ``neuron``,
     ``phase`` (nodes,): the split by which the node differs from its parent (phase +1: active,
     -1: inactive, 0: the root). ``alpha``, ``beta`` (nodes, neurons), ``mix`` (nodes, rows of the
-    condition): multipliers, float32, because any will do. ``vouched`` (nodes,): leaves that only
+    condition): multipliers, float32, because any will do; ``alpha`` is 1 or 0 where the phase was
+    known. ``vouched`` (nodes,): leaves that only
     a solver closed. ``rounds``: alpha, beta and mix by which the root's bounds were tightened,
     one after the other, before it was split.
     """
@@ -94,8 +95,10 @@ class Recorder:
 
 
 def _of(nodes: Nodes, index: int) -> tuple[Single, Single, Single]:
+    lower, upper = nodes.lower[index], nodes.upper[index]
+    slope = np.where(lower >= 0.0, 1.0, np.where(upper <= 0.0, 0.0, nodes.alpha[index]))
     return (
-        nodes.alpha[index].astype(np.float32),
+        slope.astype(np.float32),
         nodes.beta[index].astype(np.float32),
         nodes.mix[index].astype(np.float32),
     )

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -76,3 +77,34 @@ def test_an_interrupted_search_reports_what_it_knows(
     assert report["lower"] <= report["upper"]
     assert np.load(tmp_path / "w.npy").shape == tuple(report["network"]["input_shape"])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["w.json", "w.npy"]
+
+
+LARGE = ["groundtruth", "example:mnist_3x24", "example:digits", "--index", "0", "--target", "1"]
+"""A tree of many minutes."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
+def test_several_processes_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
+    token = uuid.uuid4().hex
+    with subprocess.Popen(
+        [sys.executable, "-m", "marapatch", *LARGE, "--jobs", "2"],
+        cwd=tmp_path,
+        env={**os.environ, TOKEN: token},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:
+        try:
+            until = time.monotonic() + ENOUGH
+            while sum("multiprocessing" in line for line in left_over(token)) < 3:
+                assert time.monotonic() < until, "the search did not start two processes"
+                time.sleep(0.1)
+            os.kill(running.pid, number)
+            running.wait(timeout=ENOUGH)
+        finally:
+            running.kill()
+    until = time.monotonic() + 10.0
+    while left_over(token) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert left_over(token) == []

@@ -1,0 +1,241 @@
+"""The five scripts of the README's tour beside the same tasks in plain maraboupy.
+
+Ours are those that the tests run (tests/golden/tour), the others stand in benchmarks/tour: written
+as a user of maraboupy 2.0.0 who knows it would, with the same files, the same question and the same
+precision. Each script runs in a process of its own, three times, with a limit of 120 s; a task and
+an engine is one row of results/tour.jsonl, a timeout too. Lines: those that are neither blank nor
+only a comment, as ``ruff format`` lays them out.
+
+  python benchmarks/tour.py                        run what is not there yet
+  python benchmarks/tour.py --again                run everything anew
+  python benchmarks/tour.py --report --write benchmarks/PERFORMANCE.md
+
+The data are found through MARAPATCH_DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import monotonic
+
+from _ground_truth_report import provenance, write
+from _harness import RESULTS, Row, Store, processor_seconds, run, table
+
+from marapatch.errors import MarapatchError
+
+HERE = Path(__file__).resolve().parent
+FOLDERS = {"marapatch": HERE.parent / "tests" / "golden" / "tour", "maraboupy": HERE / "tour"}
+STORE = Store(RESULTS / "tour.jsonl")
+LIMIT = 120.0
+RUNS = 3
+
+
+@dataclass(frozen=True)
+class Task:
+    """A script: what it is about, and what its output says, for the table.
+
+    ``answer``: of the output; ``agree``: whether two answers can both be right.
+    """
+
+    title: str
+    answer: Callable[[str], list[float]]
+    agree: Callable[[Sequence[float], Sequence[float]], bool]
+    show: Callable[[Sequence[float]], str]
+
+
+def numbers(text: str) -> list[float]:
+    """The decimal numbers in the first line of ``text``."""
+    return [float(n) for n in re.findall(r"-?\d+\.\d+", text.partition("\n")[0])]
+
+
+def overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two brackets have a common point, up to their last printed digit."""
+    (a, b), (c, d) = sorted(one), sorted(other)
+    return max(a, c) <= min(b, d) + 1e-4
+
+
+def bracket(ends: Sequence[float]) -> str:
+    """A bracket as it was printed."""
+    low, high = sorted(ends)
+    return f"[{low:g}, {high:g}]"
+
+
+def words(text: str) -> list[float]:
+    """The verdicts printed after their properties' numbers: 1 for sat, 0 for unsat, else -1."""
+    return [{"sat": 1.0, "unsat": 0.0}.get(word, -1.0) for word in text.split()[1::2]]
+
+
+def entries(text: str) -> list[float]:
+    """The number of entries printed that are from 0 to 1."""
+    return [float(sum(0.0 <= float(n) <= 1.0 for n in re.findall(r"-?\d+\.\d*", text)))]
+
+
+def same(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two answers are equal."""
+    return list(one) == list(other)
+
+
+TASKS: Mapping[str, Task] = {
+    "ground_truth": Task("nearest input decided otherwise, to 1e-2", numbers, overlap, bracket),
+    "own_constraint": Task(
+        "L1 with a constraint of one's own",
+        entries,
+        same,
+        lambda found: f"sat, {found[0]:g} pixels in [0, 1]",
+    ),
+    "minimal_patch": Task("minimal patch of a layer, to 1e-4", numbers, overlap, bracket),
+    "relational": Task("two copies of a network, to 1e-3", numbers, overlap, bracket),
+    "acas_xu": Task(
+        "ACAS Xu N_2,1, properties 1 to 4",
+        words,
+        same,
+        lambda found: ", ".join({1.0: "sat", 0.0: "unsat"}.get(v, "open") for v in found),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Script:
+    """One task by one engine."""
+
+    task: str
+    engine: str
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        return f"{self.task}/{self.engine}"
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for all its runs."""
+        return LIMIT * RUNS
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return FOLDERS[self.engine] / f"{self.task}.py"
+
+    def about(self) -> Row:
+        """What is known before it runs."""
+        return {"suite": "tour", "task": self.task, "engine": self.engine}
+
+
+def lines_of(text: str) -> int:
+    """Lines that are neither blank nor only a comment."""
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#") for line in text.split("\n")
+    )
+
+
+def work(script: Script) -> Row:
+    """Run a script so many times; its output must be the same in substance each time."""
+    command = [sys.executable, "-W", "ignore", str(script.path)]
+    seconds, processor, printed = [], [], ""
+    status = "done"
+    for _ in range(RUNS):
+        started, used = monotonic(), processor_seconds()
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=LIMIT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            status = "timeout"
+        else:
+            printed = done.stdout
+            if done.returncode:
+                status = "failed"
+                printed = done.stderr.strip().rpartition("\n")[2]
+        seconds.append(round(monotonic() - started, 3))
+        processor.append(round(processor_seconds() - used, 3))
+        if status != "done":
+            break
+    row: Row = {
+        **script.about(),
+        "status": status,
+        "lines": lines_of(script.path.read_text(encoding="utf-8")),
+        "seconds": median(seconds),
+        "processor": median(processor),
+        "runs": seconds,
+        "limit": LIMIT,
+        "printed": printed,
+    }
+    if status == "failed":
+        row["error"] = printed
+    return row
+
+
+def report(rows: Sequence[Row]) -> str:
+    """The table: a line a task."""
+    found = {(row["task"], row["engine"]): row for row in rows}
+    lines = []
+    totals = dict.fromkeys(FOLDERS, 0)
+    for name, task in TASKS.items():
+        pair = [found.get((name, engine)) for engine in FOLDERS]
+        answers = [
+            task.answer(row["printed"]) if row and row["status"] == "done" else None for row in pair
+        ]
+        for engine, row in zip(FOLDERS, pair, strict=True):
+            totals[engine] += row["lines"] if row else 0
+        one, other = answers
+        verdict = "-" if one is None or other is None else str(task.agree(one, other)).lower()
+        cells: list[object] = []
+        for row, answer in zip(pair, answers, strict=True):
+            if row is None:
+                cells += ["-", "not run", "-", "-"]
+                continue
+            cells += [
+                row["lines"],
+                row["status"] if answer is None else task.show(answer),
+                f"{row['seconds']:.1f}",
+                f"{row['processor']:.1f}",
+            ]
+        lines.append((task.title, *cells, {"true": "yes", "false": "NO"}.get(verdict, verdict)))
+    ours, theirs = totals.values()
+    lines.append(("all", ours, "", "", "", theirs, "", "", "", ""))
+    header = ["task"]
+    for engine in FOLDERS:
+        header += [f"{engine}: lines", "answer", "s", "processor s"]
+    text = table((*header, "agree"), lines)
+    made = provenance(rows, len(TASKS) * len(FOLDERS), lambda r: r["status"] == "done", "answered")
+    return f"{text}\n{made}"
+
+
+def main() -> int:
+    """Run what is missing, or print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--limit", type=int, help="only the first so many rows")
+    add("--again", action="store_true", help="forget all rows first")
+    add("--report", action="store_true", help="print the table; runs nothing")
+    add("--write", type=Path, help="with --report: put the table between its marks in a file")
+    options = parser.parse_args()
+    if options.report:
+        text = report(STORE.rows())
+        if options.write is None:
+            print(text)
+        else:
+            write(options.write, {"tour": text})
+        return 0
+    if options.again:
+        STORE.forget(lambda _: True)
+    run(
+        [Script(task, engine) for task in TASKS for engine in FOLDERS][: options.limit], work, STORE
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except MarapatchError as problem:
+        sys.exit(f"tour.py: {problem}")

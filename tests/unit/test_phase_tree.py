@@ -1,0 +1,109 @@
+"""How the tree grows: over several processes, and where memory runs short."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from time import monotonic
+
+import numpy as np
+import pytest
+from small_networks import small_case
+
+from marapatch.backends import create
+from marapatch.ball import Ball, Norm
+from marapatch.bracket import Bracket
+from marapatch.bundled import resolve
+from marapatch.groundtruth import GroundTruthOptions, ground_truth
+from marapatch.network.load import load
+from marapatch.properties import Rule, beats
+from marapatch.question import Question
+from marapatch.replay import Replay
+from marapatch.search import phase_tree
+from marapatch.search.options import SearchOptions
+from marapatch.search.phase_tree import PhaseTree
+from marapatch.search.tree import tree
+from marapatch.verdict import Evidence
+
+TOLERANCE = 1e-4
+OPTIONS = SearchOptions(tolerance=TOLERANCE, evidence=Evidence.BOUND, timeout=60.0)
+
+
+def digit_question(norm: Norm, digit: int, target: int) -> tuple[Question, Bracket]:
+    """A digit of the bundled network, and the witness that the attacks find."""
+    network = load(resolve("example:mnist_3x24", "network"))
+    with np.load(resolve("example:digits", "image")) as arrays:
+        pixels = arrays["images"][digit].reshape(-1).astype(np.float32) / np.float32(255)
+    x = pixels.astype(np.float64)
+    ball = Ball(x, np.zeros(x.size), np.ones(x.size), norm, inf)
+    condition = beats(target, network.outputs, Rule.ARGMAX)
+    replay = Replay(network, ball, condition)
+    question = Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
+    options = GroundTruthOptions(tolerance=0.5 * x.size)  # closed as soon as there is a witness
+    found = ground_truth(network, x, norm=norm, target=target, options=options).targets[0]
+    return question, replace(found.bracket, lower=0.0)
+
+
+def grown(question: Question, start: Bracket, options: SearchOptions, memory: int) -> PhaseTree:
+    backend = create("highs")
+    plant = PhaseTree(question, start, backend, options, lambda *_: None)
+    plant.memory = memory
+    plant.advance(monotonic() + options.timeout)
+    backend.close()
+    return plant
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_without_memory_for_open_nodes_the_answer_is_the_same(seed: int) -> None:
+    case = small_case(seed, ("plain",))
+    for norm in Norm:
+        question = replace(case.question, ball=replace(case.question.ball, norm=norm))
+        best = grown(question, Bracket(), OPTIONS, memory=1 << 30).bracket
+        deep = grown(question, Bracket(), OPTIONS, memory=0).bracket
+        assert deep.upper == pytest.approx(best.upper, abs=2.0 * TOLERANCE)
+        assert deep.lower == pytest.approx(best.lower, abs=2.0 * TOLERANCE)
+
+
+def test_without_memory_fewer_nodes_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Depth-first: what is open is a path, not a front."""
+    question, start = digit_question(Norm.LINF, 0, 9)
+    most = {}
+    raise_lower = PhaseTree._raise
+    for memory in (1 << 30, 0):
+        sizes: list[int] = []
+
+        def watched(self: PhaseTree, sizes: list[int] = sizes) -> None:
+            sizes.append(len(self.heap))
+            raise_lower(self)
+
+        monkeypatch.setattr(PhaseTree, "_raise", watched)
+        monkeypatch.setattr(phase_tree, "BATCH", 4)
+        assert grown(question, start, OPTIONS, memory).bracket.closed(TOLERANCE)
+        most[memory] = max(sizes)
+    assert most[0] < most[1 << 30]
+
+
+@pytest.mark.parametrize("norm", Norm, ids=lambda norm: norm.value)
+def test_two_processes_prove_what_one_proves(norm: Norm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phase_tree, "ENOUGH", 1)
+    monkeypatch.setattr(phase_tree, "SHARED_SECONDS", 0.5)
+    shared = []
+    share = PhaseTree._share
+
+    def counted(self: PhaseTree, helpers: object) -> None:
+        shared.append(len(self.heap))
+        share(self, helpers)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PhaseTree, "_share", counted)
+    question, start = digit_question(norm, 1, 8)
+    several = replace(OPTIONS, jobs=2, tolerance=TOLERANCE if norm is Norm.LINF else 1.2)
+    one = replace(several, jobs=1)
+    brackets = [
+        tree(question, start, create("highs"), options, lambda *_: None).bracket
+        for options in (one, several)
+    ]
+    assert shared
+    assert all(bracket.closed(one.tolerance) for bracket in brackets)
+    assert all(bracket.evidence is Evidence.BOUND for bracket in brackets)
+    assert brackets[0].lower <= brackets[1].upper
+    assert brackets[1].lower <= brackets[0].upper
