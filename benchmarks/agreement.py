@@ -1,11 +1,13 @@
 """Do Marabou, HiGHS and z3 agree? Random small problems over every kind of constraint.
 
 ``python benchmarks/agreement.py --count 1000`` adds one JSON line a problem to
-benchmarks/results/agreement.jsonl, leaving out what is there, and prints a table. Each problem is
-asked four ways: the frozen query by Marabou as it is (``plain``), the same by HiGHS (``highs``) and
-by z3 in exact rational arithmetic (``z3``), and by ``Problem.solve`` (``shielded``: scaled,
-relaxed, confirmed, replayed). A wrong answer of Marabou alone is counted and listed; what counts as
-a disagreement is a wrong answer of what users see.
+benchmarks/results/agreement.jsonl, leaving out what is there; ``--report --write
+benchmarks/PERFORMANCE.md`` writes the tables. Each problem is asked five ways: the frozen query by
+Marabou exactly as it stands (``bare``: its own constraints and defaults), by our backend for
+Marabou (``plain``: rewritten, doubted), by HiGHS (``highs``), by z3 in exact rational arithmetic
+(``z3``), and the problem by ``Problem.solve`` (``shielded``: scaled, relaxed, confirmed, replayed).
+A wrong answer of Marabou is counted and listed; what counts as a disagreement is a wrong answer of
+what users see.
 """
 
 from __future__ import annotations
@@ -15,9 +17,13 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import z3
+from _bare_marabou import BareMarabou
+from _ground_truth_report import write
+from _harness import table
 
 from marapatch.backends import Backend, Candidate, HighsBackend, Infeasible, MarabouBackend
 from marapatch.errors import InputError
@@ -26,28 +32,70 @@ from marapatch.modelling import NoSolution, Solution
 from marapatch.query import Query
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from random_problems import random_problem  # shared with the tests
+from random_problems import KINDS, random_problem  # shared with the tests
 
 RESULTS = Path(__file__).with_name("results") / "agreement.jsonl"
 SECONDS = 10.0
 
+MISSED = 1e-3
+"""An assignment of Marabou's that misses a constraint by more is counted as wrong."""
+
+ENGINES = {
+    "bare": "Marabou as it is",
+    "plain": "our backend for Marabou",
+    "highs": "HiGHS",
+    "shielded": "`Problem.solve`",
+}
+
+Record = Mapping[str, object]
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=1000)
-    count = parser.parse_args().count
-    known = (
-        [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    done = {record["seed"] for record in known}
-    with MarabouBackend() as marabou, RESULTS.open("a") as out:
+    add = parser.add_argument
+    add("--count", type=int, default=1000, help="ask the problems 0 to this")
+    add("--report", action="store_true", help="print the tables; runs nothing")
+    add("--write", type=Path, help="with --report: put the tables between their marks in a file")
+    options = parser.parse_args()
+    if not options.report:
+        run(options.count)
+    elif options.write is None:
+        print(report(records()))
+    else:
+        write(options.write, {"agreement": report(records())})
+
+
+def records() -> list[Record]:
+    """What was measured so far; of a problem the last line counts."""
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    found = {record["seed"]: record for record in map(json.loads, lines)}
+    return [found[seed] for seed in sorted(found)]
+
+
+def run(count: int) -> None:
+    """Ask what was not asked yet."""
+    known = {record["seed"]: record for record in records()}
+    with MarabouBackend() as marabou, BareMarabou() as bare, RESULTS.open("a") as out:
         for seed in range(count):
-            if seed not in done:
-                record = measure(seed, marabou)
-                out.write(json.dumps(record) + "\n")
-                out.flush()
-                known.append(record)
-    table(known)
+            if "bare" in known.get(seed, {}):
+                continue
+            record = {**known.get(seed, {})} or measure(seed, marabou)
+            record |= ask_bare(seed, bare)
+            out.write(json.dumps(record) + "\n")
+            out.flush()
+    print(report(records()))
+
+
+def ask_bare(seed: int, bare: BareMarabou) -> dict[str, object]:
+    """What Marabou as it is says of one problem's frozen query."""
+    try:
+        query = random_problem(seed)[0].query
+    except InputError:
+        return {"bare": "none"}
+    word, missed = bare.ask(query, SECONDS)
+    return {"bare": word, "bare_missed": missed}
 
 
 def measure(seed: int, marabou: MarabouBackend) -> dict[str, object]:
@@ -95,23 +143,68 @@ def z3_verdict(query: Query, seconds: float) -> str:
     return str(solver.check())
 
 
-def table(records: list[dict[str, object]]) -> None:
-    """Counts of every engine against z3, and the list of wrong answers."""
-    print(f"{len(records)} problems")
-    for engine in ("plain", "highs", "shielded"):
-        outcome = Counter(judge(str(r[engine]), r) for r in records)
-        print(f"{engine:9} " + ", ".join(f"{k} {v}" for k, v in sorted(outcome.items())))
-        for r in records:
-            if judge(str(r[engine]), r) == "wrong":
-                print(f"  seed {r['seed']} {r['kinds']}: {r[engine]}, z3 {r['z3']}")
+def report(found: Sequence[Record]) -> str:
+    """The tables in markdown: engines, kinds, and every wrong answer."""
+    texts = [f"n = {len(found)} of 1000.\n"]
+    lines = []
+    for engine, name in ENGINES.items():
+        outcome = Counter(judge(str(r.get(engine, "none")), r) for r in found)
+        said = Counter(str(r.get(engine, "none")) for r in found)
+        counts = [said["sat"], said["unsat"], outcome["right"], outcome["wrong"], outcome["open"]]
+        lines.append((name, *counts, outcome["not asked"]))
+    header = ("engine", "sat", "unsat", "right", "wrong", "no answer", "not asked")
+    texts.append(table(header, lines))
+    kinds = []
+    for kind in (*KINDS, "all"):
+        group = [r for r in found if kind == "all" or kind in _kinds(r)]
+        truths = Counter(truth(r) for r in group)
+        wrong = [sum(judge(str(r.get(e, "none")), r) == "wrong" for r in group) for e in ENGINES]
+        kinds.append((kind, len(group), truths["sat"], truths["unsat"], *wrong))
+    header = ("kind", "n", "sat", "unsat", *(f"wrong: {name}" for name in ENGINES.values()))
+    texts.append(table(header, kinds))
+    listed = [line for r in found for line in _wrongs(r)]
+    texts.append(
+        f"Wrong answers met ({len(listed)}):\n\n" + "".join(f"- {line}\n" for line in listed)
+        if listed
+        else "Wrong answers met: none.\n"
+    )
+    return "\n".join(texts)
 
 
-def judge(word: str, record: dict[str, object]) -> str:
-    """``right``, ``wrong`` or ``open``, by z3 where it answered."""
-    truth = str(record["z3"])
-    if "unknown" in (word, truth) or truth == "none":
-        return "open" if truth != "none" else "right"
-    return "right" if word == truth else "wrong"
+def _kinds(record: Record) -> Sequence[str]:
+    kinds = record["kinds"]
+    assert isinstance(kinds, list)
+    return kinds
+
+
+def _wrongs(record: Record) -> list[str]:
+    """Everything that somebody got wrong of one problem, in words."""
+    where = f"problem {record['seed']} ({', '.join(_kinds(record))}): "
+    found = [
+        f"{where}{name} said {record[engine]}, z3 {record['z3']}"
+        for engine, name in ENGINES.items()
+        if judge(str(record.get(engine, "none")), record) == "wrong"
+    ]
+    missed = record.get("bare_missed")
+    if isinstance(missed, float) and missed > MISSED:
+        found.append(f"{where}the values of Marabou's sat miss a constraint by {missed:.3g}")
+    notes = record.get("notes", [])
+    assert isinstance(notes, list)
+    return found + [f"{where}within `Problem.solve`, {note}" for note in notes if "wrong" in note]
+
+
+def truth(record: Record) -> str:
+    """z3's word; ``unsat`` where interval propagation proved it before anyone was asked."""
+    return "unsat" if record["z3"] == "none" else str(record["z3"])
+
+
+def judge(word: str, record: Record) -> str:
+    """``right``, ``wrong``, ``open`` (no answer, or none of z3's) or ``not asked``."""
+    if word == "none":
+        return "not asked"
+    if word not in ("sat", "unsat") or truth(record) not in ("sat", "unsat"):
+        return "open"
+    return "right" if word == truth(record) else "wrong"
 
 
 if __name__ == "__main__":

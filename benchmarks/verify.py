@@ -2,7 +2,8 @@
 
 ``python benchmarks/verify.py run acasxu`` adds one JSON line an instance to
 benchmarks/results/verify.jsonl and leaves out what is there already; ``run acasxu --engine
-maraboupy --sample 20`` asks plain maraboupy; ``table`` prints solved, wrong, median and PAR-2.
+maraboupy --sample 20`` asks plain maraboupy; ``--report`` prints solved, wrong, median and PAR-2,
+and ``--report --write benchmarks/PERFORMANCE.md`` puts them there.
 
 Instances run one after the other in this process, one thread. Seconds are of the wall clock, with
 the processor's seconds beside them (a machine that is shared shows in the difference). Verdicts to
@@ -18,9 +19,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+
+from _ground_truth_report import write
+from _harness import geometric_mean, table
 
 from marapatch.backends.marabou import MarabouBackend
 from marapatch.data import locate
@@ -31,7 +36,8 @@ from marapatch.vnnlib import read_property
 
 RESULTS = Path(__file__).with_name("results") / "verify.jsonl"
 LISTS = {"acasxu": "acasxu/acasxu_instances.csv", "mnist_fc": "mnist_fc/mnistfc_instances.csv"}
-SEED = 7
+DECIDED = ("sat", "unsat")
+Record = Mapping[str, object]
 
 PLAIN = """
 import sys, time
@@ -61,16 +67,25 @@ print("verdict", answer)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=("run", "table"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("task", nargs="?", choices=("run",), help="measure what is missing")
     parser.add_argument("set", nargs="?", choices=tuple(LISTS), default="acasxu")
     parser.add_argument("--engine", choices=("marapatch", "maraboupy"), default="marapatch")
     parser.add_argument("--timeout", type=float, default=60.0)
     parser.add_argument("--sample", type=int, help="every so many instances only, that many")
+    parser.add_argument("--report", action="store_true", help="print the tables")
+    parser.add_argument("--write", type=Path, help="with --report: between their marks in a file")
     given = parser.parse_args()
+    if given.task is None and not given.report:
+        parser.error("say run, or --report")
     if given.task == "run":
         run(given.set, given.engine, given.timeout, given.sample)
-    table()
+    if given.report and given.write is None:
+        print(report(records()))
+    elif given.report:
+        write(given.write, {"verify": report(records())})
 
 
 def instances(name: str) -> Iterator[tuple[Path, Path]]:
@@ -90,7 +105,7 @@ def known() -> dict[tuple[str, str], str]:
     return {(row["onnx"], row["vnnlib"]): row["verdict"] for row in rows}
 
 
-def records() -> list[dict[str, object]]:
+def records() -> list[Record]:
     """What was measured so far."""
     if not RESULTS.exists():
         return []
@@ -162,25 +177,90 @@ def plain(network: Path, specification: Path, timeout: float) -> dict[str, objec
     return {"verdict": words[0] if words else "error"}
 
 
-def table() -> None:
-    """One line an engine and set."""
-    groups: dict[tuple[str, str], list[dict[str, object]]] = {}
-    for record in records():
-        groups.setdefault((str(record["engine"]), str(record["set"])), []).append(record)
-    print("engine      set       instances  solved  wrong  median s  mean PAR-2 s")
-    for (engine, name), group in sorted(groups.items()):
-        decided = [r for r in group if r["verdict"] in ("sat", "unsat")]
-        wrong = [r for r in decided if r["known"] not in ("unknown", r["verdict"])]
-        late = [r for r in group if r not in decided]
-        times = [float(str(r["seconds"])) for r in decided]
-        penalty = sum(2.0 * float(str(r["timeout"])) for r in late)
-        average = (sum(times) + penalty) / len(group)
-        print(
-            f"{engine:11} {name:9} {len(group):9} {len(decided):7} {len(wrong):6} "
-            f"{median(times) if times else float('nan'):9.2f} {average:13.2f}"
-        )
-        for r in wrong:
-            print(f"  WRONG: {r['network']} {r['property']}: {r['verdict']}, known {r['known']}")
+def report(rows: Sequence[Record]) -> str:
+    """A line an engine and set, then the instances that both engines were asked, in markdown."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in rows:
+        groups.setdefault((str(record["set"]), str(record["engine"])), []).append(record)
+    header = ("set", "engine", "n", "sat", "unsat", "solved", "checked", "wrong", "median s")
+    lines = [(*key, *_line(group)) for key, group in sorted(groups.items())]
+    texts = [table((*header, "mean PAR-2 s"), lines), *_wrongs(rows)]
+    texts += [_beside(name, groups) for name in LISTS if (name, "maraboupy") in groups]
+    return "\n".join(texts)
+
+
+def _line(group: Sequence[Record]) -> tuple[object, ...]:
+    said = Counter(str(r["verdict"]) for r in group)
+    decided = [r for r in group if r["verdict"] in DECIDED]
+    checked = sum(r["known"] in DECIDED for r in decided)
+    times = [_seconds(r) for r in decided]
+    late = sum(2.0 * float(str(r["timeout"])) for r in group if r["verdict"] not in DECIDED)
+    return (
+        len(group),
+        said["sat"],
+        said["unsat"],
+        len(decided),
+        checked,
+        sum(_is_wrong(r) for r in decided),
+        f"{median(times):.2f}" if times else "-",
+        f"{(sum(times) + late) / len(group):.1f}",
+    )
+
+
+def _is_wrong(record: Record) -> bool:
+    return record["known"] in DECIDED and record["known"] != record["verdict"]
+
+
+def _seconds(record: Record) -> float:
+    return float(str(record["seconds"]))
+
+
+def _wrongs(rows: Sequence[Record]) -> list[str]:
+    """A sentence on wrong answers, those on which the engines contradict each other included."""
+    found = [
+        f"- {r['engine']}: {r['network']} {r['property']}: {r['verdict']}, known {r['known']}\n"
+        for r in rows
+        if r["verdict"] in DECIDED and _is_wrong(r)
+    ]
+    said: dict[tuple[object, object], set[object]] = {}
+    for r in rows:
+        if r["verdict"] in DECIDED:
+            said.setdefault((r["network"], r["property"]), set()).add(r["verdict"])
+    found += [
+        f"- the engines contradict each other: {key}\n" for key, v in said.items() if len(v) > 1
+    ]
+    return ["Wrong answers:\n\n" + "".join(found)] if found else []
+
+
+def _beside(name: str, groups: Mapping[tuple[str, str], Sequence[Record]]) -> str:
+    """Both engines on the instances that both were asked."""
+    ours = {(r["network"], r["property"]): r for r in groups.get((name, "marapatch"), [])}
+    pairs = [
+        (ours[key], r)
+        for r in groups[name, "maraboupy"]
+        if (key := (r["network"], r["property"])) in ours
+    ]
+    both = [p for p in pairs if all(r["verdict"] in DECIDED for r in p)]
+    solved = [sum(p[i]["verdict"] in DECIDED for p in pairs) for i in (0, 1)]
+    text = (
+        f"{name}: of the {len(pairs)} instances that both were asked marapatch solved {solved[0]} "
+        f"and maraboupy {solved[1]}."
+    )
+    if not both:
+        return f"{text}\n"
+    lines = []
+    for word in DECIDED:
+        chosen = [p for p in both if p[0]["verdict"] == word]
+        if chosen:
+            ratios = [_seconds(theirs) / _seconds(mine) for mine, theirs in chosen]
+            medians = [f"{median(_seconds(p[i]) for p in chosen):.2f}" for i in (0, 1)]
+            span = f"{min(ratios):.3g} to {max(ratios):.3g}"
+            lines.append((word, len(chosen), *medians, f"{geometric_mean(ratios):.3g}", span))
+    header = ("both say", "n", "marapatch, median s", "maraboupy, median s", "ratio", "from, to")
+    return (
+        f"{text} Where both did, maraboupy's seconds over marapatch's (geometric mean):\n\n"
+        f"{table(header, lines)}"
+    )
 
 
 if __name__ == "__main__":

@@ -133,7 +133,9 @@ class Certificate:
     def load(path: str | Path) -> Certificate:
         """Read what :meth:`save` wrote. Raises InputError on any other file."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # Read here: where the file is no archive, numpy would leave it open.
+            content = io.BytesIO(Path(path).read_bytes())
+            with np.load(content, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             about = json.loads(str(arrays["about"]))
             if about["format"] != FORMAT:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import replace
-from functools import cached_property
 from itertools import count
 from math import inf
 from time import monotonic
@@ -29,7 +28,6 @@ from marapatch.backends.base import Backend
 from marapatch.ball import Norm
 from marapatch.bounds.linear import linear_bounds
 from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
-from marapatch.bounds.triangle import Proposal, TriangleProgram
 from marapatch.bracket import Bracket
 from marapatch.lowering import SHRINKAGE, Lowered
 from marapatch.network.layers import Array
@@ -43,6 +41,8 @@ from marapatch.regions import (
 from marapatch.search.branching import RULES
 from marapatch.search.leaves import pattern, pose, refuted
 from marapatch.search.options import QueryRecord, Report, SearchOptions
+from marapatch.search.probing import probe
+from marapatch.search.proposing import Proposer
 from marapatch.search.recording import Recorder, TreeRecord
 from marapatch.search.sharing import Grown, Helpers, OpenNode, Part
 from marapatch.verdict import Evidence, Sat, Unsat, Witness
@@ -56,14 +56,8 @@ NODE_STEPS = 10
 FEW_STEPS = 3
 """Supergradient steps at the root, at every other node, and where linear programs follow them."""
 
-EASY = 6
-"""Unstable neurons up to which a node of an L-infinity tree gets a linear program too."""
-
 ROOT_ROUNDS = 3
 """How often the root's bounds are tightened by the cut its own bound proved."""
-
-PROBES = 12
-"""Bisections for a first lower end, by bounds alone."""
 
 MEMORY = 2 << 30
 """Bytes of open nodes beyond which the search goes depth-first."""
@@ -76,9 +70,6 @@ SHARED_SECONDS = 3.0
 
 LEAF_ROUNDS = 5
 """How often a feasible leaf may give a nearer witness before it counts as stuck."""
-
-LEAF_SECONDS = 10.0
-"""Seconds the backend may take for one leaf."""
 
 POLISH_SHARE = 0.25
 """The share of the remaining time that polishing one witness may take."""
@@ -171,20 +162,26 @@ class PhaseTree:
         reach = self.target * (1.0 + 2.0 * SHRINKAGE)
         self.bounds = linear_bounds(self.question.form, self.question.ball.at(reach), self.deadline)
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
+        self.proposer = Proposer(self.bounder)
         result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS, self.deadline)
         self.bounded = 1
         for _ in range(ROOT_ROUNDS):
             if result.value[0] > 0.0 or self.remaining <= 0.0:
                 break
-            cutting = self._propose(result, [None])[0].nodes
+            cutting = self.proposer.better(result, [None], self.deadline)[0].nodes
             if self.recorder is not None:
                 self.recorder.round(cutting)
             tighter = self.bounder.tighten(cutting, until=self.deadline)
             result = self.bounder.bound(tighter, ROOT_STEPS, self.deadline)
-        result, bases = self._propose(result, [None])
+        result, bases = self.proposer.better(result, [None], self.deadline)
         self.floor = self.bracket.lower
         if result.value[0] <= 0.0:
-            self._probe()
+            ends = self.floor, self.target
+            self.floor, node = probe(self.question, *ends, self.options.tolerance, self.deadline)
+            if node is not None and self.recorder is not None:
+                recorder = Recorder()
+                recorder.add(node, 0)
+                self.probed = recorder.finish(self.floor)
         names = [0 if self.recorder is None else self.recorder.add(result.nodes, 0)]
         self._open(result, np.full(1, self.floor), bases, names)
         self._raise()
@@ -222,26 +219,6 @@ class PhaseTree:
             if node.radius < self.target
         ]
         self._raise()
-
-    def _probe(self) -> None:
-        """A first lower end: the largest radius that bounds alone refute, by bisection."""
-        low, high = self.bracket.lower, self.target
-        for _ in range(PROBES):
-            if high - low <= max(self.options.tolerance, 0.01 * high) or self.remaining <= 0.0:
-                break
-            radius = 0.5 * (low + high)
-            ball = self.question.ball.at(radius)
-            bounds = linear_bounds(self.question.form, ball, self.deadline)
-            bounder = NodeBounder(self.question.form, bounds, self.question.condition)
-            result = bounder.bound(bounder.root(bounds), NODE_STEPS, self.deadline)
-            refuted = float(result.radius[0])
-            proved = max(radius, refuted) if result.value[0] > 0.0 else refuted
-            if proved > low and self.recorder is not None:
-                probe = Recorder()
-                probe.add(result.nodes, 0)
-                self.probed = probe.finish(proved)
-            low, high = max(low, proved), high if result.value[0] > 0.0 else radius
-        self.floor = low
 
     def _choose(self) -> list[OpenNode]:
         """The next nodes to split: those refuted least."""
@@ -283,7 +260,8 @@ class PhaseTree:
             return
         steps = FEW_STEPS if self.question.ball.norm is Norm.L1 else NODE_STEPS
         result = self.bounder.bound(children.take(alive), steps, self.deadline)
-        result, bases = self._propose(result, [(2 * chosen)[i].basis for i in alive])
+        bases = [(2 * chosen)[i].basis for i in alive]
+        result, bases = self.proposer.better(result, bases, self.deadline)
         names = [names[i] for i in alive]
         if self.recorder is not None:
             for row, name in enumerate(names):
@@ -304,44 +282,6 @@ class PhaseTree:
                 zip(2 * parents, np.tile(neuron, 2), phases, strict=True)
             )
         ]
-
-    @cached_property
-    def _triangle(self) -> TriangleProgram:
-        return TriangleProgram(self.question.form, self.bounder.ball, self.question.condition)
-
-    def _propose(self, result: Bounded, bases: list[Any]) -> tuple[Bounded, list[Any]]:
-        """With multipliers of linear programs where they pay and the node is not refuted: for L1,
-        and for L-infinity where nearly all phases are fixed.
-
-        ``bases``: where to start, by node; those of the programs solved are returned.
-        """
-        wanted = result.value <= 0.0
-        if self.question.ball.norm is Norm.LINF:
-            wanted &= result.nodes.unstable.sum(axis=1) <= EASY
-        found: dict[int, Proposal] = {}
-        for i in np.flatnonzero(wanted).tolist() if self.question.form.hidden else ():
-            if self.remaining > 0.0:
-                ball = self.bounder.ball
-                proposal = self._triangle.propose(result.nodes, i, ball, self.remaining, bases[i])
-                if proposal is not None:
-                    found[i] = proposal
-        bases = [found[i].basis if i in found else basis for i, basis in enumerate(bases)]
-        if not found:
-            return result, bases
-        better = self.bounder.bound(Nodes.stack([p.nodes for p in found.values()]), 0)
-        for position, proposal in enumerate(found.values()):
-            if proposal.point is not None:
-                better.point[position] = proposal.point
-        # A program without a solution knows of nothing but the phases: there is no better form.
-        kept = [
-            (i, position)
-            for position, (i, proposal) in enumerate(found.items())
-            if proposal.point is not None or better.value[position] > 0.0
-        ]
-        pick = np.arange(len(result.nodes))
-        for i, position in kept:
-            pick[i] = pick.size + position
-        return Bounded.stack([result, better]).take(pick), bases
 
     def _look(self, points: Array) -> None:
         """Take the best of ``points`` as a witness, if it meets the condition."""
@@ -456,6 +396,7 @@ class PhaseTree:
         self.bounder = NodeBounder(self.question.form, part.bounds, self.question.condition)
         if part.target > 0.0:
             self.bounder.shrink(part.target)
+        self.proposer = Proposer(self.bounder)
         self.heap, self.target = sorted(part.open), part.target
         self.count = count(len(self.heap))
         self.advance(monotonic() + part.seconds)
