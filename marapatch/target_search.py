@@ -29,7 +29,7 @@ from marapatch.properties import Rule, beats
 from marapatch.question import Question
 from marapatch.replay import Replay
 from marapatch.search import SEARCHES
-from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.search.recording import TreeRecord
 from marapatch.verdict import Witness
 
@@ -191,7 +191,12 @@ class TargetSearch:
                     self._watch(target, bracket, queries)
 
                 report(before.bracket, 0)
-                outcome = self.asked.run(target, before.bracket, options, backend, report)
+                try:
+                    outcome = self.asked.run(target, before.bracket, options, backend, report)
+                except Interrupted as stop:
+                    outcome = replace(stop.outcome, note="interrupted")
+                    self.found[target] = before.then(outcome, monotonic() - started)
+                    raise
                 self.found[target] = before.then(outcome, monotonic() - started)
         finally:
             backend.close()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf, isfinite, prod
+from math import isfinite, prod
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,18 @@ from marapatch.errors import InputError
 from marapatch.network.layers import Array
 from marapatch.properties import OutputCondition
 from marapatch.sexpressions import Expression, LineError, List, Symbol, parse
+from marapatch.vnnlib_atoms import (
+    Atom,
+    Box,
+    Conjunction,
+    Variable,
+    checked,
+    kind_of,
+    output_condition,
+)
 
 MAX_CASES = 100_000
 """More disjuncts than this in the disjunctive normal form are refused."""
-
-MAX_NUMBER = Fraction(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,35 +102,6 @@ def parse_property(text: str, path: str = "property") -> Property:
         raise InputError(f"{path}, line {error.line}: {error}") from None
 
 
-_Variable = tuple[str, int]
-"""``("X", i)`` or ``("Y", j)``."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Atom:
-    """``sum of coefficients * variables + constant >= 0``."""
-
-    coefficients: dict[_Variable, Fraction]
-    constant: Fraction
-    line: int
-
-    def minus(self, other: _Atom) -> _Atom:
-        return self.plus(other.times(Fraction(-1)))
-
-    def plus(self, other: _Atom) -> _Atom:
-        total = dict(self.coefficients)
-        for variable, coefficient in other.coefficients.items():
-            total[variable] = total.get(variable, Fraction(0)) + coefficient
-        kept = {variable: c for variable, c in total.items() if c}
-        return _Atom(kept, self.constant + other.constant, self.line)
-
-    def times(self, factor: Fraction) -> _Atom:
-        scaled = {variable: factor * c for variable, c in self.coefficients.items() if factor}
-        return _Atom(scaled, factor * self.constant, self.line)
-
-
-_Conjunction = tuple[_Atom, ...]
-
 _NAME = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -131,11 +109,11 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 class _Reader:
     def __init__(self, path: str) -> None:
         self.path = path
-        self.declared: dict[_Variable, int] = {}
+        self.declared: dict[Variable, int] = {}
 
     def read(self, expressions: Iterable[Expression]) -> Property:
-        common: list[_Atom] = []
-        choices: list[list[_Conjunction]] = []
+        common: list[Atom] = []
+        choices: list[list[Conjunction]] = []
         for expression in expressions:
             if isinstance(expression, Symbol):
                 raise LineError(expression.line, f"{expression.text!r} stands outside a command")
@@ -159,17 +137,17 @@ class _Reader:
         inputs, outputs = self.count("X"), self.count("Y")
         if inputs == 0:
             raise LineError(1, "no X_0 is declared; is this a VNN-LIB property?")
-        box = _Box(inputs)
-        box.narrow(atom for atom in common if _kind(atom) == "X")
-        shared = tuple(atom for atom in common if _kind(atom) == "Y")
-        grouped: dict[bytes, tuple[_Box, list[OutputCondition]]] = {}
+        box = Box(inputs)
+        box.narrow(atom for atom in common if kind_of(atom) == "X")
+        shared = tuple(atom for atom in common if kind_of(atom) == "Y")
+        grouped: dict[bytes, tuple[Box, list[OutputCondition]]] = {}
         for choice in itertools.product(*choices):
             atoms = tuple(itertools.chain.from_iterable(choice))
             own = box.copy()
-            own.narrow(atom for atom in atoms if _kind(atom) == "X")
-            rows = [*shared, *(atom for atom in atoms if _kind(atom) == "Y")]
+            own.narrow(atom for atom in atoms if kind_of(atom) == "X")
+            rows = [*shared, *(atom for atom in atoms if kind_of(atom) == "Y")]
             _, conditions = grouped.setdefault(own.key, (own, []))
-            conditions.append(_condition(rows, outputs))
+            conditions.append(output_condition(rows, outputs))
         cases = tuple(
             Case(own.lower, own.upper, tuple(conditions)) for own, conditions in grouped.values()
         )
@@ -197,7 +175,7 @@ class _Reader:
                 )
         return len(numbers)
 
-    def normal_form(self, expression: Expression) -> list[_Conjunction]:
+    def normal_form(self, expression: Expression) -> list[Conjunction]:
         """The disjunctive normal form: any of the conjunctions; never empty."""
         if isinstance(expression, Symbol):
             raise LineError(expression.line, f"{expression.text!r} is not a condition")
@@ -216,7 +194,7 @@ class _Reader:
             case "<=" | ">=":
                 left, right = (self.term(a) for a in _arguments(expression, 2))
                 atom = right.minus(left) if expression.head == "<=" else left.minus(right)
-                return [(_checked(atom, expression.line),)]
+                return [(checked(atom, expression.line),)]
             case "<" | ">":
                 raise LineError(
                     expression.line,
@@ -229,7 +207,7 @@ class _Reader:
                     f"the condition {head!r} is not known; only and, or, <= and >= are read",
                 )
 
-    def term(self, expression: Expression) -> _Atom:
+    def term(self, expression: Expression) -> Atom:
         if isinstance(expression, Symbol):
             return self.leaf(expression)
         parts = [self.term(a) for a in _arguments(expression)]
@@ -255,16 +233,16 @@ class _Reader:
                 )
         return total
 
-    def leaf(self, symbol: Symbol) -> _Atom:
+    def leaf(self, symbol: Symbol) -> Atom:
         name = _NAME.fullmatch(symbol.text)
         if name is not None:
             variable = (name.group(1), int(name.group(2)))
             if variable not in self.declared:
                 raise LineError(symbol.line, f"{symbol.text} is used but not declared before")
-            return _Atom({variable: Fraction(1)}, Fraction(0), symbol.line)
+            return Atom({variable: Fraction(1)}, Fraction(0), symbol.line)
         if _NUMBER.fullmatch(symbol.text) is None or not isfinite(float(symbol.text)):
             raise LineError(symbol.line, f"{symbol.text!r} is neither a number nor X_i or Y_j")
-        return _Atom({}, Fraction(float(symbol.text)), symbol.line)
+        return Atom({}, Fraction(float(symbol.text)), symbol.line)
 
 
 def _arguments(expression: List, number: int | None = None) -> tuple[Expression, ...]:
@@ -281,62 +259,3 @@ def _arguments(expression: List, number: int | None = None) -> tuple[Expression,
 def _check_size(cases: int, line: int) -> None:
     if cases > MAX_CASES:
         raise LineError(line, f"the property has {cases} cases; at most {MAX_CASES} are read")
-
-
-def _kind(atom: _Atom) -> str:
-    return next(iter(atom.coefficients))[0]
-
-
-def _checked(atom: _Atom, line: int) -> _Atom:
-    """``atom`` where it is a bound on one input or a row over outputs, in float64's range."""
-    kinds = {kind for kind, _ in atom.coefficients}
-    if not kinds:
-        raise LineError(line, "a comparison without variables")
-    if len(kinds) > 1:
-        raise LineError(line, "a comparison of inputs with outputs is not supported")
-    if kinds == {"X"} and [abs(c) for c in atom.coefficients.values()] != [1]:
-        raise LineError(line, "only boxes of inputs are supported: compare one X_i with a number")
-    if max(abs(atom.constant), *map(abs, atom.coefficients.values())) > MAX_NUMBER:
-        raise LineError(line, "a number is too large for float64")
-    return _Atom(atom.coefficients, atom.constant, line)
-
-
-class _Box:
-    """The bounds on the inputs collected so far; refuses an empty one."""
-
-    def __init__(self, inputs: int) -> None:
-        self.lower = np.full(inputs, -inf)
-        self.upper = np.full(inputs, inf)
-
-    def copy(self) -> _Box:
-        other = _Box(0)
-        other.lower, other.upper = self.lower.copy(), self.upper.copy()
-        return other
-
-    @property
-    def key(self) -> bytes:
-        return self.lower.tobytes() + self.upper.tobytes()
-
-    def narrow(self, atoms: Iterator[_Atom]) -> None:
-        for atom in atoms:
-            ((_, number), coefficient) = next(iter(atom.coefficients.items()))
-            bound = float(-atom.constant * coefficient) + 0.0  # the sum turns -0.0 into 0.0
-            if coefficient > 0:
-                self.lower[number] = max(self.lower[number], bound)
-            else:
-                self.upper[number] = min(self.upper[number], bound)
-            if self.lower[number] > self.upper[number]:
-                raise LineError(
-                    atom.line,
-                    f"the box is empty: X_{number} must be >= {self.lower[number]:g} "
-                    f"and <= {self.upper[number]:g}",
-                )
-
-
-def _condition(rows: list[_Atom], outputs: int) -> OutputCondition:
-    matrix, rhs = np.zeros((len(rows), outputs)), np.zeros(len(rows))
-    for i, atom in enumerate(rows):
-        for (_, number), coefficient in atom.coefficients.items():
-            matrix[i, number] = float(coefficient)
-        rhs[i] = float(-atom.constant) + 0.0
-    return OutputCondition(matrix, rhs)

@@ -36,7 +36,7 @@ class Says:
 def grow(question: Question, answer: Answer | None = None, **options: object) -> Outcome:
     """Search with the trees recorded; by bounds alone unless there is an ``answer``."""
     evidence = Evidence.BOUND if answer is None else Evidence.SOLVER
-    chosen = {"tolerance": 1e-3, "timeout": 2.0, "evidence": evidence, "record": True, **options}
+    chosen = {"tolerance": 1e-3, "timeout": 20.0, "evidence": evidence, "record": True, **options}
 
     def quiet(bracket: Bracket, queries: int) -> None:
         """Nobody reads it."""
@@ -132,9 +132,8 @@ def _leaf_divided(record: TreeRecord, rng: np.random.Generator) -> TreeRecord:
         "mix": rng.random((2, record.mix.shape[1])),
         "vouched": [False, False],
     }
-    return replace(
-        record, **{name: np.concatenate([getattr(record, name), more[name]]) for name in more}
-    )
+    both = {name: np.concatenate([getattr(record, name), more[name]]) for name in more}
+    return replace(record, **both)  # type: ignore[arg-type]
 
 
 def _changed(name: str, values: list[float]) -> Spoiler:

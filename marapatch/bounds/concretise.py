@@ -142,7 +142,7 @@ class Concretiser:
             rounding = gamma(4) * float(self.centre_size.max(initial=0.0))
             sizes = np.abs(a[use]).sum(axis=1) + p * np.abs(cut[use]).sum(axis=1)
             value -= rounding * sizes + gamma(4) * np.abs(p * level[use])
-            best[use] = np.maximum(best[use], value)
+            best[use] = np.fmax(best[use], value)  # an overflow proves nothing
         return best
 
     def _outward(self, a: Array, c: Array, fall: Array) -> Array:

@@ -115,7 +115,7 @@ class BackwardPass:
             negative = np.minimum(incoming, 0.0)
             offset = np.einsum("nrj,nj->nr", negative, _per_node(line.upper_intercept, negative))
             constant += offset
-            error -= gamma(incoming.shape[2]) * offset
+            error -= gamma(incoming.shape[2] + 4 * len(self.form.hidden)) * offset
             rows = (incoming - negative) * line.lower_slope[:, None]
             rows += negative * line.upper_slope[:, None]
             if extra is not None:
@@ -150,7 +150,9 @@ class BackwardPass:
         known = self._roundings.get(id(layer))
         if known is None:
             size, inexact = layer.magnitude(self.sizes)
-            unit = gamma(layer.outputs + 2 * len(layer.sources) + 8)
+            # Of its products, and of the sums in which they meet what comes from other layers.
+            additions = 2 * len(layer.sources) + 4 * len(self.form.hidden) + 8
+            unit = gamma(layer.outputs + additions)
             known = self._roundings[id(layer)] = unit * size + inexact
         return known
 

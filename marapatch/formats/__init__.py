@@ -4,8 +4,11 @@ from marapatch.formats.ipq import load_and_solve, save_ipq, variable_map
 from marapatch.formats.mps import write_milp
 from marapatch.formats.smtlib import smtlib
 from marapatch.formats.vnnlib import property_query, vnnlib
+from marapatch.formats.writing import SUFFIXES, files_of, write_query
 
 __all__ = [
+    "SUFFIXES",
+    "files_of",
     "load_and_solve",
     "property_query",
     "save_ipq",
@@ -13,4 +16,5 @@ __all__ = [
     "variable_map",
     "vnnlib",
     "write_milp",
+    "write_query",
 ]

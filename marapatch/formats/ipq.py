@@ -13,8 +13,9 @@ def save_ipq(query: Query, path: Path, backend: MarabouBackend) -> str:
     """Have Marabou write ``query`` to ``path``; return the variable map as text (CSV).
 
     The file holds the query as :mod:`marapatch.backends` puts it to Marabou: rewritten to what
-    Marabou answers rightly, so with a few variables more, and numbered anew. Load it with
-    ``MarabouCore.loadQuery(path)``. Raises BackendError where Marabou cannot write it.
+    Marabou answers rightly, so with a few variables more, and numbered anew. Marabou writes ten
+    decimals a number: a verdict on the file is one on numbers that differ by up to 5e-11. Load it
+    with ``MarabouCore.loadQuery(path)``. Raises BackendError where Marabou cannot write it.
     """
     return variable_map(query, backend.save(query, path))
 

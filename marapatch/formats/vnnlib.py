@@ -66,7 +66,7 @@ def _number(value: float) -> str:
 
 
 def property_query(network: Network, specification: Property) -> Query:
-    """Is there an input with ``specification``? As one query; variables ``X_i`` come first.
+    """Is there an input with ``specification``? As one query; its first variables are ``X[0]``, ...
 
     Several cases become a disjunction over boxes and output conditions within their hull. Raises
     InputError where the property does not fit the network, or an input is unbounded.

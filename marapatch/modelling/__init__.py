@@ -6,6 +6,7 @@ from marapatch.modelling.expressions import Expression
 from marapatch.modelling.functions import (
     absolute,
     clip,
+    concatenate,
     decides,
     decides_one_of,
     decides_other,
@@ -34,6 +35,7 @@ __all__ = [
     "any_of",
     "at_most_k_nonzero",
     "clip",
+    "concatenate",
     "decides",
     "decides_one_of",
     "decides_other",

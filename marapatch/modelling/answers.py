@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
+from marapatch.errors import InputError
 from marapatch.network.layers import Array
 from marapatch.verdict import Evidence, Unknown
 
@@ -21,13 +22,16 @@ class Solution:
     """
 
     values: Mapping[str, Array]
-    columns: Array
+    columns: Array = field(repr=False)
     violation: float
     tolerance: float
     notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Array:
-        """The value of the variable declared as ``name``."""
+        """The value of the variable declared as ``name``; InputError where there is none."""
+        if name not in self.values:
+            known = ", ".join(self.values) or "none"
+            raise InputError(f"{name!r} is no declared variable; declared are: {known}")
         return self.values[name]
 
 

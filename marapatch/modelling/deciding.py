@@ -16,7 +16,8 @@ from marapatch.backends.intervals import activity, propagate
 from marapatch.errors import ContradictionError
 from marapatch.modelling.answers import Answer, Minimum, NoSolution, Solution
 from marapatch.modelling.expressions import Comparison, Expression
-from marapatch.modelling.freezing import Frozen, Model, freeze
+from marapatch.modelling.freezing import Frozen, freeze
+from marapatch.modelling.model import Model
 from marapatch.modelling.replaying import replay
 from marapatch.query import Assignment, Query
 from marapatch.scaling import RELAXATION, Scaled, normalise

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, assert_never, cast
 
 import numpy as np
 
-from marapatch.modelling.expressions import Expression
+from marapatch.modelling.expressions import Expression, Space
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
 from marapatch_encodings.l1_ball import L1Form
@@ -80,6 +80,19 @@ class NetworkOf:
 
 
 Definition = Declared | ReluOf | LeakyOf | ClipOf | AbsoluteOf | MaximumOf | NormOf | NetworkOf
+
+
+class Defining(Space, Protocol):
+    """A problem, as far as functions of expressions need it."""
+
+    def define(self, definition: Definition, shape: tuple[int, ...]) -> Expression:
+        """The columns of a definition as an expression of this shape."""
+        ...
+
+
+def define(x: Expression, definition: Definition, shape: tuple[int, ...]) -> Expression:
+    """The columns of a definition as an expression of the problem of ``x``."""
+    return cast(Defining, x.problem).define(definition, shape)
 
 
 def size_of(definition: Definition) -> int:

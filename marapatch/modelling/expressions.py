@@ -6,10 +6,10 @@ error that names the expression.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,6 +24,21 @@ SHOWN = 4
 """Terms, and entries of an array, that are written out when an expression is named."""
 
 Operand: TypeAlias = "Expression | ArrayLike"
+
+OPERATORS = {
+    "add": ("__add__", "__radd__"),
+    "subtract": ("__sub__", "__rsub__"),
+    "multiply": ("__mul__", "__rmul__"),
+    "divide": ("__truediv__", "__rtruediv__"),
+    "matmul": ("__matmul__", "__rmatmul__"),
+    "less_equal": ("__le__", "__ge__"),
+    "greater_equal": ("__ge__", "__le__"),
+    "equal": ("__eq__", "__eq__"),
+    "not_equal": ("__ne__", "__ne__"),
+    "less": ("__lt__", "__gt__"),
+    "greater": ("__gt__", "__lt__"),
+}
+"""numpy's name of an operator, and what it is called with the expression first and second."""
 
 
 class Space(Protocol):
@@ -57,7 +72,6 @@ class Expression:
     constant: Array
     shape: tuple[int, ...]
 
-    __array_ufunc__ = None  # so that numpy arrays leave operators to this class
     __hash__ = None  # type: ignore[assignment]  # comparing makes a condition
 
     @property
@@ -110,6 +124,32 @@ class Expression:
         text = " ".join(parts)
         return text[2:] if text.startswith("+ ") else f"-{text[2:]}"
 
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *operands: Operand, **options: object
+    ) -> Expression | Comparison:
+        """An array's operator met this class: its own is asked; other functions are refused."""
+        names = OPERATORS.get(ufunc.__name__)
+        if names is None or method != "__call__" or options:
+            raise InputError(
+                f"numpy.{ufunc.__name__} of ({self.describe()}) is no affine expression; "
+                "marapatch.modelling has relu, maximum, minimum, absolute, clip and norms"
+            )
+        first, second = operands
+        if isinstance(first, Expression):
+            answer = getattr(first, names[0])(second)
+        else:
+            answer = getattr(second, names[1])(first)
+        result: Expression | Comparison = answer
+        return result
+
+    if not TYPE_CHECKING:  # type checkers would take the class for an array
+
+        def __array__(self, *_: object, **__: object) -> NoReturn:
+            raise InputError(
+                f"({self.describe()}) cannot become a numpy array; join expressions with "
+                "concatenate([...]), and give matrices as numpy arrays"
+            )
+
     def __add__(self, other: Operand) -> Expression:
         left, right = _align(self, other, "+")
         return _make(left, left.matrix + right.matrix, left.constant + right.constant, left.shape)
@@ -157,7 +197,7 @@ class Expression:
         raise InputError(f"({self.describe()}) ** {other} is not linear")
 
     def __abs__(self) -> NoReturn:
-        raise InputError(f"abs({self.describe()}): write marapatch.absolute(...)")
+        raise InputError(f"abs({self.describe()}): write absolute(...) of marapatch.modelling")
 
     def __matmul__(self, other: Operand) -> Expression:
         if isinstance(other, Expression):
@@ -243,8 +283,8 @@ class Expression:
         )
         return _make(self, picked @ self.matrix, picked @ self.constant, index.shape[:-1])
 
-    def mean(self, axis: int | None = None, out: None = None) -> Expression:
-        """The mean of all entries, or along one axis."""
+    def mean(self, axis: int | None = None, dtype: None = None, out: None = None) -> Expression:
+        """The mean of all entries, or along one axis; the rest is there for ``numpy.mean``."""
         return self.sum(axis) / (self.size if axis is None else self.shape[axis])
 
     def __le__(self, other: Operand) -> Comparison:
@@ -260,10 +300,16 @@ class Expression:
         raise InputError(f"({self.describe()}) != ...: is not closed; write any_of(<=, >=)")
 
     def __lt__(self, other: object) -> NoReturn:
-        raise InputError(f"({self.describe()}) < ...: is not closed; write <= (with a margin)")
+        raise InputError(
+            f"({self.describe()}) < ...: is not closed; write <= (with a margin), and minimum(...) "
+            "for Python's min"
+        )
 
     def __gt__(self, other: object) -> NoReturn:
-        raise InputError(f"({self.describe()}) > ...: is not closed; write >= (with a margin)")
+        raise InputError(
+            f"({self.describe()}) > ...: is not closed; write >= (with a margin), and maximum(...) "
+            "for Python's max"
+        )
 
     def __bool__(self) -> NoReturn:
         raise InputError(f"({self.describe()}) has no truth value: it depends on variables")
@@ -295,6 +341,9 @@ class Comparison:
             "them, and combine them with any_of or all_of instead of or, and"
         )
 
+    def __repr__(self) -> str:
+        return f"<{self.describe()}>"
+
     def describe(self) -> str:
         """The comparison in words short enough for a message."""
         return f"{self.expression.describe()} {'==' if self.sense == '=' else self.sense} 0"
@@ -317,6 +366,14 @@ def widened(matrix: Matrix, columns: int) -> Matrix:
         return matrix
     parts = matrix.data, matrix.indices, matrix.indptr
     return sp.csr_array(parts, shape=(matrix.shape[0], columns))
+
+
+def joined(parts: Sequence[Expression]) -> Expression:
+    """Expressions of one problem, one after the other: shape (entries,)."""
+    width = max(part.matrix.shape[1] for part in parts)
+    stacked = sp.vstack([widened(part.matrix, width) for part in parts], format="csr")
+    constant = np.concatenate([part.constant for part in parts])
+    return Expression(parts[0].problem, sp.csr_array(stacked), constant, (constant.size,))
 
 
 def _numbers(value: ArrayLike, what: str) -> Array:

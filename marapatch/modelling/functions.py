@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import isfinite
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,23 +15,15 @@ from marapatch.modelling.conditions import AllOf, AnyOf, any_of
 from marapatch.modelling.definitions import (
     AbsoluteOf,
     ClipOf,
-    Definition,
     LeakyOf,
     MaximumOf,
     NormOf,
     ReluOf,
+    define,
 )
-from marapatch.modelling.expressions import Comparison, Expression, Operand, lift, widened
+from marapatch.modelling.expressions import Comparison, Expression, Operand, joined, lift
 from marapatch.properties import Rule, beats
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form
-
-
-class _Defining(Protocol):
-    def define(self, definition: Definition, shape: tuple[int, ...]) -> Expression: ...
-
-
-def _define(x: Expression, definition: Definition, shape: tuple[int, ...]) -> Expression:
-    return cast(_Defining, x.problem).define(definition, shape)
 
 
 def _checked(x: object, what: str) -> Expression:
@@ -42,14 +34,14 @@ def _checked(x: object, what: str) -> Expression:
 
 def relu(x: Expression) -> Expression:
     """``max(x, 0)``, entry by entry."""
-    return _define(_checked(x, "relu"), ReluOf(x.ravel()), x.shape)
+    return define(_checked(x, "relu"), ReluOf(x.ravel()), x.shape)
 
 
 def leaky_relu(x: Expression, slope: float = 0.01) -> Expression:
     """``x`` where positive, ``slope * x`` elsewhere, entry by entry; any finite slope."""
     if not isfinite(slope):
         raise InputError(f"leaky_relu({_checked(x, 'leaky_relu').describe()}, {slope}): no slope")
-    return _define(_checked(x, "leaky_relu"), LeakyOf(x.ravel(), float(slope)), x.shape)
+    return define(_checked(x, "leaky_relu"), LeakyOf(x.ravel(), float(slope)), x.shape)
 
 
 def clip(x: Expression, low: float, high: float) -> Expression:
@@ -58,12 +50,12 @@ def clip(x: Expression, low: float, high: float) -> Expression:
         raise InputError(
             f"clip({_checked(x, 'clip').describe()}, {low}, {high}): needs finite low <= high"
         )
-    return _define(_checked(x, "clip"), ClipOf(x.ravel(), float(low), float(high)), x.shape)
+    return define(_checked(x, "clip"), ClipOf(x.ravel(), float(low), float(high)), x.shape)
 
 
 def absolute(x: Expression, *, native: bool = False) -> Expression:
     """``|x|``, entry by entry. ``native``: by the solver's own constraint instead of a ReLU."""
-    return _define(_checked(x, "absolute"), AbsoluteOf(x.ravel(), native), x.shape)
+    return define(_checked(x, "absolute"), AbsoluteOf(x.ravel(), native), x.shape)
 
 
 def maximum(*xs: Operand, native: bool = False) -> Expression:
@@ -77,7 +69,7 @@ def maximum(*xs: Operand, native: bool = False) -> Expression:
     if len(xs) == 1:
         if not first.size:
             raise InputError(f"maximum({first.describe()}): there is no entry")
-        return _define(first, MaximumOf(first.reshape(1, -1), native), ())
+        return define(first, MaximumOf(first.reshape(1, -1), native), ())
     parts = [lift(first.problem, x, f"maximum({first.describe()}, ...)") for x in xs]
     try:
         shape = np.broadcast_shapes(*(part.shape for part in parts))
@@ -85,7 +77,7 @@ def maximum(*xs: Operand, native: bool = False) -> Expression:
         shapes = ", ".join(str(part.shape) for part in parts)
         raise InputError(f"maximum({first.describe()}, ...): shapes {shapes} do not fit") from error
     rows = [(part + np.zeros(shape)).ravel() for part in parts]
-    return _define(first, MaximumOf(_side_by_side(rows), native), shape)
+    return define(first, MaximumOf(_side_by_side(rows), native), shape)
 
 
 def minimum(*xs: Operand, native: bool = False) -> Expression:
@@ -110,6 +102,14 @@ def insert(numbers: ArrayLike, key: Any, x: Expression) -> Expression:
     return moved + base
 
 
+def concatenate(parts: Sequence[Operand]) -> Expression:
+    """Expressions, arrays and numbers one after the other, each flattened: shape (entries,)."""
+    first = next((part for part in parts if isinstance(part, Expression)), None)
+    if first is None:
+        raise InputError("concatenate: none of the parts is an expression of a problem")
+    return joined([lift(first.problem, part, "concatenate([...])") for part in parts])
+
+
 def norm1(x: Expression, *, form: L1Form = "split") -> Expression:
     """``sum |x_i|`` of all entries.
 
@@ -118,12 +118,12 @@ def norm1(x: Expression, *, form: L1Form = "split") -> Expression:
     """
     if form not in L1_FORMS:
         raise InputError(f"norm1: no form {form!r}; choose one of {', '.join(L1_FORMS)}")
-    return _define(_checked(x, "norm1"), NormOf(x.ravel(), form), ())
+    return define(_checked(x, "norm1"), NormOf(x.ravel(), form), ())
 
 
 def norm_inf(x: Expression) -> Expression:
     """The largest ``|x_i|`` of all entries."""
-    return _define(_checked(x, "norm_inf"), NormOf(x.ravel(), None), ())
+    return define(_checked(x, "norm_inf"), NormOf(x.ravel(), None), ())
 
 
 def decides(
@@ -167,9 +167,4 @@ def decides_other(
 
 def _side_by_side(rows: list[Expression]) -> Expression:
     """Expressions (n,) as the columns of one of shape (n, k)."""
-    width = max(row.matrix.shape[1] for row in rows)
-    stacked = sp.csr_array(sp.vstack([widened(row.matrix, width) for row in rows], format="csr"))
-    constant = np.concatenate([row.constant for row in rows])
-    order = np.arange(constant.size).reshape(len(rows), -1).T.reshape(-1)
-    shape = (rows[0].size, len(rows))
-    return Expression(rows[0].problem, stacked[order], constant[order], shape)
+    return joined(rows).reshape(len(rows), -1).T

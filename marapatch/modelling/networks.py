@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,14 +13,12 @@ from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.linear import linear_bounds
 from marapatch.modelling.definitions import NormOf
 from marapatch.modelling.expressions import Comparison, Expression, widened
+from marapatch.modelling.model import Model
 from marapatch.network.layers import Array, Matrix
 from marapatch.network.network import Network
 from marapatch.network.standard_form import AffineMap, gamma
 from marapatch_encodings.relu import relu
 from marapatch_encodings.terms import Constraint, VariablePool, dense_row
-
-if TYPE_CHECKING:
-    from marapatch.modelling.freezing import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +36,25 @@ class Enclosure:
                 reach = radius * (1.0 + gamma(8)) + gamma(8) * np.abs(centre)
                 low, high = np.maximum(low, centre - reach), np.minimum(high, centre + reach)
         high = np.maximum(low, high)  # a contradiction is left for the rows to show
-        middle = np.clip(0.5 * low + 0.5 * high, low, high)
-        box = Ball(middle, low, high, Norm.LINF, inf)
-        balls = [box.at(box.whole_box)]
+        balls = [_box(low, high)]
         for norm, centre, radius in limits:
             if norm is Norm.L1 and ((low <= centre) & (centre <= high)).all():
                 balls.append(Ball(centre, low, high, Norm.L1, radius))
         return Enclosure(tuple(balls))
+
+
+def _box(low: Array, high: Array) -> Ball:
+    middle = np.clip(0.5 * low + 0.5 * high, low, high)
+    box = Ball(middle, low, high, Norm.LINF, inf)
+    return box.at(box.whole_box)
+
+
+def output_bounds(network: Network, low: Array, high: Array) -> tuple[Array, Array]:
+    """Bounds on the outputs over the box ``[low, high]``, rounded outward; infinite where the box
+    is."""
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        return np.full(network.outputs, -inf), np.full(network.outputs, inf)
+    return linear_bounds(network.standard_form, _box(low, high)).output
 
 
 def _limit(model: Model, condition: object, inputs: Expression) -> tuple[Norm, Array, float] | None:

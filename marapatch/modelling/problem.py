@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from marapatch.backends import Backend, create
+from marapatch.backends.reduction import check_timeout
 from marapatch.errors import InputError
 from marapatch.modelling.answers import Answer, Minimum, NoSolution, Solution, Witnesses
 from marapatch.modelling.conditions import AtMostNonzero, Condition, any_of, flatten
@@ -23,7 +24,8 @@ from marapatch.modelling.definitions import (
     size_of,
 )
 from marapatch.modelling.expressions import Comparison, Expression
-from marapatch.modelling.freezing import Frozen, Model, Requirement, entry_name, freeze
+from marapatch.modelling.freezing import Frozen, freeze
+from marapatch.modelling.model import Model, Requirement, entry_name
 from marapatch.modelling.symbolic import FreeNetwork
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
@@ -52,6 +54,12 @@ class Problem:
         self._conditions: list[Requirement] = []
         self._names: set[str] = set()
         self._columns = 0
+
+    def __repr__(self) -> str:
+        arrays = self.model.declared
+        entries = sum(definition.lower.size for _, definition in arrays)
+        declared = ", ".join(definition.name for _, definition in arrays)
+        return f"<Problem: {entries} variables ({declared}), {len(self._conditions)} conditions>"
 
     @property
     def columns(self) -> int:
@@ -212,6 +220,7 @@ class Problem:
         computed anew from the declared variables. Raises InputError where a variable's bounds do
         not follow, BackendError where an engine cannot be started.
         """
+        check_timeout(timeout)
         with _Engines(backend, confirm, tolerance) as asking:
             return decide(self.model, asking, timeout)
 
@@ -230,6 +239,7 @@ class Problem:
         A sound search: only an ``unsat`` raises the lower end, only a replayed solution lowers
         the upper one. ``feasibility``: by how much solutions may miss conditions.
         """
+        check_timeout(timeout)
         self._own(goal)
         if goal.size != 1:
             raise InputError(f"minimise({goal.describe()}): one expression is wanted, not an array")
@@ -255,6 +265,9 @@ class Problem:
 
         ``over``: all declared variables where None. ``timeout``: seconds for everything.
         """
+        check_timeout(timeout)
+        if count < 1:
+            raise InputError(f"witnesses: how many? {count} is not at least 1")
         if not apart > tolerance:
             raise InputError(f"witnesses: apart must exceed the tolerance {tolerance}, not {apart}")
         deadline = monotonic() + timeout

@@ -9,7 +9,7 @@ from marapatch.modelling.answers import Solution
 from marapatch.modelling.conditions import AnyOf, AtMostNonzero
 from marapatch.modelling.definitions import Declared, evaluate, size_of
 from marapatch.modelling.expressions import Comparison
-from marapatch.modelling.freezing import Model, Requirement
+from marapatch.modelling.model import Model, Requirement
 from marapatch.network.layers import Array
 from marapatch_encodings.semantics import violation
 from marapatch_encodings.terms import Disjunction, Row, dense_row

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
 from marapatch.errors import InputError, UnsupportedOperatorError
-from marapatch.modelling.definitions import MaximumOf
-from marapatch.modelling.expressions import Expression, lift, widened
+from marapatch.modelling.definitions import MaximumOf, define
+from marapatch.modelling.expressions import Expression, Space, joined, lift
 from marapatch.modelling.functions import absolute, clip, leaky_relu, maximum, relu
 from marapatch.network.layers import (
     Abs,
     Affine,
-    Array,
     Clip,
     Concat,
     LeakyRelu,
@@ -28,9 +26,6 @@ from marapatch.network.layers import (
 )
 from marapatch.network.network import Network
 
-if TYPE_CHECKING:
-    from marapatch.modelling.problem import Problem
-
 
 @dataclass(frozen=True, eq=False)
 class FreeNetwork:
@@ -41,7 +36,7 @@ class FreeNetwork:
     the free layer must be known, else weights would be multiplied by variables.
     """
 
-    problem: Problem
+    problem: Space
     network: Network
     node: str
     weight_change: Expression
@@ -111,7 +106,7 @@ def _step(layer: object, parts: list[Expression]) -> Expression:
         case Clip(low=low, high=high):
             return _clip(x, low, high)
         case MaxPool(groups=groups):
-            return x.problem.define(MaximumOf(x[groups], native=False), (groups.shape[0],))  # type: ignore[attr-defined, no-any-return]  # Space is the problem
+            return define(x, MaximumOf(x[groups], native=False), (groups.shape[0],))
         case Maximum():
             return maximum(*parts)
         case Sum(coefficients=coefficients):
@@ -120,7 +115,7 @@ def _step(layer: object, parts: list[Expression]) -> Expression:
                 total = total + part * c
             return total
         case Concat():
-            return concatenate(parts)
+            return joined(parts)
         case _:
             raise UnsupportedOperatorError(f"{type(layer).__name__} is not piecewise linear")
 
@@ -138,11 +133,3 @@ def _clip(x: Expression, low: float, high: float) -> Expression:
     if low > -inf:
         return relu(x - low) + low
     return x - relu(x - high) if high < inf else x
-
-
-def concatenate(parts: list[Expression]) -> Expression:
-    """Expressions (n_i,) one after the other."""
-    width = max(part.matrix.shape[1] for part in parts)
-    stacked = sp.csr_array(sp.vstack([widened(p.matrix, width) for p in parts], format="csr"))
-    constant: Array = np.concatenate([part.constant for part in parts])
-    return Expression(parts[0].problem, stacked, constant, (constant.size,))

@@ -80,6 +80,14 @@ class Outcome:
     trees: tuple[TreeRecord, ...] = ()
 
 
+class Interrupted(KeyboardInterrupt):
+    """A search was stopped by hand; ``outcome`` is what it found until then."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
 Report = Callable[[Bracket, int], None]
 """Called with the bracket so far and the number of queries asked."""
 

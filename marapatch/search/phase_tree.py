@@ -109,6 +109,7 @@ class PhaseTree:
         self.recorder = Recorder() if options.record else None
         self.probed: TreeRecord | None = None
         self.floor = 0.0
+        self.proved = 0.0
         self.target = self._target()
 
     def _target(self) -> float:
@@ -180,9 +181,9 @@ class PhaseTree:
             self.floor, node = probe(self.question, *ends, self.options.tolerance, self.deadline)
             if node is not None and self.recorder is not None:
                 recorder = Recorder()
-                recorder.add(node, 0)
+                recorder.plant(node)
                 self.probed = recorder.finish(self.floor)
-        names = [0 if self.recorder is None else self.recorder.add(result.nodes, 0)]
+        names = [0 if self.recorder is None else self.recorder.plant(result.nodes)]
         self._open(result, np.full(1, self.floor), bases, names)
         self._raise()
 
@@ -265,7 +266,7 @@ class PhaseTree:
         names = [names[i] for i in alive]
         if self.recorder is not None:
             for row, name in enumerate(names):
-                self.recorder.improve(name, result.nodes.take(np.array([row])))
+                self.recorder.improve(name, result.nodes, row)
         self._open(result, np.tile(known, 2)[alive], bases, names)
         self._look(result.point)
 
@@ -275,13 +276,10 @@ class PhaseTree:
         """The numbers of the children in the record, if there is one."""
         if self.recorder is None:
             return [0] * len(children)
-        phases = np.repeat([1, -1], len(parents))
-        return [
-            self.recorder.add(children, i, parent.name, int(split), int(phase))
-            for i, (parent, split, phase) in enumerate(
-                zip(2 * parents, np.tile(neuron, 2), phases, strict=True)
-            )
-        ]
+        phases = np.repeat([1, -1], len(parents)).tolist()
+        neurons = np.tile(neuron, 2).tolist()
+        above = (parent.name for parent in 2 * parents)
+        return self.recorder.add(children, list(zip(above, neurons, phases, strict=True)))
 
     def _look(self, points: Array) -> None:
         """Take the best of ``points`` as a witness, if it meets the condition."""
@@ -310,6 +308,7 @@ class PhaseTree:
     def _raise(self) -> None:
         """Move the bracket's lower end to the least radius over everything that is open."""
         least = self._least()
+        self.proved = max(self.proved, least)
         if least >= self.question.ball.whole_box:
             least = inf
         if least > self.bracket.lower:
@@ -364,9 +363,9 @@ class PhaseTree:
         if self.recorder is None or not self.planted:
             return ()
         probed = () if self.probed is None else (self.probed,)
-        least = self._least()
         # Otherwise what was known before, or the probe, proves as much.
-        return (*probed, self.recorder.finish(least)) if least > self.floor else probed
+        more = self.proved > self.floor
+        return (*probed, self.recorder.finish(self.proved)) if more else probed
 
     def _closed_by_solver(self, node: Nodes) -> bool:
         """Whether the backend refutes the node; then the tree's evidence is the backend's."""

@@ -7,6 +7,7 @@ the neurons are not recorded: whoever checks works them out anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,11 @@ from marapatch.bounds.nodes import Nodes
 
 Numbers = NDArray[np.int64]
 Single = NDArray[np.float32]
+Multipliers = tuple[Single, Single, Single]
+"""Alpha, beta and mix of one node."""
+
+Split = tuple[int, int, int]
+"""Of a node: its parent, the neuron and the phase."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +46,7 @@ class TreeRecord:
     beta: Single
     mix: Single
     vouched: NDArray[np.bool_]
-    rounds: tuple[tuple[Single, Single, Single], ...] = ()
+    rounds: tuple[Multipliers, ...] = ()
 
     def __len__(self) -> int:
         return int(self.parent.size)
@@ -48,28 +54,35 @@ class TreeRecord:
 
 @dataclass
 class Recorder:
-    """Grows a :class:`TreeRecord`; nodes are named by the numbers that :meth:`add` returns."""
+    """Grows a :class:`TreeRecord`; nodes are named by the numbers that :meth:`plant` and
+    :meth:`add` return."""
 
-    rounds: list[tuple[Single, Single, Single]] = field(default_factory=list)
-    splits: list[tuple[int, int, int]] = field(default_factory=list)
-    multipliers: list[tuple[Single, Single, Single]] = field(default_factory=list)
+    rounds: list[Multipliers] = field(default_factory=list)
+    nodes: list[tuple[Split, Multipliers]] = field(default_factory=list)
     vouched: set[int] = field(default_factory=set)
 
     def round(self, root: Nodes) -> None:
         """The root's bounds are about to be tightened by the cut of these multipliers."""
         self.rounds.append(_of(root, 0))
 
-    def add(
-        self, nodes: Nodes, index: int, parent: int = -1, neuron: int = 0, phase: int = 0
-    ) -> int:
-        """A node, and what bounds it so far; returns its number."""
-        self.splits.append((parent, neuron, phase))
-        self.multipliers.append(_of(nodes, index))
-        return len(self.splits) - 1
+    def plant(self, root: Nodes) -> int:
+        """The root; returns its number."""
+        self.nodes.append(((-1, 0, 0), _of(root, 0)))
+        return len(self.nodes) - 1
 
-    def improve(self, number: int, nodes: Nodes) -> None:
+    def add(self, children: Nodes, splits: Sequence[Split]) -> list[int]:
+        """Children, and what bounds them so far; returns their numbers.
+
+        Both children of every node split must be among them: all are taken at once, so that an
+        interrupt leaves no node with one child.
+        """
+        first = len(self.nodes)
+        self.nodes += [(split, _of(children, i)) for i, split in enumerate(splits)]
+        return list(range(first, first + len(splits)))
+
+    def improve(self, number: int, nodes: Nodes, index: int = 0) -> None:
         """Better multipliers for a node."""
-        self.multipliers[number] = _of(nodes, 0)
+        self.nodes[number] = (self.nodes[number][0], _of(nodes, index))
 
     def vouch(self, number: int) -> None:
         """A solver closed the node."""
@@ -77,9 +90,10 @@ class Recorder:
 
     def finish(self, radius: float) -> TreeRecord:
         """The record so far, of a tree that refutes ``radius``."""
-        splits = np.array(self.splits, dtype=np.int64).reshape(-1, 3)
-        alpha, beta, mix = (np.array(part) for part in zip(*self.multipliers, strict=True))
-        vouched = np.zeros(len(self.splits), dtype=np.bool_)
+        splits = np.array([split for split, _ in self.nodes], dtype=np.int64).reshape(-1, 3)
+        multipliers = (numbers for _, numbers in self.nodes)
+        alpha, beta, mix = (np.array(part) for part in zip(*multipliers, strict=True))
+        vouched = np.zeros(len(self.nodes), dtype=np.bool_)
         vouched[list(self.vouched)] = True
         return TreeRecord(
             radius,
@@ -94,7 +108,7 @@ class Recorder:
         )
 
 
-def _of(nodes: Nodes, index: int) -> tuple[Single, Single, Single]:
+def _of(nodes: Nodes, index: int) -> Multipliers:
     lower, upper = nodes.lower[index], nodes.upper[index]
     slope = np.where(lower >= 0.0, 1.0, np.where(upper <= 0.0, 0.0, nodes.alpha[index]))
     return (

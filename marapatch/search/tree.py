@@ -17,7 +17,7 @@ from marapatch.backends.base import Backend
 from marapatch.bracket import Bracket
 from marapatch.question import Question
 from marapatch.search.box_tree import BoxTree, suits
-from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.search.phase_tree import PhaseTree
 from marapatch.search.sharing import Helpers, helpers
 from marapatch.verdict import Sat, Unsat
@@ -42,11 +42,17 @@ def tree(
     options: SearchOptions,
     report: Report,
 ) -> Outcome:
-    """Tighten ``start``; see the module's text. Without a limit of time there is no ladder."""
+    """Tighten ``start``; see the module's text. Without a limit of time there is no ladder.
+
+    Raises Interrupted, with what is known, on a KeyboardInterrupt.
+    """
     # A record is of one process: the numbers of its nodes are given out in one place.
     with helpers(1 if options.record else options.jobs) as several:
         climb = _Climb(question, start, backend, options, report, several)
-        climb.run()
+        try:
+            climb.run()
+        except KeyboardInterrupt as stop:
+            raise Interrupted(climb.outcome()) from stop
         return climb.outcome()
 
 
@@ -94,11 +100,13 @@ class _Climb:
     def _advance(self, grower: PhaseTree | BoxTree, until: float) -> None:
         """Grow, and take in what came of it."""
         bounded, records = grower.bounded, len(grower.records)
-        grower.advance(until)
-        self.bracket = self._merged(grower.bracket)
-        self.records += grower.records[records:]
-        self.bounded += grower.bounded - bounded
-        self.note = grower.note
+        try:
+            grower.advance(until)
+        finally:  # an interrupt takes nothing back
+            self.bracket = self._merged(grower.bracket)
+            self.records += grower.records[records:]
+            self.bounded += grower.bounded - bounded
+            self.note = grower.note
 
     def _merged(self, other: Bracket) -> Bracket:
         """This bracket with what ``other`` knows; contradictions surface."""

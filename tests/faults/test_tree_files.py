@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -142,16 +143,16 @@ def test_a_box_of_one_point_is_no_proof_of_anything() -> None:
 def test_a_solvers_word_is_said_apart() -> None:
     claims = []
     for claim in certificate().claims:
-        tree = replace(built([(-1, 0, 0)], 11, 2, 0.9), vouched=np.array([True]))
-        claims.append(TargetClaim(claim.target, 0.9, (tree,)))
+        tree = replace(built([(-1, 0, 0)], 11, 2, 0.6), vouched=np.array([True]))
+        claims.append(TargetClaim(claim.target, 0.6, (tree,)))
     result = recheck(replace(certificate(), claims=tuple(claims)), SMALL)
     assert result.lower < certificate().upper
-    assert result.given == 0.9
+    assert result.given == 0.6
     assert not result.held
     assert result.held_given
     assert all(target.vouched == 1 for target in result.targets)
     said = result.to_json()
-    assert (said["held"], said["held_given"], said["given"]) == (False, True, 0.9)
+    assert (said["held"], said["held_given"], said["given"]) == (False, True, 0.6)
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -222,7 +223,7 @@ def _zip() -> bytes:
     return content.getvalue()
 
 
-OTHER = {
+OTHER: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: b"",
     "text": lambda: b"hello\n",
     "an array": _npy,
@@ -316,7 +317,8 @@ def test_groundtruth_writes_what_recheck_proves_again(
     code = main(["recheck", "t.npz", "net.onnx", "--json", "r.json"])
     printed = capsys.readouterr().out
     said = json.loads((files / "r.json").read_text())
-    assert code == (0 if said["held"] else 1)
+    assert code == 0
+    assert said["held"]
     assert said["witness_held"]
     assert 0.0 < said["lower"] <= said["upper"]
     assert "norm linf, 3 of 3 inputs may change within [0, 1], decided by argmax" in printed

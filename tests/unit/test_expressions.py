@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from marapatch.errors import InputError
 from marapatch.modelling import (
@@ -11,11 +12,13 @@ from marapatch.modelling import (
     Problem,
     any_of,
     at_most_k_nonzero,
+    concatenate,
     insert,
     maximum,
     norm1,
     relu,
 )
+from marapatch.modelling.expressions import Comparison
 
 RNG = np.random.default_rng(3)
 W, V, B = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2)), RNG.normal(size=3)
@@ -43,6 +46,13 @@ VECTOR_CASES: dict[str, Callable[..., object]] = {
         else np.r_[x, 1.0, 1.0].reshape(3, 2)
     ),
     "numpy sum": np.sum,
+    "numpy mean": np.mean,
+    "numpy add": lambda x: np.add(POINT, np.subtract(x, 1.0)),
+    "joined": lambda x: (
+        concatenate([x[0], 7.0, x.reshape(2, 2)])
+        if isinstance(x, Expression)
+        else np.r_[x[0], 7.0, x]
+    ),
     "mean": lambda x: x.mean(),
     "slice": lambda x: x[1:3] + x[::-2],
     "index": lambda x: x[np.array([0, 3, 3])],
@@ -120,6 +130,18 @@ MISTAKES: dict[str, tuple[Bad, str]] = {
     "index": (lambda x, y: x[2], "out of bounds"),
     "reshape": (lambda x, y: x.reshape(3), "cannot reshape"),
     "numpy function": (lambda x, y: abs(x), "absolute"),
+    "numpy exp": (lambda x, y: np.exp(x), r"numpy.exp of \(\[x\[0\], x\[1\]\] of shape"),
+    "numpy maximum": (lambda x, y: np.maximum(x, 0.0), "has relu, maximum"),
+    "numpy reduction": (lambda x, y: np.add.reduce(x), "numpy.add of"),
+    "numpy array": (lambda x, y: np.array([x[0], x[1]]), r"\(x\[0\]\) cannot become a numpy array"),
+    "sparse matrix": (lambda x, y: sp.eye_array(2) @ x, "give matrices as numpy arrays"),
+    "Python's max": (lambda x, y: max(x[0], x[1]), r"maximum\(...\) for Python's max"),
+    "Python's min": (lambda x, y: min(x[0], x[1]), r"minimum\(...\) for Python's min"),
+    "joining numbers": (lambda x, y: concatenate([1.0, 2.0]), "none of the parts"),
+    "joining foreign": (lambda x, y: concatenate([x, y]), "belongs to another problem"),
+    "no time": (lambda x, y: x.problem.solve(timeout=0.0), "give a positive, finite number"),
+    "no time to minimise": (lambda x, y: x.problem.minimise(x[0], timeout=-1.0), "positive"),
+    "no witnesses": (lambda x, y: x.problem.witnesses(0, apart=1.0), "0 is not at least 1"),
     "relu of numbers": (lambda x, y: relu(np.ones(2)), "is no expression"),
     "any_of nothing": (lambda x, y: any_of(), "no alternative"),
     "any_of limit": (lambda x, y: any_of(at_most_k_nonzero(x, 1)), "cannot be an alternative"),
@@ -143,6 +165,15 @@ def test_mistakes_name_the_expression(name: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         mistake(Problem().array("x", 2), Problem().array("y", 2))
     assert "\n" not in str(caught.value)
+
+
+def test_arrays_compare_from_the_left() -> None:
+    x = Problem().array("x", 4)
+    comparison = x >= POINT
+    assert isinstance(comparison, Comparison)
+    assert comparison.sense == ">="
+    assert at(comparison.expression, POINT) == pytest.approx(0.0)
+    assert repr(x[0] == 1) == "<x[0] - 1 == 0>"
 
 
 def test_description_is_short() -> None:

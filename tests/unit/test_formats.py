@@ -20,6 +20,7 @@ from marapatch.formats import (
     smtlib,
     vnnlib,
     write_milp,
+    write_query,
 )
 from marapatch.modelling.freezing import freeze
 from marapatch.network.network import dense_network
@@ -136,6 +137,28 @@ def test_ipq_read_back_gives_the_same_verdict(
     assert len(set(numbers)) == len(numbers)
     size = int(path.read_text().splitlines()[0])
     assert all(0 <= number < size for number in numbers)
+
+
+@pytest.mark.parametrize("suffix", [".ipq", ".smt2", ".mps", ".lp", ".txt"])
+def test_a_query_is_written_by_its_suffix(suffix: str, tmp_path: Path) -> None:
+    query, path = QUERIES[0], tmp_path / f"query{suffix}"
+    files = write_query(query, path)
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert all(file.stat().st_size > 0 for file in files)
+    match suffix:
+        case ".smt2":
+            assert path.read_text() == smtlib(query)
+        case ".txt":
+            assert path.read_text() == query.text
+        case ".ipq":
+            rows = list(csv.DictReader(files[1].read_text().splitlines()))
+            assert [r["name"] for r in rows] == list(query.names)
+
+
+def test_a_query_is_not_written_to_another_suffix(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"suffix must be one of \.ipq"):
+        write_query(QUERIES[0], tmp_path / "query.json")
+    assert not list(tmp_path.iterdir())
 
 
 CASES = {

@@ -221,6 +221,23 @@ def test_bounds_are_inferred_where_they_follow() -> None:
     assert query.names[:4] == ("x[0]", "x[1]", "y", "z")
 
 
+def test_bounds_are_inferred_through_networks() -> None:
+    """x from its norm, then y from the network's outputs there, then z from y."""
+    network, problem = small_network(), mp.Problem()
+    x, y, z = problem.array("x", 3), problem.array("y", 3), problem.variable("z", 0)
+    problem.require(y == network(x), mp.norm_inf(x) <= 0.5, z <= y[0] + 100.0)
+    frozen = freeze(problem.model)
+    assert frozen is not None
+    low, high = (end[frozen.variables] for end in (frozen.query.lower, frozen.query.upper))
+    for point in RNG.uniform(-0.5, 0.5, (50, 3)):
+        values = np.concatenate([point, network.evaluate(point)[0], [0.0]])
+        assert (low <= values).all()
+        assert (values <= high).all()
+    answer = problem.solve("highs")
+    assert isinstance(answer, mp.Solution)
+    assert answer["y"] == pytest.approx(network.evaluate(answer["x"])[0], abs=1e-5)
+
+
 @pytest.mark.parametrize("side", ["lower", "upper"])
 def test_bounds_that_do_not_follow_are_named(side: str) -> None:
     problem = mp.Problem()
@@ -400,6 +417,45 @@ def test_minimise_notices_a_contradiction() -> None:
     state = _Descent(problem.model, x.sum().ravel(), answer, 1e-3)
     with pytest.raises(ContradictionError, match="liar said that no value is below"):
         state.refute(state.upper + 1.0, mp.NoSolution(("liar",)))
+
+
+NUMBERS = {
+    "zeros": (np.zeros(6), 0.0, 0.0),
+    "numbers": (np.array([0.0, 3.0, 0.0, -4.0, 2.0, 0.0]), 9.0, 4.0),
+    "small numbers": (np.array([0.0, 0.25, 0.0, -0.5, 0.0, 0.0]), 0.75, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_norms_of_numbers_and_variables(name: str) -> None:
+    """Entries that are numbers count, and zeros cost nothing."""
+    numbers, sum_of_sizes, largest = NUMBERS[name]
+    problem = mp.Problem()
+    x = problem.array("x", 2, -1, 2)
+    full = mp.insert(np.concatenate([numbers, np.zeros(100)]), slice(6, 8), x)
+    for norm, least, most in (
+        (mp.norm1, sum_of_sizes, sum_of_sizes + 4.0),
+        (mp.norm_inf, largest, max(largest, 2.0)),
+    ):
+        size = norm(full)
+        low = problem.minimise(size, backend="highs")
+        high = problem.minimise(-size, backend="highs")
+        assert low.lower - 1e-9 <= least <= low.upper + 1e-9
+        assert high.lower - 1e-9 <= -most <= high.upper + 1e-9
+    bounded = mp.Problem()
+    y = bounded.array("y", 2, -1, 2)
+    bounded.require(mp.norm_inf(mp.insert(np.zeros(1000), slice(0, 2), y) * 1.5) <= 1)
+    assert len(bounded.query.names) < 20
+
+
+def test_values_are_named() -> None:
+    problem = mp.Problem()
+    problem.array("x", 2, 0, 1)
+    answer = problem.solve("highs")
+    assert isinstance(answer, mp.Solution)
+    with pytest.raises(InputError, match="'y' is no declared variable; declared are: x"):
+        answer["y"]
+    assert repr(problem) == "<Problem: 2 variables (x), 0 conditions>"
 
 
 def test_stable_and_convex_parts_cost_no_relu() -> None:
