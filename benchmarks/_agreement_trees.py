@@ -168,12 +168,16 @@ def tables(rows: Sequence[Row], expected: int) -> str:
         "MILP solved",
         "descent closed",
         "all three",
-        "contradictions",
+        *(f"contradictions, {way}" for way in WAYS),
         *(f"median s, {way}" for way in WAYS),
     )
     text = table(header, lines)
     bad = [row for row in rows if row.get("wrong")]
-    text += f"\nn = {len(rows)} of {expected}; contradictions: {len(bad)}.\n"
+    ours = sum(any(w.startswith(("tree", "descent")) for w in row["wrong"]) for row in bad)
+    text += (
+        f"\nn = {len(rows)} of {expected}; contradictions of the tree or of `descent`: {ours}; of "
+        f"the program, taken at its word, with the optimum or the tree: {len(bad) - ours}.\n"
+    )
     text += "".join(f"\n- network {row['key']}: {'; '.join(row['wrong'])}" for row in bad)
     sources = Counter(f"marapatch {row['marapatch']} ({row['source']})" for row in rows)
     made = "; ".join(f"{name}: {n} rows" for name, n in sources.items())
@@ -203,6 +207,6 @@ def _line(name: str, group: Sequence[Row]) -> tuple[object, ...]:
         sum(row["milp"]["closed"] for row in good),
         sum(row["descent"]["closed"] for row in good),
         sum(row["status"] == "closed" for row in good),
-        sum(bool(row["wrong"]) for row in good),
+        *(sum(any(w.startswith(way) for w in row["wrong"]) for row in good) for way in WAYS),
         *(f"{median(r[way]['seconds'] for r in good):.2f}" if good else "-" for way in WAYS),
     )
