@@ -6,9 +6,10 @@ by onnxruntime on the file; ``unsat`` means that every case was refuted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from time import monotonic
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import numpy as np
 import onnxruntime
@@ -26,7 +27,7 @@ from marapatch.replay import Replay
 from marapatch.search.falsify import falsify
 from marapatch.search.input_split import InputSplit
 from marapatch.search.options import SearchOptions
-from marapatch.search.tree import tree
+from marapatch.search.phase_tree import PhaseTree
 from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 from marapatch.vnnlib import Property
 
@@ -40,7 +41,7 @@ SLICE_SECONDS = 4.0
 """The first turn of each disjunct; turns grow twice as long while several are open."""
 
 ATTACK_SHARE = 0.5
-"""The share of its turn in which a disjunct that has few inputs is attacked once more."""
+"""The share of its turn in which a disjunct that stays open is attacked once more."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,10 @@ def verify(
 ) -> Verification:
     """Decide ``specification`` for ``network`` within about ``timeout`` seconds.
 
-    First a gradient attack on every disjunct; then bisection of the boxes where all have few
-    sides (:mod:`marapatch.search.input_split`), else a tree over ReLU phases for each
-    (:mod:`marapatch.search.tree`), whose last leaves go to ``backend`` unless ``evidence`` is
-    ``bound``. Raises :class:`~marapatch.errors.InputError` where the property does not fit the
+    First a gradient attack on every disjunct; then they take turns: bisection of the box where it
+    has few sides (:mod:`marapatch.search.input_split`), else a tree over ReLU phases
+    (:mod:`marapatch.search.phase_tree`), whose last leaves go to ``backend`` unless ``evidence``
+    is ``bound``. Raises :class:`~marapatch.errors.InputError` where the property does not fit the
     network or leaves an input unbounded.
     """
     started = monotonic()
@@ -94,12 +95,12 @@ def verify(
         witness = falsify(question, deadline, seed, FIRST_ROUNDS)
         if witness is not None:
             return Verification(Sat(witness), len(questions), 0, monotonic() - started)
-    small = [_few_sides(question) for question in questions]
-    verdict, nodes = (
-        _by_boxes(questions, deadline, seed)
-        if all(small)
-        else _by_phases(questions, deadline, backend, evidence)
-    )
+    searches: list[_Turns] = [
+        InputSplit(question) if _few_sides(question) else _Phases(question, backend, evidence)
+        for question in questions
+    ]
+    verdict = _in_turns(searches, deadline, seed)
+    nodes = sum(search.bounded for search in searches)
     return Verification(verdict, len(questions), nodes, monotonic() - started)
 
 
@@ -108,60 +109,58 @@ def _few_sides(question: Question) -> bool:
     return int(np.count_nonzero(ball.upper > ball.lower)) <= FEW_INPUTS
 
 
-def _by_boxes(questions: list[Question], deadline: float, seed: int) -> tuple[Verdict, int]:
-    """Disjuncts take turns, first short ones, so that a hard one does not hide a witness."""
-    searches = [InputSplit(question) for question in questions]
+class _Turns(Protocol):
+    """A search that goes on where it stopped."""
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        ...
+
+    @property
+    def bounded(self) -> int:
+        """Sub-problems bounded so far."""
+        ...
+
+    def advance(self, until: float) -> Verdict:
+        """Unknown before ``until``: there is nothing more that it could do."""
+        ...
+
+
+def _in_turns(searches: Sequence[_Turns], deadline: float, seed: int) -> Verdict:
+    """Disjuncts take turns, first short ones, so that a hard one does not hide a witness; what a
+    turn leaves open is attacked once more."""
     still = list(searches)
-    seconds, verdict = SLICE_SECONDS, Unknown("timeout: no disjunct was decided")
+    grades: list[Evidence] = []
+    seconds = SLICE_SECONDS
+    verdict: Unknown | None = None
+    given_up: Unknown | None = None
     while still:
         for search in list(still):
-            proof_until = min(deadline, monotonic() + seconds)
-            found = search.advance(proof_until)
-            if isinstance(found, Unknown) and monotonic() < deadline:
-                until = min(deadline, monotonic() + ATTACK_SHARE * seconds)
+            until = min(deadline, monotonic() + seconds)
+            if until <= monotonic():
+                return verdict or Unknown(f"timeout: {len(still)} disjuncts were not decided")
+            found = search.advance(until)
+            if isinstance(found, Unknown):
+                if monotonic() < until:
+                    still.remove(search)
+                    given_up = found
+                attacked_until = min(deadline, monotonic() + ATTACK_SHARE * seconds)
                 seed += 1
-                witness = falsify(search.question, until, seed)
+                witness = falsify(search.question, attacked_until, seed)
                 found = found if witness is None else Sat(witness)
             match found:
                 case Sat():
-                    return found, sum(s.bounded for s in searches)
-                case Unsat():
+                    return found
+                case Unsat(evidence=grade):
                     still.remove(search)
+                    grades.append(grade)
                 case Unknown():
                     verdict = found
                 case _:
                     assert_never(found)
-        if monotonic() >= deadline and still:
-            return verdict, sum(s.bounded for s in searches)
         seconds *= 2.0
-    return Unsat(np.inf, Evidence.BOUND), sum(s.bounded for s in searches)
-
-
-def _by_phases(
-    questions: list[Question], deadline: float, backend: Backend, evidence: Evidence
-) -> tuple[Verdict, int]:
-    """One tree a disjunct; the first that cannot be refuted leaves the rest its share of time."""
-    grades: list[Evidence] = []
-    unknown: Unknown | None = None
-    nodes = 0
-    for number, question in enumerate(questions):
-        left = deadline - monotonic()
-        if left <= 0.0:
-            unknown = Unknown(f"timeout: {len(questions) - number} disjuncts were not decided")
-            break
-        seconds = left / (len(questions) - number) if unknown is not None else left
-        verdict, bounded = _grow(question, backend, seconds, evidence)
-        nodes += bounded
-        match verdict:
-            case Sat():
-                return verdict, nodes
-            case Unsat(evidence=grade):
-                grades.append(grade)
-            case Unknown():
-                unknown = verdict
-            case _:
-                assert_never(verdict)
-    return unknown or Unsat(np.inf, Evidence.weakest(*grades)), nodes
+    return given_up or Unsat(np.inf, Evidence.weakest(*grades))
 
 
 def disjuncts(network: Network, specification: Property) -> list[Question]:
@@ -237,25 +236,33 @@ class _FoundError(Exception):
         self.witness = witness
 
 
-def _grow(
-    question: Question, backend: Backend, seconds: float, evidence: Evidence
-) -> tuple[Verdict, int]:
-    """The verdict on one question over its whole box, and how many sub-problems were bounded."""
+class _Phases:
+    """A tree over ReLU phases that asks about the whole box and ends at its first witness."""
 
-    def first(claimed: NDArray[np.float64]) -> Witness | None:
-        witness = question.replay(claimed)
-        if witness is not None:
-            raise _FoundError(witness)
-        return None
+    def __init__(self, question: Question, backend: Backend, evidence: Evidence) -> None:
+        self.question = question
 
-    until = monotonic() + seconds
-    asked = Question(question.form, question.ball, question.condition, first)
-    options = SearchOptions(timeout=seconds, evidence=evidence)
-    try:
-        outcome = tree(asked, Bracket(), backend, options, lambda *_: None)
-    except _FoundError as found:
-        return Sat(found.witness), 0
-    if outcome.bracket.lower == np.inf:
-        return Unsat(np.inf, outcome.bracket.evidence), outcome.nodes
-    late = monotonic() >= until
-    return Unknown(f"timeout: {outcome.note}" if late else outcome.note), outcome.nodes
+        def first(claimed: NDArray[np.float64]) -> Witness | None:
+            witness = question.replay(claimed)
+            if witness is not None:
+                raise _FoundError(witness)
+            return None
+
+        asked = replace(question, replay=first)
+        options = SearchOptions(evidence=evidence)
+        self.tree = PhaseTree(asked, Bracket(), backend, options, lambda *_: None)
+
+    @property
+    def bounded(self) -> int:
+        return self.tree.bounded
+
+    def advance(self, until: float) -> Verdict:
+        """Grow until the whole box is refuted, there is a witness, or it is ``until``."""
+        try:
+            self.tree.advance(until)
+        except _FoundError as found:
+            return Sat(found.witness)
+        if self.tree.bracket.lower == np.inf:
+            return Unsat(np.inf, self.tree.bracket.evidence)
+        note = self.tree.note
+        return Unknown(f"timeout: {note}" if monotonic() >= until else note)
