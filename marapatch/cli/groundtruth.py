@@ -17,6 +17,7 @@ from marapatch.cli.options import (
     DecisionOption,
     ImageArgument,
     IndexOption,
+    JsonOption,
     LabelOption,
     MarginOption,
     MaskOption,
@@ -115,9 +116,7 @@ def command(
             "--all-targets also FILE-K.npy for each class K.",
         ),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
-    ] = None,
+    json_file: JsonOption = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw original, witness and difference (.png, .svg)."),

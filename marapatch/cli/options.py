@@ -83,6 +83,9 @@ DecisionOption = Annotated[
 MarginOption = Annotated[
     float, typer.Option(help="By how much the target must lead every other class.")
 ]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
+]
 SeedOption = Annotated[int, typer.Option(help="For what is random in the attacks.")]
 
 

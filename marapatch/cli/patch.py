@@ -12,6 +12,7 @@ from marapatch.cli.options import (
     DecisionName,
     DecisionOption,
     IndexOption,
+    JsonOption,
     NetworkArgument,
     ScaleName,
     ScaleOption,
@@ -152,9 +153,7 @@ def command(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write the patched network (.onnx)."),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
-    ] = None,
+    json_file: JsonOption = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the change, or the brackets by layer."),

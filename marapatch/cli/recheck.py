@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from marapatch.cli.options import NetworkArgument
+from marapatch.cli.options import JsonOption, NetworkArgument
 
 EPILOG = """Example:
 
@@ -27,9 +27,7 @@ def command(
         Path, typer.Argument(metavar="TREES", help="What groundtruth --tree wrote (.npz).")
     ],
     network: NetworkArgument,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
-    ] = None,
+    json_file: JsonOption = None,
 ) -> None:
     """Work out every leaf of the recorded trees anew, without the code that grew them.
 

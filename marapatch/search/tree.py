@@ -67,12 +67,11 @@ class _Climb:
     records: list[QueryRecord] = field(default_factory=list)
     bounded: int = 0
     note: str = ""
-    growers: list[PhaseTree | BoxTree] = field(default_factory=list)
+    recorded: list[PhaseTree] = field(default_factory=list)
 
     def outcome(self) -> Outcome:
         note = "" if self.options.closed(self.bracket) else self.note
-        phase_trees = (g for g in self.growers if isinstance(g, PhaseTree))
-        trees = tuple(record for tree in phase_trees for record in tree.recorded())
+        trees = tuple(record for grown in self.recorded for record in grown.recorded())
         return Outcome(self.bracket, tuple(self.records), self.bounded, note, trees)
 
     def run(self) -> None:
@@ -86,15 +85,13 @@ class _Climb:
             self._advance(main, deadline)
 
     def _grower(self, options: SearchOptions) -> PhaseTree | BoxTree:
-        grower = (
-            BoxTree(self.question, self.bracket, options, self.report)
-            if suits(self.question) and not options.record
-            else PhaseTree(
-                self.question, self.bracket, self.backend, options, self.report, self.helpers
-            )
+        if suits(self.question) and not options.record:
+            return BoxTree(self.question, self.bracket, options, self.report)
+        grower = PhaseTree(
+            self.question, self.bracket, self.backend, options, self.report, self.helpers
         )
         if options.record:
-            self.growers.append(grower)
+            self.recorded.append(grower)
         return grower
 
     def _advance(self, grower: PhaseTree | BoxTree, until: float) -> None:
