@@ -33,7 +33,8 @@ class LinearProgram:
     """``min cost . x`` over ``lower <= x <= upper`` and ``row_lower <= A x <= row_upper``.
 
     One HiGHS instance, single-threaded dual simplex; every :meth:`solve` starts from the last
-    basis. Raises :class:`BackendError` where HiGHS refuses the model.
+    basis. Without ``scaled`` the model is taken as it is: quicker, where its coefficients are of
+    one size. Raises :class:`BackendError` where HiGHS refuses the model.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class LinearProgram:
         row_bounds: tuple[Array, Array],
         bounds: tuple[Array, Array],
         cost: Array,
+        *,
+        scaled: bool = True,
     ) -> None:
         columns = sp.csc_array(matrix)
         model: Any = highspy.HighsLp()
@@ -60,6 +63,8 @@ class LinearProgram:
         self._option("threads", 1)
         self._option("presolve", "off")
         self._option("solver", "simplex")
+        if not scaled:
+            self._option("simplex_scale_strategy", 0)
         self._option("primal_feasibility_tolerance", FEASIBILITY_TOLERANCE)
         self._option("dual_feasibility_tolerance", FEASIBILITY_TOLERANCE)
         if self._highs.passModel(model) == highspy.HighsStatus.kError:

@@ -67,6 +67,10 @@ class Replay:
             return None  # the file ends in an ArgMax, which was dropped
         return bool(self.condition.worst(flat)[0] > 0.0)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the session, which no other process can be given: each makes its own."""
+        return {name: value for name, value in vars(self).items() if name != "_session"}
+
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession | None:
         source = self.network.source

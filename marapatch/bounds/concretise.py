@@ -32,8 +32,15 @@ SHARP_STEPS = 16
 the bound only as far as the last item taken."""
 
 RADIUS_STEPS = 12
+SAMPLE = 256
+"""Inputs on which the price of a cut is searched for, where there are more than twice as many: it
+is a price whatever it is, and the bound that it gives is computed on all of them."""
+
 BLOCK = 100_000
 """Entries of the forms that are handled at once: more would leave the processor's cache."""
+
+JUDGES = 64
+"""Forms of each group by which the inputs are chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +71,10 @@ class Concretiser:
         down, up = self.ball.reach
         return (up + down) / 2
 
+    @cached_property
+    def _half_and_size(self) -> Array:
+        return np.stack([self._half, 2.0 * self.centre_size], axis=1)
+
     def minimum(
         self, a: Array, c: Array, radius: Array | None = None, *, sharp: bool = False
     ) -> Array:
@@ -83,7 +94,8 @@ class Concretiser:
             price = self._sharp_price(a, r) if sharp else self._price(a, r)
             return self._outward(a, c, self._fall_l1(a, r, price))
         if radius is None:
-            return self._outward(a, c, np.abs(a) @ self._half - a @ self._middle)
+            fall, size = (np.abs(a) @ self._half_and_size).T
+            return self._outward(a, c, fall - a @ self._middle, size)
         down, up = self.room
         reach = np.minimum(np.where(a > 0.0, down, up), radius[:, None])
         return self._outward(a, c, np.einsum("ni,ni->n", np.abs(a), reach))
@@ -103,7 +115,9 @@ class Concretiser:
 
     @cached_property
     def _centred(self) -> Array:
-        return self.ball.centre + self._middle
+        """The middle of the L-infinity ball; the centre of another."""
+        linf = self.ball.norm is Norm.LINF
+        return self.ball.centre + self._middle if linf else self.ball.centre
 
     def minimum_under_cut(
         self,
@@ -120,35 +134,32 @@ class Concretiser:
         ``(a + p cut) . x + c + p level`` is such a bound. ``steps`` bisections look for the price
         at which the minimiser meets the cut with equality.
         """
+        cut, level = cuts
+        sizes = np.abs(cut) @ self.centre_size, np.abs(level)
+        search = _CutSearch(self, *cuts, a)
         best = np.empty(c.shape)
         for at in self._blocks(c.size):
-            cut, level = (part[which[at]] for part in cuts)
-            best[at] = self._under_cut(a[at], c[at], cut, level, steps)
+            of = which[at]
+            price = search.run(a[at], of, steps)
+            form = cut[of]
+            form *= price[:, None]
+            form += a[at]
+            # What an entry of the sum loses is at most so many units of itself, for which
+            # _outward provides, and of the term added.
+            lost = gamma(8) * price * (sizes[0][of] + sizes[1][of])
+            least = self._minimum(form, c[at] + price * level[of], None, False) - lost
+            best[at] = np.where(np.isnan(least), -np.inf, least)  # an overflow proves nothing
         return best
 
     def _blocks(self, forms: int) -> Iterator[slice]:
         size = max(1, BLOCK // self.ball.centre.size)
         return (slice(start, start + size) for start in range(0, forms, size))
 
-    def _under_cut(self, a: Array, c: Array, cut: Array, level: Array, steps: int) -> Array:
-        best = self.minimum(a, c)
-        search = _CutSearch(self, a, cut, level)
-        price = search.run(steps)
-        use = np.flatnonzero(price > 0.0)
-        if use.size:
-            p = price[use]
-            mixed = a[use] + p[:, None] * cut[use]
-            value = self.minimum(mixed, c[use] + p * level[use])
-            rounding = gamma(4) * float(self.centre_size.max(initial=0.0))
-            sizes = np.abs(a[use]).sum(axis=1) + p * np.abs(cut[use]).sum(axis=1)
-            value -= rounding * sizes + gamma(4) * np.abs(p * level[use])
-            best[use] = np.fmax(best[use], value)  # an overflow proves nothing
-        return best
-
-    def _outward(self, a: Array, c: Array, fall: Array) -> Array:
-        size = np.abs(a) @ (2.0 * self.centre_size)
+    def _outward(self, a: Array, c: Array, fall: Array, size: Array | None = None) -> Array:
+        """``size``: ``abs(a) @ (2 centre_size)``, where it is known."""
+        size = np.abs(a) @ (2.0 * self.centre_size) if size is None else size
         value = a @ self.ball.centre + c - fall
-        value -= gamma(2 * a.shape[-1]) * (size + np.abs(c))
+        value -= gamma(2 * a.shape[-1] + 8) * (size + np.abs(c))
         # Overflow proves nothing: a NaN would slip through every comparison.
         return np.asarray(np.where(np.isnan(value), -np.inf, value))
 
@@ -165,32 +176,26 @@ class Concretiser:
         return down.astype(np.float32), up.astype(np.float32)
 
     @cached_property
-    def _falling(self) -> NDArray[np.int64]:
-        """The entries that can go down: few in an image, whose background is 0."""
-        return np.flatnonzero(self.room[0] > 0.0)
+    def _spread(self) -> NDArray[np.int64]:
+        """Inputs that stand for all of them."""
+        count = self.ball.centre.size
+        if count <= 2 * SAMPLE:
+            return np.arange(count)
+        return np.linspace(0.0, count - 1.0, SAMPLE).astype(np.int64)
 
-    def _price(self, a: Array, radius: Array, steps: int = PRICE_STEPS) -> Array:
+    def _price(self, a: Array, radius: Array) -> Array:
         """About the knapsack's best price, by form; any price >= 0 is valid."""
-        return self._price32(a.astype(np.float32), radius, steps).astype(np.float64)
+        sample = _largest(a)
+        room = self._room32[0][sample], self._room32[1][sample]
+        single = a[:, sample].astype(np.float32)
+        return _price(single, room, radius, PRICE_STEPS).astype(np.float64)
 
     def _sharp_price(self, a: Array, radius: Array) -> Array:
         """The same, moved onto the gain of the item that no longer fits: the exact optimum."""
-        price = self._price(a, radius, SHARP_STEPS)
+        price = _price(a.astype(np.float32), self._room32, radius, SHARP_STEPS).astype(np.float64)
         gain = np.abs(a)
         gain *= gain <= price[:, None] * (1.0 + 1e-6)  # the price is of single precision
         return np.asarray(gain.max(axis=1, initial=0.0))
-
-    def _price32(self, a: Single, radius: Array, steps: int = PRICE_STEPS) -> Single:
-        down, up = self._room32[0][self._falling], self._room32[1]
-        positive = a[:, self._falling]
-        high = np.maximum(a.max(axis=1, initial=0.0), -a.min(axis=1, initial=0.0))
-        low, price = np.zeros(a.shape[0], np.float32), 0.25 * high
-        for _ in range(steps):
-            spent = (a < -price[:, None]) @ up + (positive > price[:, None]) @ down
-            over = spent > radius
-            low, high = np.where(over, price, low), np.where(over, high, price)
-            price = 0.5 * (low + high)
-        return np.asarray(high)
 
     def radius_of(self, a: Array, c: Array) -> Array:
         """A radius, at most the ball's, up to which ``a . x + c > 0`` is proved: (forms,).
@@ -220,56 +225,85 @@ class Concretiser:
         """How fast the least value falls with the radius, just beyond ``radius``; (forms,)."""
         if self.ball.norm is Norm.L1:
             # Not less than the true slope in spite of single precision: else steps overshoot.
-            return self._price(a, radius * (1.0 + 1e-6)) * (1.0 + 2.0**-20)
+            price = _price(a.astype(np.float32), self._room32, radius * (1.0 + 1e-6), PRICE_STEPS)
+            return price.astype(np.float64) * (1.0 + 2.0**-20)
         down, up = self.room
         free = np.where(a > 0.0, down, up) > radius[:, None]
         return np.asarray(np.einsum("ni,ni->n", np.abs(a), free))
 
 
 class _CutSearch:
-    """Prices of a cut, by form, by bisection in single precision."""
+    """Prices of a cut, by form, by bisection in single precision and on a sample of the inputs.
 
-    def __init__(self, concretiser: Concretiser, a: Array, cut: Array, level: Array) -> None:
-        self.concretiser, self.ball = concretiser, concretiser.ball
-        self.a, self.cut = a.astype(np.float32), cut.astype(np.float32)
-        at_centre = cut @ self.ball.centre + level
-        if self.ball.norm is Norm.LINF:
-            half = concretiser._half.astype(np.float32)
-            self.base = at_centre + cut @ concretiser._middle
-            self.weighted = self.cut * half, self.cut
-        else:
-            down, up = concretiser._room32
-            self.base = at_centre
-            self.weighted = self.cut * up, self.cut * down
+    For L-infinity every input moves, and any few stand for all; for L1 only those of the largest
+    gain do, and they are much the same for all forms.
+    """
 
-    def run(self, steps: int) -> Array:
-        """The price found for each form: 0 where the cut does not bind."""
-        price = np.zeros(self.base.size, np.float32)
-        todo = np.flatnonzero(self._violation(np.arange(self.base.size), price) > 0.0)
+    def __init__(self, concretiser: Concretiser, cut: Array, level: Array, forms: Array) -> None:
+        self.ball = concretiser.ball
+        self.at_middle = level + cut @ concretiser._centred
+        self.linf = self.ball.norm is Norm.LINF
+        self.sample = concretiser._spread if self.linf else _largest(cut, forms)
+        self.cuts = cut[:, self.sample].astype(np.float32)
+        self.down, self.up = (room[self.sample] for room in concretiser._room32)
+        share = cut.shape[1] / max(self.sample.size, 1)
+        self.half = (concretiser._half[self.sample] * share).astype(np.float32)
+
+    def run(self, forms: Array, which: NDArray[np.int64], steps: int) -> Array:
+        """The price found for each form, of cut ``which``: 0 where the cut does not bind."""
+        price = np.zeros(which.size, np.float32)
+        a, cut = forms[:, self.sample].astype(np.float32), self.cuts[which]
+        base = self.at_middle[which]
+        moves = (self.half,) if self.linf else (self.up, self.down)
+        weighted = [cut * move for move in moves]
+        todo = np.flatnonzero(self._violation(a, base, weighted) > 0.0)
         if not todo.size:
             return price.astype(np.float64)
-        sizes = np.abs(self.a[todo]).sum(axis=1), np.abs(self.cut[todo]).sum(axis=1)
-        guess = sizes[0] / np.maximum(sizes[1], np.float32(1e-30))
+        if todo.size < which.size:
+            a, cut, base = a[todo], cut[todo], base[todo]
+            weighted = [part[todo] for part in weighted]
+        guess = np.abs(a).sum(axis=1) / np.maximum(np.abs(cut).sum(axis=1), np.float32(1e-30))
         low, high = np.zeros(todo.size, np.float32), np.full(todo.size, np.inf, np.float32)
         for _ in range(steps):
-            over = self._violation(todo, guess) > 0.0
+            over = self._violation(a + guess[:, None] * cut, base, weighted) > 0.0
             low, high = np.where(over, guess, low), np.where(over, high, guess)
             guess = np.where(np.isinf(high), 4.0 * guess, 0.5 * (low + high)).astype(np.float32)
-        price[todo] = np.where(np.isinf(high), low, guess)
+        # The bound rises up to ``low``: a guess beyond may give less, but hardly where both are near.
+        price[todo] = np.where(np.isinf(high) | (low <= 0.0), low, guess)
         return price.astype(np.float64)
 
-    def _violation(self, rows: NDArray[np.int64], price: Single) -> Array:
-        """By how much the minimiser at ``price`` violates the cut."""
-        whole = rows.size == self.base.size
-        a, cut = (self.a, self.cut) if whole else (self.a[rows], self.cut[rows])
-        mixed = a + price[:, None] * cut
-        first, second = self.weighted
-        first = first if whole else first[rows]
-        if self.ball.norm is Norm.LINF:
-            return np.asarray(self.base[rows] - np.einsum("ni,ni->n", np.sign(mixed), first))
-        second = second if whole else second[rows]
-        radius = np.full(rows.size, self.ball.radius)
-        knapsack = self.concretiser._price32(mixed, radius)[:, None]
-        rise = np.einsum("ni,ni->n", (mixed < -knapsack).astype(np.float32), first)
-        fall = np.einsum("ni,ni->n", (mixed > knapsack).astype(np.float32), second)
-        return np.asarray(self.base[rows] + rise - fall)
+    def _violation(self, mixed: Single, base: Array, weighted: list[Single]) -> Array:
+        """By how much the minimisers of the ``mixed`` forms violate the cut."""
+        if self.linf:
+            return np.asarray(base - np.einsum("ni,ni->n", np.sign(mixed), weighted[0]))
+        radius = np.full(base.size, self.ball.radius)
+        knapsack = _price(mixed, (self.down, self.up), radius, PRICE_STEPS)[:, None]
+        rise = np.einsum("ni,ni->n", (mixed < -knapsack).astype(np.float32), weighted[0])
+        fall = np.einsum("ni,ni->n", (mixed > knapsack).astype(np.float32), weighted[1])
+        return np.asarray(base + rise - fall)
+
+
+def _largest(*groups: Array) -> NDArray[np.int64]:
+    """The inputs with the largest gains over all forms of all ``groups``, a form's largest
+    being 1."""
+    count = groups[0].shape[1]
+    if count <= 2 * SAMPLE:
+        return np.arange(count)
+    gains = np.abs(np.concatenate([forms[:: 1 + len(forms) // JUDGES] for forms in groups]))
+    gains /= np.maximum(gains.max(axis=1, keepdims=True), 1e-300)
+    return np.argpartition(-(gains**2).sum(axis=0), SAMPLE)[:SAMPLE]
+
+
+def _price(a: Single, room: tuple[Single, Single], radius: Array, steps: int) -> Single:
+    """About the knapsack's best price, by form."""
+    down, up = room
+    falling = np.flatnonzero(down > 0.0)  # few in an image, whose background is 0
+    down, positive = down[falling], a[:, falling]
+    high = np.maximum(a.max(axis=1, initial=0.0), -a.min(axis=1, initial=0.0))
+    low, price = np.zeros(a.shape[0], np.float32), 0.25 * high
+    for _ in range(steps):
+        spent = (a < -price[:, None]) @ up + (positive > price[:, None]) @ down
+        over = spent > radius
+        low, high = np.where(over, price, low), np.where(over, high, price)
+        price = 0.5 * (low + high)
+    return np.asarray(high)

@@ -12,10 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from marapatch.network.layers import Array
+from marapatch.network.layers import Array, Matrix
 from marapatch.network.standard_form import UNIT, AffineMap, StandardForm, gamma
+
+FEW_ENTRIES = 0.1
+"""The share of entries other than 0 up to which rows are multiplied as sparse ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +143,7 @@ class BackwardPass:
         nodes, count, width = rows.shape
         flat = rows.reshape(-1, width)
         for source, weight in zip(layer.sources, layer.weights, strict=True):
-            part = np.asarray((weight.T @ flat.T).T if _sparse(weight) else flat @ weight)
-            part = part.reshape(nodes, count, -1)
+            part = _product(flat, weight).reshape(nodes, count, -1)
             into[source] = into[source] + part if source in into else part
         constant += (flat @ layer.bias).reshape(nodes, count)
         error += (np.abs(flat) @ self._rounding(layer)).reshape(nodes, count)
@@ -157,8 +160,14 @@ class BackwardPass:
         return known
 
 
-def _sparse(weight: object) -> bool:
-    return not isinstance(weight, np.ndarray)
+def _product(rows: Array, weight: Matrix) -> Array:
+    """``rows @ weight``, in time that the entries of a sparse ``weight`` and of rows that begin at
+    one neuron of a convolution allow."""
+    if isinstance(weight, np.ndarray):
+        return np.asarray(rows @ weight)
+    if np.count_nonzero(rows) < FEW_ENTRIES * rows.size:
+        return np.asarray((sp.csr_array(rows) @ weight).toarray())
+    return np.asarray((weight.T @ rows.T).T)
 
 
 def _per_node(values: Array, like: Array) -> Array:

@@ -17,7 +17,6 @@ import scipy.sparse as sp
 
 from marapatch.ball import Ball, Norm
 from marapatch.bounds.nodes import Nodes
-from marapatch.bounds.relaxation import relax
 from marapatch.linear_program import LinearProgram
 from marapatch.network.layers import Array
 from marapatch.network.standard_form import StandardForm
@@ -41,8 +40,8 @@ class TriangleProgram:
     """The triangle relaxation of one node after the other, kept warm.
 
     Columns: the change of the input (L1: p, m >= 0 with d = p - m; L-infinity: d and the slack);
-    then z and a of all ReLU neurons. Rows: what z is; a >= z; a <= chord of z; the condition on
-    the outputs.
+    then a = relu(z) and t = relu(-z) of all ReLU neurons. Rows: a - t is what z is; a + slope t is
+    at most the upper end of z (the chord); the condition on the outputs.
     """
 
     def __init__(self, form: StandardForm, ball: Ball, condition: OutputCondition) -> None:
@@ -57,7 +56,7 @@ class TriangleProgram:
         pieces, constants = self._affine(form)
         eye = sp.eye_array(self.hidden, format="csr")
         width = self.inputs + 2 * self.hidden
-        z, a = _placed(eye, self.inputs, width), _placed(eye, self.inputs + self.hidden, width)
+        a, t = _placed(eye, self.inputs, width), _placed(eye, self.inputs + self.hidden, width)
         output = sp.csr_array(condition.matrix) @ pieces[-1]
         self.scale = np.maximum(abs(output).max(axis=1).toarray().ravel(), 1e-12)
         wanted = (condition.rhs - condition.matrix @ constants[-1]) / self.scale
@@ -65,20 +64,21 @@ class TriangleProgram:
         if ball.norm is Norm.LINF:
             slack = sp.csr_array(np.ones((wanted.size, 1)))
             output = output - _placed(slack, self.inputs - 1, width)
-        self.matrix = sp.csc_array(sp.vstack([z - sp.vstack(pieces[:-1]), a - z, a - z, output]))
+        self.matrix = sp.csc_array(sp.vstack([a - t - sp.vstack(pieces[:-1]), a + t, output]))
         known = np.concatenate(constants[:-1])
-        n, infinite = self.hidden, np.full(self.hidden, np.inf)
-        self.row_low = np.concatenate([known, np.zeros(n), -infinite, wanted])
-        self.row_high = np.concatenate([known, infinite, np.zeros(n), np.full(wanted.size, np.inf)])
+        self.row_low = np.concatenate([known, np.full(self.hidden, -np.inf), wanted])
+        self.row_high = np.concatenate([known, np.full(self.hidden + wanted.size, np.inf)])
         cost = np.zeros(width)
         cost[: self.inputs] = 1.0 if ball.norm is Norm.L1 else 0.0
         cost[self.inputs - 1] = 1.0 if ball.norm is Norm.L1 else -1.0
         low, high = self._changes(ball)
+        n = self.hidden
         self.program = LinearProgram(
             self.matrix,
             (self.row_low, self.row_high),
-            (np.concatenate([low, -infinite, np.zeros(n)]), np.append(high, [infinite, infinite])),
+            (np.append(low, np.zeros(2 * n)), np.append(high, np.full(2 * n, np.inf))),
             cost,
+            scaled=False,
         )
         self.slopes = np.ones(n)
         self.root: Any = None
@@ -93,7 +93,7 @@ class TriangleProgram:
             for source, weight in zip(layer.sources, layer.weights, strict=True):
                 part, offset = sp.csr_array(weight), 0
                 if source > 0:
-                    offset = self.inputs + self.hidden + int(ends[source - 1])
+                    offset = self.inputs + int(ends[source - 1])
                 else:
                     constant = constant + weight @ self.ball.centre
                     if self.ball.norm is Norm.L1:
@@ -143,36 +143,37 @@ class TriangleProgram:
     def _load(self, nodes: Nodes, index: int, ball: Ball) -> None:
         """Make the program that of node ``index``."""
         lower, upper, phases = nodes.lower[index], nodes.upper[index], nodes.phases[index]
-        line = relax(lower[None], upper[None])
-        slope, intercept = line.upper_slope[0], line.upper_intercept[0]
-        n, first = self.hidden, self.hidden * 2
+        inactive, active = upper <= 0.0, lower >= 0.0
+        unstable = ~(inactive | active)
+        n, width = self.hidden, self.inputs + self.hidden
+        slope = np.where(unstable, upper / np.where(unstable, -lower, 1.0), self.slopes)
         for j in np.flatnonzero(slope != self.slopes):
-            self.program.change(first + int(j), self.inputs + int(j), -float(slope[j]))
-        self.slopes = slope.copy()
-        inactive = upper <= 0.0
-        # An inactive neuron's rows say nothing: a is 0, and z is free on its side.
-        tied = np.where(inactive, -np.inf, 0.0)
-        low = np.concatenate([self.row_low[:n], tied, self.row_low[2 * n :]])
-        above = np.where(inactive, np.inf, intercept)
-        high = np.concatenate([self.row_high[: 2 * n], above, self.row_high[3 * n :]])
-        self.program.bound_rows(low, high)
-        # Of an active neuron a = z: that a >= 0 is said of z, whose price becomes beta.
-        a_low = np.where(lower >= 0.0, -np.inf, 0.0)
+            self.program.change(n + int(j), width + int(j), float(slope[j]))
+        self.slopes = slope
+        high = self.row_high.copy()
+        high[n : 2 * n] = np.where(unstable, upper, np.inf)
+        self.program.bound_rows(self.row_low, high)
+        # What is on its side by its bounds alone, not by a phase, has no price there.
         change = self._changes(ball)
-        z_low, z_high = np.where(phases > 0, 0.0, -np.inf), np.where(phases < 0, 0.0, np.inf)
+        a_low = np.where(active & (phases == 0), -np.inf, 0.0)
+        t_low = np.where(inactive & (phases == 0), -np.inf, 0.0)
         self.program.bound(
-            np.concatenate([change[0], z_low, a_low]),
-            np.concatenate([change[1], z_high, np.where(inactive, 0.0, np.inf)]),
+            np.concatenate([change[0], a_low, t_low]),
+            np.concatenate(
+                [change[1], np.where(inactive, 0.0, np.inf), np.where(active, 0.0, np.inf)]
+            ),
         )
 
     def _refutation(self, nodes: Nodes, index: int, ray: Array) -> Proposal | None:
         """Multipliers that prove the node empty: those of ``ray``, in the sign that is theirs."""
         n = self.hidden
         reduced = -(self.matrix.T @ ray)
-        reduced[self.inputs : self.inputs + n] -= (1.0 - self.slopes) * ray[2 * n : 3 * n]
-        # Rows that only bind from below, a >= z and the condition, have no negative price.
-        floor = np.append(ray[n : 2 * n] * (nodes.phases[index] == 0), ray[3 * n :])
-        sign = 1.0 if floor.sum() >= 0.0 else -1.0
+        reduced[self.inputs + n :] -= (self.slopes - 1.0) * ray[n : 2 * n]
+        # What binds from one side only has a price of one sign.
+        phases, unstable = nodes.phases[index], nodes.take(np.array([index])).unstable[0]
+        rise, fall = reduced[self.inputs : self.inputs + n], reduced[self.inputs + n :]
+        one_sided = rise @ (unstable | (phases > 0)) + fall @ (unstable | (phases < 0))
+        sign = 1.0 if one_sided + ray[2 * n :].sum() >= ray[n : 2 * n].sum() else -1.0
         proposed = self._multiplied(nodes, index, sign * ray, sign * reduced)
         return None if proposed is None else Proposal(proposed, None, None)
 
@@ -180,11 +181,12 @@ class TriangleProgram:
         """The multipliers that prices of rows and columns stand for, scaled to a mix of 1 (or to
         a beta of 1, where the phases alone are refuted); None where all of them are 0."""
         n = self.hidden
-        mix = np.maximum(duals[3 * n :], 0.0) / self.scale
-        tie = np.abs(duals[n : 2 * n])
-        floor = np.maximum(reduced[self.inputs + n :], 0.0)
+        mix = np.maximum(duals[2 * n :], 0.0) / self.scale
+        floor = np.maximum(reduced[self.inputs : self.inputs + n], 0.0)
+        tie = np.maximum(reduced[self.inputs + n :], 0.0)
         alpha = np.where(tie + floor > 0.0, tie / np.maximum(tie + floor, 1e-300), 0.0)
-        beta = np.abs(reduced[self.inputs : self.inputs + n]) * (nodes.phases[index] != 0)
+        phases = nodes.phases[index]
+        beta = np.where(phases > 0, floor, np.where(phases < 0, tie, 0.0))
         total = float(mix.sum() or beta.sum())
         if not total > 0.0:
             return None

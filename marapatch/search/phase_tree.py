@@ -25,7 +25,6 @@ from threadpoolctl import threadpool_limits
 from marapatch.attacks.polish import confirm, polish
 from marapatch.backends import create
 from marapatch.backends.base import Backend
-from marapatch.ball import Norm
 from marapatch.bounds.linear import linear_bounds
 from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
 from marapatch.bracket import Bracket
@@ -53,8 +52,11 @@ BATCH_SECONDS = 0.5
 
 ROOT_STEPS = 60
 NODE_STEPS = 10
-FEW_STEPS = 3
-"""Supergradient steps at the root, at every other node, and where linear programs follow them."""
+"""Supergradient steps at the root, and at every other node."""
+
+REBOUNDED = 256
+"""ReLU neurons of a network up to which every node's later layers are bounded anew: with more, as
+many nodes as that costs bring more."""
 
 ROOT_ROUNDS = 3
 """How often the root's bounds are tightened by the cut its own bound proved."""
@@ -253,14 +255,14 @@ class PhaseTree:
         neuron = self.branch(self.bounder, nodes, score)
         children = Nodes.stack([nodes.split(neuron, 1), nodes.split(neuron, -1)])
         layers = np.tile(self.bounder.layer_of[neuron], 2)
-        children = self.bounder.tighten(children, layers, self.deadline)
+        if unstable.shape[1] <= REBOUNDED:
+            children = self.bounder.tighten(children, layers, self.deadline)
         alive = np.flatnonzero(~children.empty)
         self.bounded += len(children)
         names = self._named(children, chosen, neuron)
         if not alive.size:
             return
-        steps = FEW_STEPS if self.question.ball.norm is Norm.L1 else NODE_STEPS
-        result = self.bounder.bound(children.take(alive), steps, self.deadline)
+        result = self.bounder.bound(children.take(alive), NODE_STEPS, self.deadline)
         bases = [(2 * chosen)[i].basis for i in alive]
         result, bases = self.proposer.better(result, bases, self.deadline)
         names = [names[i] for i in alive]

@@ -13,7 +13,7 @@ from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
 from marapatch.bounds.triangle import Proposal, TriangleProgram
 
 EASY = 6
-"""Unstable neurons up to which a node of an L-infinity tree gets a linear program."""
+"""Unstable neurons up to which any node gets a linear program."""
 
 
 class Proposer:
@@ -30,14 +30,17 @@ class Proposer:
     def better(
         self, result: Bounded, bases: list[Any], deadline: float
     ) -> tuple[Bounded, list[Any]]:
-        """``result`` with multipliers of linear programs for the nodes that are not refuted, for
-        L-infinity only where nearly all phases are fixed.
+        """``result`` with multipliers of linear programs for the nodes that are not refuted.
+
+        Where nearly all phases are fixed and, for L1, at the root and where the bound is of use
+        already: of the programs of all others one in a hundred refutes its node.
 
         ``bases``: where to start, by node; those of the programs solved are returned.
         """
-        wanted = result.value <= 0.0
-        if self.norm is Norm.LINF:
-            wanted &= result.nodes.unstable.sum(axis=1) <= EASY
+        wanted = result.nodes.unstable.sum(axis=1) <= EASY
+        if self.norm is Norm.L1:
+            wanted |= (result.radius > 0.0) | (result.nodes.phases == 0).all(axis=1)
+        wanted &= result.value <= 0.0
         found: dict[int, Proposal] = {}
         for i in np.flatnonzero(wanted).tolist() if self.bounder.form.hidden else ():
             seconds = deadline - monotonic()

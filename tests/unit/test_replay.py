@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from fractions import Fraction
 from math import inf, nan
@@ -215,6 +216,18 @@ def test_onnxruntime_confirms_what_it_decides_alike(tmp_path: Path) -> None:
     assert witness is not None
     assert witness.confirmed is True
     assert Replay(network, ball, beats(0, 3, Rule.ARGMAX))(np.array([0.25, 0.75])) is None
+
+
+def test_a_judge_that_has_confirmed_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    network = single(dense_network([np.eye(2)], [np.zeros(2)]))
+    network = through_a_file(network, tmp_path)
+    ball = Ball(np.array([0.75, 0.25]), np.zeros(2), np.ones(2), Norm.LINF, inf)
+    judge = Replay(network, ball, beats(1, 2, Rule.ARGMAX))
+    here = judge(np.array([0.25, 0.75]))
+    sent = pickle.loads(pickle.dumps(judge))(np.array([0.25, 0.75]))
+    assert here is not None
+    assert sent is not None
+    assert (sent.confirmed, sent.distance) == (here.confirmed, here.distance) == (True, 0.5)
 
 
 def test_onnxruntime_may_round_a_witness_away_and_it_is_said(tmp_path: Path) -> None:
