@@ -268,7 +268,7 @@ class _CutSearch:
             over = self._violation(a + guess[:, None] * cut, base, weighted) > 0.0
             low, high = np.where(over, guess, low), np.where(over, high, guess)
             guess = np.where(np.isinf(high), 4.0 * guess, 0.5 * (low + high)).astype(np.float32)
-        # The bound rises up to ``low``: a guess beyond may give less, but hardly where both are near.
+        # The bound rises up to ``low``; a guess beyond may give less, if it is far beyond.
         price[todo] = np.where(np.isinf(high) | (low <= 0.0), low, guess)
         return price.astype(np.float64)
 
