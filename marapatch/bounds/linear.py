@@ -22,6 +22,9 @@ from marapatch.properties import OutputCondition
 ROW_BLOCK = 4_000_000
 """Entries of the largest intermediate matrix of one block of rows."""
 
+REMEMBERED = 4
+"""Balls whose bounds are kept."""
+
 
 def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     """CROWN bounds intersected with interval bounds, over ``ball``: rigorous.
@@ -52,6 +55,38 @@ def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
         lines.append(relax(low[None], high[None]))
     lower, upper = zip(*pre, strict=True)
     return Bounds(ball, lower[:-1], upper[:-1], pre[-1])
+
+
+def remembered_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
+    """:func:`linear_bounds`, of which the last few are kept: the searches of several targets, and
+    one that is resumed, begin from the same ball."""
+    key = _Scope(form, ball)
+    known = _REMEMBERED.get(key)
+    if known is None:
+        known = linear_bounds(form, ball, until)
+        if monotonic() <= until:
+            _REMEMBERED[key] = known
+            while len(_REMEMBERED) > REMEMBERED:
+                del _REMEMBERED[next(iter(_REMEMBERED))]
+    return known
+
+
+class _Scope:
+    """A form, as an object, and a ball, by its values."""
+
+    def __init__(self, form: StandardForm, ball: Ball) -> None:
+        self.form = form
+        arrays = (ball.centre, ball.lower, ball.upper)
+        self.values = (ball.norm, ball.radius, *(array.tobytes() for array in arrays))
+
+    def __hash__(self) -> int:
+        return hash((id(self.form), self.values))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Scope) and self.form is other.form and self.values == other.values
+
+
+_REMEMBERED: dict[_Scope, Bounds] = {}
 
 
 def _passes(form: StandardForm, bounds: Bounds) -> BackwardPass:

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from marapatch.attacks.polish import confirm, polish
 from marapatch.backends import create
 from marapatch.backends.base import Backend
-from marapatch.bounds.linear import linear_bounds
+from marapatch.bounds.linear import remembered_bounds
 from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
 from marapatch.bracket import Bracket
 from marapatch.lowering import SHRINKAGE, Lowered
@@ -163,7 +163,9 @@ class PhaseTree:
         """Bound the root, and open it where that does not refute it."""
         # A little farther than the target: what a solver refutes counts for a little less.
         reach = self.target * (1.0 + 2.0 * SHRINKAGE)
-        self.bounds = linear_bounds(self.question.form, self.question.ball.at(reach), self.deadline)
+        self.bounds = remembered_bounds(
+            self.question.form, self.question.ball.at(reach), self.deadline
+        )
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
         self.proposer = Proposer(self.bounder)
         result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS, self.deadline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from marapatch.bounds.linear import linear_bounds
+from marapatch.bounds.linear import remembered_bounds
 from marapatch.bounds.nodes import NodeBounder, Nodes
 from marapatch.question import Question
 
@@ -32,7 +32,7 @@ def probe(
         if high - low <= max(tolerance, SHARE * high) or monotonic() >= deadline:
             break
         radius = 0.5 * (low + high)
-        bounds = linear_bounds(question.form, question.ball.at(radius), deadline)
+        bounds = remembered_bounds(question.form, question.ball.at(radius), deadline)
         bounder = NodeBounder(question.form, bounds, question.condition)
         result = bounder.bound(bounder.root(bounds), STEPS, deadline)
         whole = bool(result.value[0] > 0.0)

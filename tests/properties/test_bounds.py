@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import inf
 
 import exact_optimum as exact
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from scipy.optimize import linprog
 from small_networks import KINDS, Case, branching_network, cancelling_balls, small_case
 
@@ -17,7 +19,7 @@ from marapatch.bounds import concretise, interval, linear, relaxation
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import Concretiser
 from marapatch.bounds.interval import interval_bounds
-from marapatch.bounds.linear import bound_condition, linear_bounds
+from marapatch.bounds.linear import bound_condition, linear_bounds, remembered_bounds
 from marapatch.errors import ScopeError
 from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition, Rule, beats
@@ -335,6 +337,33 @@ def test_a_condition_that_cannot_be_met_is_refuted_and_one_that_is_met_never() -
     met = OutputCondition(np.eye(n), y - 1e-9)
     assert bound_condition(form, bounds, met).worst >= 0.0
     assert bound_condition(form, bounds, met).radius == 0.0
+
+
+def test_bounds_are_remembered_by_the_ball_and_only_when_complete() -> None:
+    case = small_case(0, ("plain",))
+    form, ball = case.network.standard_form, case.ball.at(0.25)
+    hurried = remembered_bounds(form, ball, -inf)
+    known = remembered_bounds(form, ball)
+    assert known is not hurried
+    assert remembered_bounds(form, replace(ball)) is known
+    assert remembered_bounds(form, ball, -inf) is known
+    other = remembered_bounds(form, ball.at(0.125))
+    assert (other.ball.radius, known.ball.radius) == (0.125, 0.25)
+    assert remembered_bounds(replace(form), ball) is not known
+    fresh = linear_bounds(form, ball)
+    for name in ("lower", "upper"):
+        for mine, theirs in zip(getattr(known, name), getattr(fresh, name), strict=True):
+            assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_a_product_with_few_entries_is_the_same(share: float) -> None:
+    rng = np.random.default_rng(7)
+    rows = rng.normal(size=(30, 40)) * (rng.random((30, 40)) < share)
+    weight = rng.normal(size=(40, 50)) * (rng.random((40, 50)) < 0.2)
+    expected = rows @ weight
+    assert np.allclose(relaxation._product(rows, sp.csr_array(weight)), expected, atol=1e-12)
+    assert np.array_equal(relaxation._product(rows, weight), expected)
 
 
 @pytest.fixture

@@ -64,6 +64,20 @@ def test_without_memory_for_open_nodes_the_answer_is_the_same(seed: int) -> None
         assert deep.lower == pytest.approx(best.lower, abs=2.0 * TOLERANCE)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_with_the_bounds_of_the_root_alone_the_answer_is_the_same(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for networks with many neurons."""
+    case = small_case(seed, ("plain",))
+    monkeypatch.setattr(phase_tree, "REBOUNDED", 1000)
+    anew = grown(case.question, Bracket(), OPTIONS, memory=1 << 30).bracket
+    monkeypatch.setattr(phase_tree, "REBOUNDED", 0)
+    kept = grown(case.question, Bracket(), OPTIONS, memory=1 << 30).bracket
+    assert kept.upper == pytest.approx(anew.upper, abs=2.0 * TOLERANCE)
+    assert kept.lower == pytest.approx(anew.lower, abs=2.0 * TOLERANCE)
+
+
 def test_without_memory_fewer_nodes_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Depth-first: what is open is a path, not a front."""
     question, start = digit_question(Norm.LINF, 0, 9)
