@@ -22,6 +22,10 @@ from marapatch.network.layers import Array
 from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition
 
+STEEPEST = 1e4
+"""Chords steeper than this are flattened, which lifts them by less than 1e-4 of the upper end:
+their coefficients would be too large for the solver."""
+
 SLACK = 1e6
 """Stands for no bound on the slack; the rows of the condition are scaled to 1."""
 
@@ -147,6 +151,7 @@ class TriangleProgram:
         unstable = ~(inactive | active)
         n, width = self.hidden, self.inputs + self.hidden
         slope = np.where(unstable, upper / np.where(unstable, -lower, 1.0), self.slopes)
+        slope = np.minimum(slope, STEEPEST)
         for j in np.flatnonzero(slope != self.slopes):
             self.program.change(n + int(j), width + int(j), float(slope[j]))
         self.slopes = slope

@@ -11,9 +11,7 @@ Nothing is pruned but by an outward-rounded bound: linear programs only propose 
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import replace
-from itertools import count
 from math import inf
 from time import monotonic
 from typing import Any
@@ -38,12 +36,13 @@ from marapatch.regions import (
     region,
 )
 from marapatch.search.branching import RULES
+from marapatch.search.front import Front, OpenNode
 from marapatch.search.leaves import pattern, pose, refuted
 from marapatch.search.options import QueryRecord, Report, SearchOptions
 from marapatch.search.probing import probe
 from marapatch.search.proposing import Proposer
 from marapatch.search.recording import Recorder, TreeRecord
-from marapatch.search.sharing import Grown, Helpers, OpenNode, Part
+from marapatch.search.sharing import Grown, Helpers, Part
 from marapatch.verdict import Evidence, Sat, Unsat, Witness
 
 BATCH = 128
@@ -60,9 +59,6 @@ many nodes as that costs bring more."""
 
 ROOT_ROUNDS = 3
 """How often the root's bounds are tightened by the cut its own bound proved."""
-
-MEMORY = 2 << 30
-"""Bytes of open nodes beyond which the search goes depth-first."""
 
 ENOUGH = 8
 """Open nodes a helper from which on the tree is grown in several processes."""
@@ -101,13 +97,10 @@ class PhaseTree:
         self.planted = False
         self.records: list[QueryRecord] = []
         self.evidence = Evidence.BOUND
-        self.heap: list[OpenNode] = []
-        self.stuck: list[float] = []
-        self.count = count()
+        self.front = Front()
         self.bounded = 0
         self.batch = 16
         self.branch = RULES[options.branching]
-        self.memory = MEMORY
         self.recorder = Recorder() if options.record else None
         self.probed: TreeRecord | None = None
         self.floor = 0.0
@@ -128,9 +121,10 @@ class PhaseTree:
     @property
     def note(self) -> str:
         """Why the tree is not closed, for people."""
-        if self.stuck and not self.heap:
-            return f"{len(self.stuck)} leaves could not be decided"
-        return f"out of time with {len(self.heap) + len(self.stuck)} open nodes"
+        stuck = len(self.front.stuck)
+        if stuck and not self.front:
+            return f"{stuck} leaves could not be decided"
+        return f"out of time with {len(self.front) + stuck} open nodes"
 
     def advance(self, until: float) -> None:
         """Grow until the bracket is closed, nothing is left to split, or it is ``until``."""
@@ -138,19 +132,19 @@ class PhaseTree:
         if self.target <= self.bracket.lower or self.options.closed(self.bracket):
             return
         if self.target == inf:
-            self.stuck.append(0.0)
+            self.front.stuck.append(0.0)
             return
         if self.remaining <= 0.0:
             return
         if not self.planted:
             self.planted = True
             self._plant()
-        while self.heap and self.remaining > 0.0:
-            if self.helpers is not None and len(self.heap) >= ENOUGH * self.helpers.jobs:
+        while self.front and self.remaining > 0.0:
+            if self.helpers is not None and len(self.front) >= ENOUGH * self.helpers.jobs:
                 self._share(self.helpers)
                 continue
             now = monotonic()
-            chosen = self._choose()
+            chosen = self.front.choose(self.batch, self.target)
             self._grow(chosen)
             self._raise()
             pace = BATCH_SECONDS / max(monotonic() - now, 1e-6)
@@ -193,23 +187,16 @@ class PhaseTree:
 
     def _share(self, helpers: Helpers) -> None:
         """Let each helper grow a part of what is open for a while, and take in what came of it."""
-        self.heap.sort()
-        parts = [self.heap[i :: helpers.jobs] for i in range(helpers.jobs)]
+        dealt = self.front.nodes()
         seconds = min(SHARED_SECONDS, self.remaining)
         common = self.question, self.bounds, self.backend.name, self.options, self.bracket
         tasks = [
-            Part(*common, self.target, tuple(replace(n, basis=None) for n in part), seconds)
-            for part in parts
+            Part(*common, self.target, dealt[i :: helpers.jobs], seconds)
+            for i in range(helpers.jobs)
         ]
-        dealt, self.heap = self.heap, []
-        try:
-            results = helpers.grow(grow_part, tasks)
-        except BaseException:
-            self.heap = dealt
-            raise
+        results = helpers.grow(grow_part, tasks)
         for grown in results:
-            self.heap += grown.open
-            self.stuck += grown.stuck
+            self.front.stuck += grown.stuck
             self.bounded += grown.bounded
             self.records += grown.records
             self.evidence = Evidence.weakest(self.evidence, grown.evidence)
@@ -218,25 +205,8 @@ class PhaseTree:
                 self.target = min(self.target, self._target())
         if self.target > 0.0:
             self.bounder.shrink(self.target)
-        self.heap = [
-            replace(node, number=next(self.count))
-            for node in sorted(self.heap)
-            if node.radius < self.target
-        ]
+        self.front.renew((node for grown in results for node in grown.open), self.target)
         self._raise()
-
-    def _choose(self) -> list[OpenNode]:
-        """The next nodes to split: those refuted least."""
-        if self.heap and len(self.heap) * self.heap[0].nbytes > self.memory:
-            self.heap.sort()  # a sorted list is a heap, and its end is what is refuted most
-            chosen, self.heap = self.heap[-self.batch :], self.heap[: -self.batch]
-            return [node for node in chosen if node.radius < self.target]
-        chosen = []
-        while self.heap and len(chosen) < self.batch:
-            node = heapq.heappop(self.heap)
-            if node.radius < self.target:
-                chosen.append(node)
-        return chosen
 
     def _grow(self, chosen: list[OpenNode]) -> None:
         """Split every chosen node once and keep what is not refuted."""
@@ -295,33 +265,22 @@ class PhaseTree:
                 self._witness(witness)
 
     def _open(self, result: Bounded, known: Array, bases: list[Any], names: list[int]) -> None:
-        """Put nodes that are not refuted at the target on the heap."""
+        """Open the nodes that are not refuted at the target."""
         radius = np.maximum(result.radius, known)
         for i in np.flatnonzero((result.value <= 0.0) & (radius < self.target)):
             one = np.array([i])
-            node = OpenNode(
-                float(radius[i]),
-                next(self.count),
-                result.nodes.take(one),
-                result.score[one],
-                bases[i],
-                names[i],
-            )
-            heapq.heappush(self.heap, node)
+            nodes, score = result.nodes.take(one), result.score[one]
+            self.front.push(float(radius[i]), nodes, score, bases[i], names[i])
 
     def _raise(self) -> None:
         """Move the bracket's lower end to the least radius over everything that is open."""
-        least = self._least()
+        least = self.front.least(self.target)
         self.proved = max(self.proved, least)
         if least >= self.question.ball.whole_box:
             least = inf
         if least > self.bracket.lower:
             self.bracket = self.bracket.tighten(Unsat(least, self.evidence))
         self.report(self.bracket, len(self.records))
-
-    def _least(self) -> float:
-        """The radius up to which everything is refuted."""
-        return min([self.target, *self.stuck, *(self.heap[0].radius for _ in self.heap[:1])])
 
     def _witness(self, witness: Witness) -> None:
         """Take a replayed witness in; everything open needs to be refuted no farther than it."""
@@ -358,7 +317,7 @@ class PhaseTree:
         if known >= self.target:
             return
         if not self._closed_by_solver(node):
-            self.stuck.append(known)
+            self.front.stuck.append(known)
         elif self.recorder is not None:
             self.recorder.vouch(name)
 
@@ -400,13 +359,13 @@ class PhaseTree:
         if part.target > 0.0:
             self.bounder.shrink(part.target)
         self.proposer = Proposer(self.bounder)
-        self.heap, self.target = sorted(part.open), part.target
-        self.count = count(len(self.heap))
+        self.target = part.target
+        self.front.renew(part.open, part.target)
         self.advance(monotonic() + part.seconds)
         nearer = self.bracket.upper < part.bracket.upper
         return Grown(
-            open=tuple(replace(node, basis=None) for node in self.heap),
-            stuck=tuple(self.stuck),
+            open=self.front.nodes(),
+            stuck=tuple(self.front.stuck),
             bounded=self.bounded,
             records=tuple(record for record in self.records if record.backend != "tree"),
             evidence=self.evidence,

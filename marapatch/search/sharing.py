@@ -5,43 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.nodes import Nodes
 from marapatch.bracket import Bracket
-from marapatch.network.layers import Array
 from marapatch.processes import processes
 from marapatch.question import Question
+from marapatch.search.front import OpenNode
 from marapatch.search.options import QueryRecord, SearchOptions
 from marapatch.verdict import Evidence, Witness
-
-OVERHEAD = 4000
-"""Bytes of an open node beside its arrays: its objects and the basis."""
-
-
-@dataclass(order=True, frozen=True)
-class OpenNode:
-    """An open node of a tree, ordered by the radius up to which it is refuted.
-
-    ``number``: in the order of their making. ``nodes``, ``score``: the node itself and what each
-    neuron's relaxation costs it. ``basis``: where its linear programs start; it does not travel.
-    ``name``: its number in the record of the tree.
-    """
-
-    radius: float
-    number: int
-    nodes: Nodes = field(compare=False)
-    score: Array = field(compare=False)
-    basis: Any = field(compare=False)
-    name: int = field(compare=False)
-
-    @property
-    def nbytes(self) -> int:
-        """About the memory it takes."""
-        arrays = sum(int(getattr(self.nodes, each.name).nbytes) for each in fields(Nodes))
-        return arrays + self.score.nbytes + OVERHEAD
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,7 +47,7 @@ def digit_question(norm: Norm, digit: int, target: int) -> tuple[Question, Brack
 def grown(question: Question, start: Bracket, options: SearchOptions, memory: int) -> PhaseTree:
     backend = create("highs")
     plant = PhaseTree(question, start, backend, options, lambda *_: None)
-    plant.memory = memory
+    plant.front.memory = memory
     plant.advance(monotonic() + options.timeout)
     backend.close()
     return plant
@@ -87,7 +87,7 @@ def test_without_memory_fewer_nodes_are_open(monkeypatch: pytest.MonkeyPatch) ->
         sizes: list[int] = []
 
         def watched(self: PhaseTree, sizes: list[int] = sizes) -> None:
-            sizes.append(len(self.heap))
+            sizes.append(len(self.front))
             raise_lower(self)
 
         monkeypatch.setattr(PhaseTree, "_raise", watched)
@@ -105,7 +105,7 @@ def test_two_processes_prove_what_one_proves(norm: Norm, monkeypatch: pytest.Mon
     share = PhaseTree._share
 
     def counted(self: PhaseTree, helpers: object) -> None:
-        shared.append(len(self.heap))
+        shared.append(len(self.front))
         share(self, helpers)  # type: ignore[arg-type]
 
     monkeypatch.setattr(PhaseTree, "_share", counted)
