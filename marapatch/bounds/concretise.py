@@ -91,7 +91,7 @@ class Concretiser:
     def _minimum(self, a: Array, c: Array, radius: Array | None, sharp: bool) -> Array:
         if self.ball.norm is Norm.L1:
             r = np.full(c.shape, self.ball.radius) if radius is None else radius
-            price = self._sharp_price(a, r) if sharp else self._price(a, r)
+            price = self._sharp_price(a, r) if sharp else self._price(a, r, sample=_largest(a))
             return self._outward(a, c, self._fall_l1(a, r, price))
         if radius is None:
             fall, size = (np.abs(a) @ self._half_and_size).T
@@ -183,16 +183,23 @@ class Concretiser:
             return np.arange(count)
         return np.linspace(0.0, count - 1.0, SAMPLE).astype(np.int64)
 
-    def _price(self, a: Array, radius: Array) -> Array:
-        """About the knapsack's best price, by form; any price >= 0 is valid."""
-        sample = _largest(a)
-        room = self._room32[0][sample], self._room32[1][sample]
-        single = a[:, sample].astype(np.float32)
-        return _price(single, room, radius, PRICE_STEPS).astype(np.float64)
+    def _price(
+        self,
+        a: Array,
+        radius: Array,
+        steps: int = PRICE_STEPS,
+        sample: NDArray[np.int64] | None = None,
+    ) -> Array:
+        """About the knapsack's best price, by form, on all inputs or on ``sample``; any price
+        >= 0 is valid."""
+        down, up = self._room32
+        if sample is not None:
+            a, down, up = a[:, sample], down[sample], up[sample]
+        return _price(a.astype(np.float32), (down, up), radius, steps).astype(np.float64)
 
     def _sharp_price(self, a: Array, radius: Array) -> Array:
         """The same, moved onto the gain of the item that no longer fits: the exact optimum."""
-        price = _price(a.astype(np.float32), self._room32, radius, SHARP_STEPS).astype(np.float64)
+        price = self._price(a, radius, SHARP_STEPS)
         gain = np.abs(a)
         gain *= gain <= price[:, None] * (1.0 + 1e-6)  # the price is of single precision
         return np.asarray(gain.max(axis=1, initial=0.0))
@@ -225,8 +232,7 @@ class Concretiser:
         """How fast the least value falls with the radius, just beyond ``radius``; (forms,)."""
         if self.ball.norm is Norm.L1:
             # Not less than the true slope in spite of single precision: else steps overshoot.
-            price = _price(a.astype(np.float32), self._room32, radius * (1.0 + 1e-6), PRICE_STEPS)
-            return price.astype(np.float64) * (1.0 + 2.0**-20)
+            return self._price(a, radius * (1.0 + 1e-6)) * (1.0 + 2.0**-20)
         down, up = self.room
         free = np.where(a > 0.0, down, up) > radius[:, None]
         return np.asarray(np.einsum("ni,ni->n", np.abs(a), free))
@@ -245,20 +251,21 @@ class _CutSearch:
         self.linf = self.ball.norm is Norm.LINF
         self.sample = concretiser._spread if self.linf else _largest(cut, forms)
         self.cuts = cut[:, self.sample].astype(np.float32)
-        self.down, self.up = (room[self.sample] for room in concretiser._room32)
+        down, up = (room[self.sample] for room in concretiser._room32)
+        self.room = down, up
         share = cut.shape[1] / max(self.sample.size, 1)
-        self.half = (concretiser._half[self.sample] * share).astype(np.float32)
+        half = (concretiser._half[self.sample] * share).astype(np.float32)
+        self.moves = (half,) if self.linf else (up, down)
 
     def run(self, forms: Array, which: NDArray[np.int64], steps: int) -> Array:
         """The price found for each form, of cut ``which``: 0 where the cut does not bind."""
-        price = np.zeros(which.size, np.float32)
+        price = np.zeros(which.size)
         a, cut = forms[:, self.sample].astype(np.float32), self.cuts[which]
         base = self.at_middle[which]
-        moves = (self.half,) if self.linf else (self.up, self.down)
-        weighted = [cut * move for move in moves]
+        weighted = [cut * move for move in self.moves]
         todo = np.flatnonzero(self._violation(a, base, weighted) > 0.0)
         if not todo.size:
-            return price.astype(np.float64)
+            return price
         if todo.size < which.size:
             a, cut, base = a[todo], cut[todo], base[todo]
             weighted = [part[todo] for part in weighted]
@@ -270,14 +277,14 @@ class _CutSearch:
             guess = np.where(np.isinf(high), 4.0 * guess, 0.5 * (low + high)).astype(np.float32)
         # The bound rises up to ``low``; a guess beyond may give less, if it is far beyond.
         price[todo] = np.where(np.isinf(high) | (low <= 0.0), low, guess)
-        return price.astype(np.float64)
+        return price
 
     def _violation(self, mixed: Single, base: Array, weighted: list[Single]) -> Array:
         """By how much the minimisers of the ``mixed`` forms violate the cut."""
         if self.linf:
             return np.asarray(base - np.einsum("ni,ni->n", np.sign(mixed), weighted[0]))
         radius = np.full(base.size, self.ball.radius)
-        knapsack = _price(mixed, (self.down, self.up), radius, PRICE_STEPS)[:, None]
+        knapsack = _price(mixed, self.room, radius, PRICE_STEPS)[:, None]
         rise = np.einsum("ni,ni->n", (mixed < -knapsack).astype(np.float32), weighted[0])
         fall = np.einsum("ni,ni->n", (mixed > knapsack).astype(np.float32), weighted[1])
         return np.asarray(base + rise - fall)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
@@ -22,8 +22,8 @@ from marapatch.properties import OutputCondition
 ROW_BLOCK = 4_000_000
 """Entries of the largest intermediate matrix of one block of rows."""
 
-REMEMBERED = 4
-"""Balls whose bounds are kept."""
+REMEMBERED = 32
+"""Balls whose bounds are kept: more than one search asks about, which probes smaller ones too."""
 
 
 def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
@@ -58,35 +58,22 @@ def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
 
 
 def remembered_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
-    """:func:`linear_bounds`, of which the last few are kept: the searches of several targets, and
-    one that is resumed, begin from the same ball."""
-    key = _Scope(form, ball)
-    known = _REMEMBERED.get(key)
+    """:func:`linear_bounds`, kept for the balls last asked about: the searches of several targets,
+    and one that is begun again, share the first ball and often the next."""
+    box = (ball.centre, ball.lower, ball.upper)
+    key = (form, ball.norm, ball.radius, *(array.tobytes() for array in box))
+    known = _REMEMBERED.pop(key, None)
     if known is None:
         known = linear_bounds(form, ball, until)
-        if monotonic() <= until:
-            _REMEMBERED[key] = known
-            while len(_REMEMBERED) > REMEMBERED:
-                del _REMEMBERED[next(iter(_REMEMBERED))]
+        if monotonic() > until:  # perhaps not complete
+            return known
+    _REMEMBERED[key] = known  # the newest last
+    if len(_REMEMBERED) > REMEMBERED:
+        del _REMEMBERED[next(iter(_REMEMBERED))]
     return known
 
 
-class _Scope:
-    """A form, as an object, and a ball, by its values."""
-
-    def __init__(self, form: StandardForm, ball: Ball) -> None:
-        self.form = form
-        arrays = (ball.centre, ball.lower, ball.upper)
-        self.values = (ball.norm, ball.radius, *(array.tobytes() for array in arrays))
-
-    def __hash__(self) -> int:
-        return hash((id(self.form), self.values))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Scope) and self.form is other.form and self.values == other.values
-
-
-_REMEMBERED: dict[_Scope, Bounds] = {}
+_REMEMBERED: dict[Hashable, Bounds] = {}
 
 
 def _passes(form: StandardForm, bounds: Bounds) -> BackwardPass:
