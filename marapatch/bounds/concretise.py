@@ -91,7 +91,7 @@ class Concretiser:
     def _minimum(self, a: Array, c: Array, radius: Array | None, sharp: bool) -> Array:
         if self.ball.norm is Norm.L1:
             r = np.full(c.shape, self.ball.radius) if radius is None else radius
-            price = self._sharp_price(a, r) if sharp else self._price(a, r, sample=_largest(a))
+            price = self._sharp_price(a, r) if sharp else self._price(a, r)
             return self._outward(a, c, self._fall_l1(a, r, price))
         if radius is None:
             fall, size = (np.abs(a) @ self._half_and_size).T
@@ -171,9 +171,15 @@ class Concretiser:
         return np.asarray((price * radius + gain) * (1.0 + gamma(a.shape[1])))
 
     @cached_property
-    def _room32(self) -> tuple[Single, Single]:
+    def _items(self) -> _Items:
+        """The items of the knapsack of the L1 ball."""
         down, up = self.room
-        return down.astype(np.float32), up.astype(np.float32)
+        rises, falls = np.flatnonzero(up > 0.0), np.flatnonzero(down > 0.0)
+        return _Items(
+            np.concatenate([rises, falls]),
+            np.repeat(np.array([-1.0, 1.0], np.float32), [rises.size, falls.size]),
+            np.concatenate([up[rises], down[falls]]).astype(np.float32),
+        )
 
     @cached_property
     def _spread(self) -> NDArray[np.int64]:
@@ -183,23 +189,14 @@ class Concretiser:
             return np.arange(count)
         return np.linspace(0.0, count - 1.0, SAMPLE).astype(np.int64)
 
-    def _price(
-        self,
-        a: Array,
-        radius: Array,
-        steps: int = PRICE_STEPS,
-        sample: NDArray[np.int64] | None = None,
-    ) -> Array:
-        """About the knapsack's best price, by form, on all inputs or on ``sample``; any price
-        >= 0 is valid."""
-        down, up = self._room32
-        if sample is not None:
-            a, down, up = a[:, sample], down[sample], up[sample]
-        return _price(a.astype(np.float32), (down, up), radius, steps).astype(np.float64)
+    def _price(self, a: Array, radius: Array) -> Array:
+        """About the knapsack's best price, by form; any price >= 0 is valid."""
+        items = self._items.largest(a)
+        return items.price(items.gains(a), radius, PRICE_STEPS).astype(np.float64)
 
     def _sharp_price(self, a: Array, radius: Array) -> Array:
         """The same, moved onto the gain of the item that no longer fits: the exact optimum."""
-        price = self._price(a, radius, SHARP_STEPS)
+        price = self._items.price(self._items.gains(a), radius, SHARP_STEPS).astype(np.float64)
         gain = np.abs(a)
         gain *= gain <= price[:, None] * (1.0 + 1e-6)  # the price is of single precision
         return np.asarray(gain.max(axis=1, initial=0.0))
@@ -232,10 +229,54 @@ class Concretiser:
         """How fast the least value falls with the radius, just beyond ``radius``; (forms,)."""
         if self.ball.norm is Norm.L1:
             # Not less than the true slope in spite of single precision: else steps overshoot.
-            return self._price(a, radius * (1.0 + 1e-6)) * (1.0 + 2.0**-20)
+            gains = self._items.gains(a)
+            price = self._items.price(gains, radius * (1.0 + 1e-6), PRICE_STEPS)
+            return price.astype(np.float64) * (1.0 + 2.0**-20)
         down, up = self.room
         free = np.where(a > 0.0, down, up) > radius[:, None]
         return np.asarray(np.einsum("ni,ni->n", np.abs(a), free))
+
+
+@dataclass(frozen=True, eq=False)
+class _Items:
+    """The items of a knapsack, in single precision: input ``inputs[k]`` may move by up to
+    ``room[k]``, down where ``sign[k]`` is 1 and up where it is -1: an image's background, which
+    moves one way only, is one item a pixel."""
+
+    inputs: NDArray[np.int64]
+    sign: Single
+    room: Single
+
+    @cached_property
+    def _distinct(self) -> int:
+        return int(np.unique(self.inputs).size)
+
+    def gains(self, forms: Array) -> Single:
+        """By how much a form falls as an item is taken: (forms, items)."""
+        return np.asarray(forms[:, self.inputs].astype(np.float32) * self.sign)
+
+    def largest(self, *groups: Array) -> _Items:
+        """The items with the largest gains over all forms of all ``groups``, a form's largest
+        being 1; as many an input as there are."""
+        count = SAMPLE * self.inputs.size // max(self._distinct, 1)
+        if self.inputs.size <= 2 * count:
+            return self
+        rows = np.concatenate([forms[:: 1 + len(forms) // JUDGES] for forms in groups])
+        gains = np.maximum(self.gains(rows), 0.0)
+        gains /= np.maximum(gains.max(axis=1, keepdims=True), 1e-30)
+        best = np.argpartition(-(gains**2).sum(axis=0), count)[:count]
+        return _Items(self.inputs[best], self.sign[best], self.room[best])
+
+    def price(self, gains: Single, radius: Array, steps: int) -> Single:
+        """About the best price, by row of ``gains``: what is taken at it fits."""
+        high = gains.max(axis=1, initial=0.0)
+        low, price = np.zeros_like(high), 0.25 * high
+        for _ in range(steps):
+            taken = (gains > price[:, None]).astype(np.float32)  # a product of BLAS, as floats
+            over = taken @ self.room > radius
+            low, high = np.where(over, price, low), np.where(over, high, price)
+            price = 0.5 * (low + high)
+        return np.asarray(high)
 
 
 class _CutSearch:
@@ -246,71 +287,44 @@ class _CutSearch:
     """
 
     def __init__(self, concretiser: Concretiser, cut: Array, level: Array, forms: Array) -> None:
-        self.ball = concretiser.ball
+        self.radius = concretiser.ball.radius
         self.at_middle = level + cut @ concretiser._centred
-        self.linf = self.ball.norm is Norm.LINF
-        self.sample = concretiser._spread if self.linf else _largest(cut, forms)
-        self.cuts = cut[:, self.sample].astype(np.float32)
-        down, up = (room[self.sample] for room in concretiser._room32)
-        self.room = down, up
-        share = cut.shape[1] / max(self.sample.size, 1)
-        half = (concretiser._half[self.sample] * share).astype(np.float32)
-        self.moves = (half,) if self.linf else (up, down)
+        if concretiser.ball.norm is Norm.LINF:
+            sample = concretiser._spread
+            share = cut.shape[1] / max(sample.size, 1)
+            room = (concretiser._half[sample] * share).astype(np.float32)
+            self.items = _Items(sample, np.ones(sample.size, np.float32), room)
+            self.violation = self._violation_linf
+        else:
+            self.items = concretiser._items.largest(cut, forms)
+            self.violation = self._violation_l1
+        self.cuts = self.items.gains(cut)
 
     def run(self, forms: Array, which: NDArray[np.int64], steps: int) -> Array:
         """The price found for each form, of cut ``which``: 0 where the cut does not bind."""
         price = np.zeros(which.size)
-        a, cut = forms[:, self.sample].astype(np.float32), self.cuts[which]
-        base = self.at_middle[which]
-        weighted = [cut * move for move in self.moves]
-        todo = np.flatnonzero(self._violation(a, base, weighted) > 0.0)
+        a, cut, base = self.items.gains(forms), self.cuts[which], self.at_middle[which]
+        moved = cut * self.items.room
+        todo = np.flatnonzero(self.violation(a, base, moved) > 0.0)
         if not todo.size:
             return price
         if todo.size < which.size:
-            a, cut, base = a[todo], cut[todo], base[todo]
-            weighted = [part[todo] for part in weighted]
+            a, cut, base, moved = a[todo], cut[todo], base[todo], moved[todo]
         guess = np.abs(a).sum(axis=1) / np.maximum(np.abs(cut).sum(axis=1), np.float32(1e-30))
         low, high = np.zeros(todo.size, np.float32), np.full(todo.size, np.inf, np.float32)
         for _ in range(steps):
-            over = self._violation(a + guess[:, None] * cut, base, weighted) > 0.0
+            over = self.violation(a + guess[:, None] * cut, base, moved) > 0.0
             low, high = np.where(over, guess, low), np.where(over, high, guess)
             guess = np.where(np.isinf(high), 4.0 * guess, 0.5 * (low + high)).astype(np.float32)
         # The bound rises up to ``low``; a guess beyond may give less, if it is far beyond.
         price[todo] = np.where(np.isinf(high) | (low <= 0.0), low, guess)
         return price
 
-    def _violation(self, mixed: Single, base: Array, weighted: list[Single]) -> Array:
+    def _violation_linf(self, mixed: Single, base: Array, moved: Single) -> Array:
         """By how much the minimisers of the ``mixed`` forms violate the cut."""
-        if self.linf:
-            return np.asarray(base - np.einsum("ni,ni->n", np.sign(mixed), weighted[0]))
-        radius = np.full(base.size, self.ball.radius)
-        knapsack = _price(mixed, self.room, radius, PRICE_STEPS)[:, None]
-        rise = np.einsum("ni,ni->n", (mixed < -knapsack).astype(np.float32), weighted[0])
-        fall = np.einsum("ni,ni->n", (mixed > knapsack).astype(np.float32), weighted[1])
-        return np.asarray(base + rise - fall)
+        return np.asarray(base - np.einsum("ni,ni->n", np.sign(mixed), moved))
 
-
-def _largest(*groups: Array) -> NDArray[np.int64]:
-    """The inputs with the largest gains over all forms of all ``groups``, a form's largest
-    being 1."""
-    count = groups[0].shape[1]
-    if count <= 2 * SAMPLE:
-        return np.arange(count)
-    gains = np.abs(np.concatenate([forms[:: 1 + len(forms) // JUDGES] for forms in groups]))
-    gains /= np.maximum(gains.max(axis=1, keepdims=True), 1e-300)
-    return np.argpartition(-(gains**2).sum(axis=0), SAMPLE)[:SAMPLE]
-
-
-def _price(a: Single, room: tuple[Single, Single], radius: Array, steps: int) -> Single:
-    """About the knapsack's best price, by form."""
-    down, up = room
-    falling = np.flatnonzero(down > 0.0)  # few in an image, whose background is 0
-    down, positive = down[falling], a[:, falling]
-    high = np.maximum(a.max(axis=1, initial=0.0), -a.min(axis=1, initial=0.0))
-    low, price = np.zeros(a.shape[0], np.float32), 0.25 * high
-    for _ in range(steps):
-        spent = (a < -price[:, None]) @ up + (positive > price[:, None]) @ down
-        over = spent > radius
-        low, high = np.where(over, price, low), np.where(over, high, price)
-        price = 0.5 * (low + high)
-    return np.asarray(high)
+    def _violation_l1(self, mixed: Single, base: Array, moved: Single) -> Array:
+        price = self.items.price(mixed, np.full(base.size, self.radius), PRICE_STEPS)
+        taken = (mixed > price[:, None]).astype(np.float32)
+        return np.asarray(base - np.einsum("ni,ni->n", taken, moved))

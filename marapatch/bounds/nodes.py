@@ -38,6 +38,15 @@ Phases = NDArray[np.int8]
 BLOCK = 2_000_000
 """Entries of the largest array of one backward pass over many neurons."""
 
+ALPHA_RATE, BETA_RATE, MIX_RATE = 0.2, 0.6, 0.25
+"""How far the first supergradient step moves the multipliers (beta: in units of the mean size of
+a node's coefficients)."""
+
+DECAY = 0.97
+"""By how much every step is shorter than the one before."""
+
+MOMENTUM, SIZE_MEMORY = 0.75, 0.95
+"""The shares kept, from step to step, of the mean of the gradients and of their squares."""
 
 CUT_STEPS = 4
 """Prices tried for the condition's own cut when a pre-activation is bounded."""
@@ -260,12 +269,30 @@ class NodeBounder:
             point = x if step == 0 else np.where(better[:, None], x, point)
             if step == steps or monotonic() > until or bool((best_value > 0.0).all()):
                 break
-            z, outputs = self._relaxed(x, result, lines)
+            z, _, outputs = self._relaxed(x, result, lines)
             nodes = ascent.step(nodes, result, self._flat(result), z, self.condition.slack(outputs))
         weights, constant, _, _ = self.evaluate(best)
         radius = self.concretiser.radius_of(weights, constant)
         best = replace(best, cut=weights, level=constant)
         return Bounded(best, best_value, radius, score, point)
+
+    def gaps(self, nodes: Nodes, steps: int) -> Array:
+        """How far above ReLU the relaxation's best point lies, by unstable neuron (-1 for the
+        others): (nodes, neurons).
+
+        The mean of the minimisers of ``steps`` supergradient steps, later ones counted more, nears
+        that point; the multipliers alone do not tell where it lies, where they are 0.
+        """
+        ascent = _Ascent(nodes)
+        total, now = np.zeros((2, *nodes.lower.shape)), nodes
+        for step in range(steps):
+            weights, constant, result, lines = self.evaluate(now)
+            _, x = self.concretiser.minimum_and_minimiser(weights, constant)
+            z, a, outputs = self._relaxed(x, result, lines)
+            total += (step + 1.0) * np.stack([z, a])
+            now = ascent.step(now, result, self._flat(result), z, self.condition.slack(outputs))
+        z, a = total / (0.5 * steps * (steps + 1.0))
+        return np.where(nodes.unstable, a - np.maximum(z, 0.0), -1.0)
 
     def _flat(self, result: InputForm) -> Array:
         """The coefficients of all activations, (nodes, neurons)."""
@@ -285,10 +312,12 @@ class NodeBounder:
         intercept = np.concatenate([line.upper_intercept for line in lines], axis=1)
         return np.asarray(np.maximum(-coefficients, 0.25 * coefficients) * intercept)
 
-    def _relaxed(self, x: Array, result: InputForm, lines: list[Relaxation]) -> tuple[Array, Array]:
-        """Pre-activations (nodes, neurons) and outputs of the relaxed network at ``x``."""
-        activations = [x]
-        hidden = []
+    def _relaxed(
+        self, x: Array, result: InputForm, lines: list[Relaxation]
+    ) -> tuple[Array, Array, Array]:
+        """Pre-activations, activations (nodes, neurons) and outputs of the relaxed network."""
+        none = np.zeros((x.shape[0], 0))
+        activations, hidden = [x], [none]
         for k, (layer, line) in enumerate(zip(self.form.hidden, lines, strict=True)):
             z = layer(activations)
             coefficient = result.coefficients[k]
@@ -296,8 +325,8 @@ class NodeBounder:
             above = line.upper_slope * z + line.upper_intercept
             activations.append(np.where(chosen >= 0.0, line.lower_slope * z, above))
             hidden.append(z)
-        hidden = [np.zeros((x.shape[0], 0)), *hidden]
-        return np.concatenate(hidden, axis=1), self.form.output(activations)
+        relaxed = np.concatenate([none, *activations[1:]], axis=1)
+        return np.concatenate(hidden, axis=1), relaxed, self.form.output(activations)
 
 
 def _merge(old: Nodes, new: Nodes, better: NDArray[np.bool_]) -> Nodes:
@@ -311,12 +340,12 @@ def _merge(old: Nodes, new: Nodes, better: NDArray[np.bool_]) -> Nodes:
 
 
 class _Ascent:
-    """Adam on the concave dual, by node; the mix moves by exponentiated steps on the simplex."""
+    """Adam on the concave dual, by node. The mix is projected back onto the simplex: exponentiated
+    steps would not bring a row back that was near 0 once, and refute far less."""
 
     def __init__(self, nodes: Nodes) -> None:
-        self.first = [np.zeros(nodes.lower.shape) for _ in range(2)]
-        self.second = [np.zeros(nodes.lower.shape) for _ in range(2)]
-        self.mix_scale = np.zeros((len(nodes), 1))
+        self.first = [np.zeros(1)] * 3
+        self.second = [np.zeros(1)] * 3
         self.count = 0
 
     def step(
@@ -324,24 +353,34 @@ class _Ascent:
     ) -> Nodes:
         """The multipliers after one step along the supergradient at the minimiser."""
         self.count += 1
-        rate = 0.97**self.count
-        unstable = nodes.unstable
-        by_alpha = np.maximum(coefficients, 0.0) * z * unstable
+        rate = DECAY**self.count
+        by_alpha = np.maximum(coefficients, 0.0) * z * nodes.unstable
         by_beta = -nodes.phases * z
-        alpha = np.clip(nodes.alpha + 0.2 * rate * self._adam(0, by_alpha), 0.0, 1.0)
+        by_mix = slack.mean(axis=1, keepdims=True) - slack
+        alpha = nodes.alpha + ALPHA_RATE * rate * self._adam(0, by_alpha, by_alpha**2)
         scale = np.abs(coefficients).sum(axis=1, keepdims=True) / max(z.shape[1], 1) + 1e-12
-        beta = np.maximum(nodes.beta + 0.3 * rate * scale * self._adam(1, by_beta), 0.0)
-        beta *= nodes.phases != 0
-        self.mix_scale = np.maximum(self.mix_scale, np.ptp(slack, axis=1, keepdims=True) + 1e-12)
-        mix = nodes.mix * np.exp(
-            -rate * (slack - slack.min(axis=1, keepdims=True)) / self.mix_scale
+        beta = nodes.beta + BETA_RATE * rate * scale * self._adam(1, by_beta, by_beta**2)
+        size = (by_mix**2).mean(axis=1, keepdims=True)
+        mix = nodes.mix + MIX_RATE * rate * self._adam(2, by_mix, size)
+        return replace(
+            nodes,
+            alpha=np.clip(alpha, 0.0, 1.0),
+            beta=np.maximum(beta, 0.0) * (nodes.phases != 0),
+            mix=_onto_simplex(mix),
         )
-        total = mix.sum(axis=1, keepdims=True)
-        return replace(nodes, alpha=alpha, beta=beta, mix=mix / np.where(total > 0, total, 1.0))
 
-    def _adam(self, which: int, gradient: Array) -> Array:
-        self.first[which] = 0.8 * self.first[which] + 0.2 * gradient
-        self.second[which] = 0.95 * self.second[which] + 0.05 * gradient**2
-        mean = self.first[which] / (1.0 - 0.8**self.count)
-        square = self.second[which] / (1.0 - 0.95**self.count)
-        return np.asarray(mean / (np.sqrt(square) + 1e-12))
+    def _adam(self, which: int, gradient: Array, square: Array) -> Array:
+        self.first[which] = MOMENTUM * self.first[which] + (1.0 - MOMENTUM) * gradient
+        self.second[which] = SIZE_MEMORY * self.second[which] + (1.0 - SIZE_MEMORY) * square
+        mean = self.first[which] / (1.0 - MOMENTUM**self.count)
+        size = np.sqrt(self.second[which] / (1.0 - SIZE_MEMORY**self.count))
+        moved: Array = mean / (size + 1e-12)
+        return moved
+
+
+def _onto_simplex(points: Array) -> Array:
+    """The nearest point of the simplex to each of ``points`` (points, entries)."""
+    falling: Array = -np.sort(-points, axis=1)
+    shift = (np.cumsum(falling, axis=1) - 1.0) / np.arange(1, points.shape[1] + 1)
+    last = np.count_nonzero(falling > shift, axis=1) - 1
+    return np.asarray(np.maximum(points - shift[np.arange(len(points)), last][:, None], 0.0))

@@ -19,6 +19,12 @@ times as large, with all of 72 they are as large as with 32."""
 LEAST_GAIN = 1e-9
 """A child that gains nothing still leaves the other one's gain to compare."""
 
+STUCK = 0.01
+"""The share of what is missing to a refutation that the better child of a split is to bring."""
+
+GAP_STEPS = 30
+"""Supergradient steps that find the relaxation's best point where no split brings so much."""
+
 Rule = Callable[[NodeBounder, Nodes, Array], Neurons]
 """``rule(bounder, nodes, score)``: a neuron for every node. ``score`` (nodes, neurons): what each
 neuron's relaxation costs the node's bound; negative where the neuron is stable."""
@@ -26,18 +32,28 @@ neuron's relaxation costs the node's bound; negative where the neuron is stable.
 
 def trial(bounder: NodeBounder, nodes: Nodes, score: Array) -> Neurons:
     """Of the best by ``score``, the one whose two children gain most in the node's bound with
-    the multipliers it has (the product of both gains)."""
+    the multipliers it has (the product of both gains).
+
+    Where neither child gains, what the relaxation gives away is hidden behind coefficients that
+    are 0 at the best multipliers: there the neuron where its best point is farthest from ReLU.
+    """
     tried = np.argsort(-score, axis=1)[:, :CANDIDATES]
     useful = np.take_along_axis(score, tried, 1) > 0.0
     rows, columns = np.nonzero(useful)
     parents, neuron = nodes.take(rows), tried[rows, columns]
-    before = bounder.value(nodes)[rows]
-    merit = np.full(tried.shape, -1.0)
+    value = bounder.value(nodes)
+    merit, gain = np.full(tried.shape, -1.0), np.zeros(tried.shape)
     merit[rows, columns] = 1.0
     for phase in (1, -1):
-        gain = bounder.value(parents.split(neuron, phase)) - before
-        merit[rows, columns] *= np.maximum(gain, LEAST_GAIN)
-    return np.asarray(tried[np.arange(len(nodes)), merit.argmax(axis=1)])
+        gained = bounder.value(parents.split(neuron, phase)) - value[rows]
+        merit[rows, columns] *= np.maximum(gained, LEAST_GAIN)
+        gain[rows, columns] = np.maximum(gain[rows, columns], gained)
+    best = merit.argmax(axis=1)
+    chosen: Neurons = tried[np.arange(len(nodes)), best]
+    stuck = np.flatnonzero(gain[np.arange(len(nodes)), best] < -STUCK * value)
+    if stuck.size:
+        chosen[stuck] = bounder.gaps(nodes.take(stuck), GAP_STEPS).argmax(axis=1)
+    return chosen
 
 
 def by_score(bounder: NodeBounder, nodes: Nodes, score: Array) -> Neurons:
