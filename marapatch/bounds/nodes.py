@@ -277,8 +277,8 @@ class NodeBounder:
         return Bounded(best, best_value, radius, score, point)
 
     def gaps(self, nodes: Nodes, steps: int) -> Array:
-        """How far above ReLU the relaxation's best point lies, by unstable neuron (-1 for the
-        others): (nodes, neurons).
+        """How far above ReLU the relaxation's best point lies, by unstable neuron (-inf
+        for the others): (nodes, neurons).
 
         The mean of the minimisers of ``steps`` supergradient steps, later ones counted more, nears
         that point; the multipliers alone do not tell where it lies, where they are 0.
@@ -292,7 +292,7 @@ class NodeBounder:
             total += (step + 1.0) * np.stack([z, a])
             now = ascent.step(now, result, self._flat(result), z, self.condition.slack(outputs))
         z, a = total / (0.5 * steps * (steps + 1.0))
-        return np.where(nodes.unstable, a - np.maximum(z, 0.0), -1.0)
+        return np.where(nodes.unstable, a - np.maximum(z, 0.0), -np.inf)
 
     def _flat(self, result: InputForm) -> Array:
         """The coefficients of all activations, (nodes, neurons)."""

@@ -15,6 +15,10 @@ from marapatch.bounds.triangle import Proposal, TriangleProgram
 EASY = 6
 """Unstable neurons up to which any node gets a linear program."""
 
+NEAR = 0.9
+"""The share of the radius to refute beyond which any node of an L1 question gets one: the optimum
+lies where many phases meet, and all of them come so near."""
+
 
 class Proposer:
     """One linear program kept warm for all nodes of a tree, made when it is first needed."""
@@ -32,14 +36,15 @@ class Proposer:
     ) -> tuple[Bounded, list[Any]]:
         """``result`` with multipliers of linear programs for the nodes that are not refuted.
 
-        Where nearly all phases are fixed and, for L1, at the root: elsewhere supergradient steps
-        bring as much in less time.
+        Where nearly all phases are fixed and, for L1, at the root and where little is missing:
+        elsewhere supergradient steps bring as much in less time.
 
         ``bases``: where to start, by node; those of the programs solved are returned.
         """
         wanted = result.nodes.unstable.sum(axis=1) <= EASY
         if self.norm is Norm.L1:
             wanted |= (result.nodes.phases == 0).all(axis=1)
+            wanted |= result.radius > NEAR * self.bounder.ball.radius
         wanted &= result.value <= 0.0
         found: dict[int, Proposal] = {}
         for i in np.flatnonzero(wanted).tolist() if self.bounder.form.hidden else ():
