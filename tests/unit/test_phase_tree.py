@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
 from time import monotonic
 
-import numpy as np
 import pytest
+from digit_questions import digit_question
 from small_networks import small_case
 
 from marapatch.backends import create
-from marapatch.ball import Ball, Norm
+from marapatch.ball import Norm
 from marapatch.bracket import Bracket
-from marapatch.bundled import resolve
-from marapatch.groundtruth import GroundTruthOptions, ground_truth
-from marapatch.network.load import load
-from marapatch.properties import Rule, beats
 from marapatch.question import Question
-from marapatch.replay import Replay
 from marapatch.search import phase_tree
 from marapatch.search.options import SearchOptions
 from marapatch.search.phase_tree import PhaseTree
@@ -27,21 +21,6 @@ from marapatch.verdict import Evidence
 
 TOLERANCE = 1e-4
 OPTIONS = SearchOptions(tolerance=TOLERANCE, evidence=Evidence.BOUND, timeout=60.0)
-
-
-def digit_question(norm: Norm, digit: int, target: int) -> tuple[Question, Bracket]:
-    """A digit of the bundled network, and the witness that the attacks find."""
-    network = load(resolve("example:mnist_3x24", "network"))
-    with np.load(resolve("example:digits", "image")) as arrays:
-        pixels = arrays["images"][digit].reshape(-1).astype(np.float32) / np.float32(255)
-    x = pixels.astype(np.float64)
-    ball = Ball(x, np.zeros(x.size), np.ones(x.size), norm, inf)
-    condition = beats(target, network.outputs, Rule.ARGMAX)
-    replay = Replay(network, ball, condition)
-    question = Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
-    options = GroundTruthOptions(tolerance=0.5 * x.size)  # closed as soon as there is a witness
-    found = ground_truth(network, x, norm=norm, target=target, options=options).targets[0]
-    return question, replace(found.bracket, lower=0.0)
 
 
 def grown(question: Question, start: Bracket, options: SearchOptions, memory: int) -> PhaseTree:
