@@ -50,6 +50,11 @@ class BoxTree:
         self.note = "out of time"
         self.split: tuple[float, InputSplit] | None = None
 
+    @property
+    def ending(self) -> bool:
+        """Whether it is about to end; not known of halved boxes."""
+        return False
+
     def advance(self, until: float) -> None:
         """Continue until the bracket is closed or it is ``until``."""
         while not self.options.closed(self.bracket) and monotonic() < until:

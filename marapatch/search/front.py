@@ -43,6 +43,7 @@ class OpenNode:
 
 class Front:
     """What is open: nodes to split, and ``stuck``, the radii of leaves that nothing could decide.
+    ``most``: the largest number of nodes that ever were open.
 
     The node refuted least comes first, so that the least radius rises from the start; beyond
     ``memory`` bytes the node refuted most, which is the deepest, as a rule.
@@ -51,6 +52,7 @@ class Front:
     def __init__(self, memory: int = MEMORY) -> None:
         self.memory = memory
         self.stuck: list[float] = []
+        self.most = 0
         self._heap: list[OpenNode] = []
         self._count = count()
 
@@ -60,6 +62,7 @@ class Front:
     def push(self, radius: float, nodes: Nodes, score: Array, basis: Any, name: int) -> None:
         """Open a node; arguments as the fields of :class:`OpenNode`."""
         heapq.heappush(self._heap, OpenNode(radius, next(self._count), nodes, score, basis, name))
+        self.most = max(self.most, len(self._heap))
 
     def choose(self, most: int, target: float) -> list[OpenNode]:
         """Take out the next nodes to split, at most ``most``; those refuted at ``target`` are
@@ -90,3 +93,4 @@ class Front:
             for node in sorted(nodes)
             if node.radius < target
         ]
+        self.most = max(self.most, len(self._heap))

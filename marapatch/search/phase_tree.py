@@ -69,6 +69,9 @@ SHARED_SECONDS = 3.0
 LEAF_ROUNDS = 5
 """How often a feasible leaf may give a nearer witness before it counts as stuck."""
 
+NEARLY_DONE = 0.5
+"""A tree is about to end when no more than this share of its most open nodes is left."""
+
 POLISH_SHARE = 0.25
 """The share of the remaining time that polishing one witness may take."""
 
@@ -117,6 +120,11 @@ class PhaseTree:
     @property
     def remaining(self) -> float:
         return self.deadline - monotonic()
+
+    @property
+    def ending(self) -> bool:
+        """Whether what is open gets less already."""
+        return 0 < len(self.front) <= NEARLY_DONE * self.front.most
 
     @property
     def note(self) -> str:

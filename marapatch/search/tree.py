@@ -4,7 +4,8 @@ One branch-and-bound tree minimises the distance: over ReLU phases
 (:mod:`marapatch.search.phase_tree`), or over halves of the input box where that has few sides
 (:mod:`marapatch.search.box_tree`). Where the tree below the witness is too large for the time,
 rungs of a ladder below it raise the bracket's lower end: in a smaller ball fewer neurons are
-unstable, so a smaller radius is proved with far less work. (DESIGN: 6.5.)
+unstable, so a smaller radius is proved with far less work. A tree whose open nodes get fewer has
+all of the time. (DESIGN: 6.5.)
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from marapatch.search.sharing import Helpers, helpers
 from marapatch.verdict import Sat, Unsat
 
 FIRST_SHARE = 0.65
-"""The share of the time for the tree just below the witness before the ladder begins."""
+"""The share of the time for the tree just below the witness before the ladder begins, unless the
+tree is ending."""
 
 LADDER_SHARE = 0.7
 """The share of the rest for the ladder; the tree has what is left."""
@@ -79,7 +81,9 @@ class _Climb:
         deadline = started + self.options.timeout
         main = self._grower(self.options)
         self._advance(main, started + FIRST_SHARE * self.options.timeout)
-        if self.options.timeout < inf and not self.options.closed(self.bracket):
+        if main.ending:
+            self._advance(main, deadline)
+        elif self.options.timeout < inf and not self.options.closed(self.bracket):
             self._ladder(monotonic() + LADDER_SHARE * (deadline - monotonic()))
             main.bracket = self._merged(main.bracket)
             self._advance(main, deadline)
