@@ -246,7 +246,7 @@ def _branching(suite: str) -> Iterator[Instance]:
                 yield replace(instance, method=f"branching {rule}")
 
 
-LONGEST = 10
+LONGEST = 20
 """How many instances that seed360 leaves open are given more time."""
 
 

@@ -2,9 +2,10 @@
 
 Over the triangle relaxation of a node, the least distance (L1) or the largest slack of the
 condition within the ball (L-infinity) is a linear program; its duals are the best alpha, beta and
-mix of :mod:`marapatch.bounds.nodes` for the node's bounds. For L1 this is where supergradient
-steps are slow, and the program is small: no row a coordinate is needed. What is returned are
-multipliers only; the bound they prove is computed elsewhere, rounded outward.
+mix of :mod:`marapatch.bounds.nodes` for the node's bounds. Supergradient steps come near them in
+less time, but not to the last digits, which count near the optimum; for L1 the program is small, no
+row a coordinate being needed. What is returned are multipliers only; the bound they prove is
+computed elsewhere, rounded outward.
 """
 
 from __future__ import annotations

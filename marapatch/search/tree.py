@@ -5,7 +5,7 @@ One branch-and-bound tree minimises the distance: over ReLU phases
 (:mod:`marapatch.search.box_tree`). Where the tree below the witness is too large for the time,
 rungs of a ladder below it raise the bracket's lower end: in a smaller ball fewer neurons are
 unstable, so a smaller radius is proved with far less work. A tree whose open nodes get fewer has
-all of the time. (DESIGN: 6.5.)
+more of it. (DESIGN: 6.5.)
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from marapatch.search.sharing import Helpers, helpers
 from marapatch.verdict import Sat, Unsat
 
 FIRST_SHARE = 0.65
-"""The share of the time for the tree just below the witness before the ladder begins, unless the
-tree is ending."""
+"""The share of the time for the tree just below the witness before the ladder begins."""
+
+ENDING_SHARE = 0.9
+"""The share of the time for a tree that is ending."""
 
 LADDER_SHARE = 0.7
 """The share of the rest for the ladder; the tree has what is left."""
@@ -82,8 +84,8 @@ class _Climb:
         main = self._grower(self.options)
         self._advance(main, started + FIRST_SHARE * self.options.timeout)
         if main.ending:
-            self._advance(main, deadline)
-        elif self.options.timeout < inf and not self.options.closed(self.bracket):
+            self._advance(main, started + ENDING_SHARE * self.options.timeout)
+        if self.options.timeout < inf and not self.options.closed(self.bracket):
             self._ladder(monotonic() + LADDER_SHARE * (deadline - monotonic()))
             main.bracket = self._merged(main.bracket)
             self._advance(main, deadline)

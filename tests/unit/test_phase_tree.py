@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from time import monotonic
 
 import pytest
@@ -100,3 +101,37 @@ def test_two_processes_prove_what_one_proves(norm: Norm, monkeypatch: pytest.Mon
     assert all(bracket.evidence is Evidence.BOUND for bracket in brackets)
     assert brackets[0].lower <= brackets[1].upper
     assert brackets[1].lower <= brackets[0].upper
+
+
+@pytest.mark.parametrize("ending", [True, False])
+def test_a_tree_that_is_ending_has_more_of_the_time(
+    ending: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its open nodes get fewer: rungs below it would only take its time."""
+    rungs: list[float] = []
+    tree_search = import_module("marapatch.search.tree")  # the package exports its function
+    monkeypatch.setattr(tree_search, "FIRST_SHARE", 0.0)
+    monkeypatch.setattr(tree_search._Climb, "_ladder", lambda _, until: rungs.append(until))
+    monkeypatch.setattr(PhaseTree, "ending", property(lambda _: ending))
+    backend = create("highs")
+    case = small_case(0, ("plain",))
+    outcome = tree(case.question, Bracket(), backend, OPTIONS, lambda *_: None)
+    backend.close()
+    assert OPTIONS.closed(outcome.bracket)
+    assert len(rungs) == (0 if ending else 1)
+
+
+def test_a_tree_ends_as_its_open_nodes_get_fewer() -> None:
+    question, start = digit_question(Norm.LINF, 2, 3)
+    backend = create("highs")
+    plant = PhaseTree(question, start, backend, OPTIONS, lambda *_: None)
+    told: list[tuple[int, int, bool]] = []
+    plant.report = lambda *_: told.append((len(plant.front), plant.front.most, plant.ending))
+    plant.advance(monotonic() + OPTIONS.timeout)
+    backend.close()
+    assert OPTIONS.closed(plant.bracket)
+    assert max(most for _, most, _ in told) > 10
+    assert not told[0][2]
+    assert any(ending for _, _, ending in told)
+    for count, most, ending in told:
+        assert ending == (0 < count <= phase_tree.NEARLY_DONE * most)
