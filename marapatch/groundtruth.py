@@ -15,14 +15,15 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
 
 from marapatch.ball import Ball, Norm
 from marapatch.bracket import Bracket
 from marapatch.errors import InputError
 from marapatch.input_ball import ball_of
+from marapatch.network.arithmetic import proving
 from marapatch.network.network import Network
 from marapatch.properties import Rule
+from marapatch.replay import decided_class
 from marapatch.search import SEARCHES
 from marapatch.search.branching import RULES
 from marapatch.search.options import QueryRecord, SearchOptions
@@ -166,8 +167,9 @@ class GroundTruth:
 
     ``witness``: the vector at ``upper``, of the network's input type and shape, or None.
     ``interrupted``: stopped by hand; everything reported holds all the same. ``decided``: what
-    the network decides on the image (differs from ``label`` only where ``upper`` is 0). ``ball``:
-    the centre and the box; ``rule``: how the network decides.
+    the network decides on the image. ``own``: the image itself as a witness, where it is one: it
+    is decided as a target, by the margin asked for. ``ball``: the centre and the box; ``rule``:
+    how the network decides.
     """
 
     network: Network
@@ -182,16 +184,17 @@ class GroundTruth:
     ball: Ball
     rule: Rule
     interrupted: bool = False
+    own: Witness | None = None
 
     @property
     def already(self) -> bool:
         """Whether the image itself is what was asked for: decided otherwise than the label."""
-        return not self.targets
+        return self.own is not None
 
     @property
     def _bracket(self) -> Bracket:
-        if self.already:
-            return Bracket()
+        if self.own is not None:
+            return Bracket(witness=self.own)
         lower = min(t.lower for t in self.targets)
         best = min(self.targets, key=lambda t: t.upper)
         grades = [t.evidence for t in self.targets]
@@ -205,7 +208,7 @@ class GroundTruth:
     @property
     def upper(self) -> float:
         """The distance of the nearest witness, or infinity; 0 where the label was wrong."""
-        return 0.0 if self.already else self._bracket.upper
+        return self._bracket.upper
 
     @property
     def evidence(self) -> Evidence:
@@ -215,8 +218,6 @@ class GroundTruth:
     @property
     def witness(self) -> NDArray[np.floating] | None:
         """The input at ``upper``; the image itself where the label was wrong."""
-        if self.already:
-            return self.image
         witness = self._bracket.witness
         return None if witness is None else witness.input
 
@@ -268,7 +269,7 @@ def ground_truth(
     options = options or GroundTruthOptions()
     rule, norm = _choice(Rule, decision, "decision"), _choice(Norm, norm, "norm")
     ball, image = ball_of(network, x, norm, box, mask)
-    decided = rule.decide(network.evaluate(ball.centre)[0])
+    decided = decided_class(network, ball.centre, rule)
     label = decided if label is None else _class(label, network, "label")
     targets = _targets(target, label, network)
     started = monotonic()
@@ -291,16 +292,17 @@ def ground_truth(
 
     deadline = inf if options.timeout is None else started + options.timeout
     search = TargetSearch(asked, targets, deadline, watch, options.jobs)
-    trivial = decided != label and (target is None or decided in targets)
+    own = asked.question(decided).replay(ball.centre) if decided in targets else None
     interrupted = False
-    if not trivial:
+    if own is None:
         try:
-            with threadpool_limits(1):  # the arrays are small: threads would only wait
+            with proving():
                 search.attack(None if init is None else network.flatten(init)[0])
             search.run()
         except KeyboardInterrupt:
             interrupted = True
-    results = () if trivial else tuple(TargetResult.of(t, search.found[t]) for t in targets)
+    found = () if own is not None else targets
+    results = tuple(TargetResult.of(t, search.found[t]) for t in found)
     return GroundTruth(
         network=network,
         image=image,
@@ -314,6 +316,7 @@ def ground_truth(
         ball=ball,
         rule=rule,
         interrupted=interrupted,
+        own=own,
     )
 
 

@@ -34,7 +34,8 @@ class LinearProgram:
 
     One HiGHS instance, single-threaded dual simplex; every :meth:`solve` starts from the last
     basis. Without ``scaled`` the model is taken as it is: quicker, where its coefficients are of
-    one size. Raises :class:`BackendError` where HiGHS refuses the model.
+    one size. A program that HiGHS refuses (coefficients beyond what it computes with) has no
+    solution to propose: :meth:`solve` gives None.
     """
 
     def __init__(
@@ -67,24 +68,23 @@ class LinearProgram:
             self._option("simplex_scale_strategy", 0)
         self._option("primal_feasibility_tolerance", FEASIBILITY_TOLERANCE)
         self._option("dual_feasibility_tolerance", FEASIBILITY_TOLERANCE)
-        if self._highs.passModel(model) == highspy.HighsStatus.kError:
-            raise BackendError("HiGHS refused a linear program (non-finite coefficients?)")
+        self._refused = self._highs.passModel(model) == highspy.HighsStatus.kError
 
     def _option(self, name: str, value: object) -> None:
         if self._highs.setOptionValue(name, value) == highspy.HighsStatus.kError:
             raise BackendError(f"HiGHS does not know the option {name}={value!r}")
 
     def bound(self, lower: Array, upper: Array) -> None:
-        """Change the bounds of all columns; BackendError where HiGHS refuses them."""
+        """Change the bounds of all columns."""
         self._changed(self._highs.changeColsBounds(self._columns.size, self._columns, lower, upper))
 
     def bound_rows(self, lower: Array, upper: Array) -> None:
-        """Change the bounds of all rows; BackendError where HiGHS refuses them."""
+        """Change the bounds of all rows."""
         self._changed(self._highs.changeRowsBounds(self._rows.size, self._rows, lower, upper))
 
     def _changed(self, status: object) -> None:
         if status == highspy.HighsStatus.kError:  # it then keeps all of the old bounds
-            raise BackendError("HiGHS refused the bounds of a linear program (NaN, or infinite?)")
+            self._refused = True
 
     def change(self, row: int, column: int, value: float) -> None:
         """Change one coefficient."""
@@ -109,7 +109,9 @@ class LinearProgram:
         return np.array(values) if exists else None
 
     def solve(self, timeout: float = inf) -> Solution | None:
-        """The optimum, or None where HiGHS found none in time (infeasible, or out of time)."""
+        """The optimum, or None where HiGHS found none (infeasible, out of time, or refused)."""
+        if self._refused:
+            return None
         if timeout < inf:
             self._option("time_limit", float(self._highs.getRunTime() + max(timeout, 0.0)))
         self._highs.run()

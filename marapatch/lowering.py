@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from marapatch.ball import Ball, Norm
 from marapatch.bounds.bounds import Bounds
+from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import AffineMap, StandardForm, gamma
+from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition
 from marapatch.query import Assignment, Query
 from marapatch_encodings.l1_ball import L1Form, l1_ball
@@ -130,6 +131,7 @@ class _Lowering:
             self.values.append(self._relu(k, self._apply(layer)))
         y = self._apply(self.form.output)
         rounding = gamma(2 * y.low.size + 16) * (np.abs(condition.matrix) @ y.size)
+        rounding += SMALL * (2.0 + len(self.columns) + np.abs(condition.matrix).sum(axis=1))
         outputs = y.through(condition.matrix, len(self.columns)).widened(rounding)
         for i, rhs in enumerate(condition.rhs):
             scale = max(np.abs(outputs.matrix[i]).max(initial=0.0), 1e-6)
@@ -187,7 +189,10 @@ class _Lowering:
         for source, weight in zip(layer.sources, layer.weights, strict=True):
             total = total.plus(self.values[source].through(weight, columns))
         size, inexact = layer.magnitude([values.size for values in self.values])
-        return total.widened(gamma(2 * layer.terms + 16) * size + inexact)
+        # A coefficient that underflows, of a column in [-1, 1], is wrong by 2^-1075 a term, and so
+        # is the half of an error interval, which a weight multiplies.
+        underflown = SMALL * (2.0 + columns + layer.row_sums) * (size > 0.0)
+        return total.widened(gamma(2 * layer.terms + 16) * size + inexact + underflown)
 
     def _relu(self, k: int, z: _Values) -> _Values:
         """The outputs of ReLU layer ``k``: substituted, widened to an interval, or a variable."""

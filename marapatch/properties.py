@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marapatch.errors import InputError
 from marapatch.network.layers import Array, freeze
@@ -31,11 +34,13 @@ class Rule(Enum):
 class OutputCondition:
     """``matrix @ outputs >= rhs``, every row of it; ``matrix``: (rows, outputs), ``rhs``: (rows,).
 
-    Rows are small integer combinations of outputs, so that they are exact in float64.
+    What is refuted is always this closed condition. ``strict``: (rows,), the rows that a witness
+    must exceed; the others it may meet with equality (None: none is strict).
     """
 
     matrix: Array
     rhs: Array
+    strict: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "matrix", freeze(self.matrix, "output condition"))
@@ -45,6 +50,24 @@ class OutputCondition:
                 f"output condition: matrix of shape {self.matrix.shape} and right-hand side of "
                 f"shape {self.rhs.shape}; give (rows, outputs) and (rows,)"
             )
+        if self.strict is not None and self.strict.shape != self.rhs.shape:
+            raise InputError(f"output condition: {self.strict.shape} strict rows; give (rows,)")
+
+    def exact_slack(self, outputs: Sequence[Fraction]) -> list[Fraction]:
+        """``matrix @ outputs - rhs`` without any rounding, a number a row."""
+        slack = []
+        for row, rhs in zip(self.matrix.tolist(), self.rhs.tolist(), strict=True):
+            terms = (Fraction(c) * y for c, y in zip(row, outputs, strict=True) if c)
+            slack.append(sum(terms, Fraction(0)) - Fraction(rhs))
+        return slack
+
+    def met_exactly(self, outputs: Sequence[Fraction]) -> bool:
+        """Whether a witness with exactly these outputs meets the condition."""
+        strict = np.zeros(self.rhs.size, bool) if self.strict is None else self.strict
+        return all(
+            slack > 0 or (slack == 0 and not needed)
+            for slack, needed in zip(self.exact_slack(outputs), strict.tolist(), strict=True)
+        )
 
     def slack(self, outputs: Array) -> Array:
         """``matrix @ outputs - rhs`` of outputs (batch, outputs): (batch, rows), met if >= 0."""
@@ -58,6 +81,9 @@ class OutputCondition:
 def beats(target: int, classes: int, rule: Rule, margin: float = 0.0) -> OutputCondition:
     """``target`` leads every other class by at least ``margin`` (a closed condition).
 
+    A witness with a margin of 0 may tie with later classes only: of equal ones the first is
+    decided.
+
     Raises InputError where there is no such class or the margin is negative or not finite.
     """
     if not 0 <= target < classes:
@@ -68,4 +94,5 @@ def beats(target: int, classes: int, rule: Rule, margin: float = 0.0) -> OutputC
     matrix = np.zeros((len(rivals), classes))
     matrix[:, target] = rule.sign
     matrix[np.arange(len(rivals)), rivals] = -rule.sign
-    return OutputCondition(matrix, np.full(len(rivals), margin))
+    strict = np.array([margin == 0.0 and j < target for j in rivals], dtype=bool)
+    return OutputCondition(matrix, np.full(len(rivals), margin), strict)

@@ -16,8 +16,9 @@ import numpy as np
 
 from marapatch.ball import Ball, Norm
 from marapatch.errors import InputError
+from marapatch.network.arithmetic import UNIT, gamma
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import UNIT, AffineMap, StandardForm, gamma
+from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition
 
 PRICE_STEPS = 8

@@ -1,23 +1,27 @@
 """The only place that makes a :class:`~marapatch.verdict.Witness`: a claim is re-evaluated.
 
-Trusted here: float64 arithmetic of numpy (IEEE 754, round to nearest) and the network as read.
-Not trusted: whoever proposes the input.
+Every statement about what a network decides at an input is made here too. Trusted: float64
+arithmetic as :mod:`marapatch.network.arithmetic` says, exact rational arithmetic where that cannot
+tell, and the network as read. Not trusted: whoever proposes the input.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
+from math import inf
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from marapatch.ball import Ball
+from marapatch.network.arithmetic import SMALL, gamma
+from marapatch.network.exact import can_be_exact, exact_outputs
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
-from marapatch.network.standard_form import gamma
-from marapatch.properties import OutputCondition
+from marapatch.properties import OutputCondition, Rule
 from marapatch.verdict import Witness
 
 
@@ -38,25 +42,42 @@ class Replay:
 
         The claim is rounded to the file's input type inside the box; what is measured and
         evaluated is that rounded vector. Every row of the condition must be met by more than the
-        bound on the evaluation error.
+        bound on the evaluation error; where that cannot tell, the network is evaluated exactly,
+        and rows that are not strict may be met by equality.
         """
         vector = round_into_box(claimed, self.ball, self.network.input_dtype)
         if vector is None:
             return None
         x = vector.astype(np.float64)
-        outputs, error = self.network.standard_form.evaluation_error(x)
-        slack = self.condition.slack(outputs[None])[0]
-        size = np.abs(self.condition.matrix) @ np.abs(outputs) + np.abs(self.condition.rhs)
-        doubt = np.abs(self.condition.matrix) @ error + gamma(outputs.size + 2) * size
-        margin = float((slack - doubt * (1.0 + gamma(outputs.size))).min())
-        if not margin > 0.0:
+        found = self._lead(x)
+        if found is None:
             return None
+        margin, outputs = found
         distance = self.ball.norm.between(x, self.ball.centre)
         shaped = vector.reshape(self.network.input_shape)
         return Witness(shaped, distance, margin, outputs, self._confirm(shaped))
 
+    def _lead(self, x: Array) -> tuple[float, Array] | None:
+        """The least slack of the condition's rows at ``x``, rounded down, and the outputs; None
+        where the condition is not met, or nobody can tell."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs, error = self.network.standard_form.evaluation_error(x)
+            slack = self.condition.slack(outputs[None])[0]
+            size = np.abs(self.condition.matrix) @ np.abs(outputs) + np.abs(self.condition.rhs)
+            doubt = np.abs(self.condition.matrix) @ error + gamma(outputs.size + 2) * size
+            doubt = doubt * (1.0 + gamma(outputs.size)) + SMALL
+            margin = float((slack - doubt).min())
+        if margin > 0.0:
+            return margin, outputs
+        if (slack + doubt < 0.0).any() or not can_be_exact(self.network):
+            return None
+        exact = exact_outputs(self.network, x)
+        if not self.condition.met_exactly(exact):
+            return None
+        return _below(min(self.condition.exact_slack(exact))), np.array([_near(y) for y in exact])
+
     def _confirm(self, vector: NDArray[np.floating]) -> bool | None:
-        """Whether onnxruntime on the file as given meets the condition strictly too."""
+        """Whether onnxruntime on the file as given meets the condition too."""
         if self._session is None:
             return None
         name = self._session.get_inputs()[0].name
@@ -65,7 +86,9 @@ class Replay:
         flat = np.asarray(outputs, dtype=np.float64).reshape(1, -1)
         if flat.shape[1] != self.condition.matrix.shape[1]:
             return None  # the file ends in an ArgMax, which was dropped
-        return bool(self.condition.worst(flat)[0] > 0.0)
+        slack = self.condition.slack(flat)[0]
+        strict = self.condition.strict
+        return bool((slack >= 0.0).all() and (strict is None or (slack[strict] > 0.0).all()))
 
     def __getstate__(self) -> dict[str, object]:
         """Without the session, which no other process can be given: each makes its own."""
@@ -84,6 +107,38 @@ class Replay:
         )
 
 
+def decided_class(network: Network, x: Array, rule: Rule) -> int:
+    """What ``network`` decides at ``x`` (inputs,) in real arithmetic: the first of equal classes.
+
+    Where rounding leaves several classes possible the network is evaluated exactly; where it is
+    too large for that, the class that float64 gives.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs, error = network.standard_form.evaluation_error(x)
+        scores = rule.sign * outputs
+        best = int(np.argmax(scores))
+        least = np.nextafter(scores[best] - error[best], -inf)
+        others = np.delete(np.nextafter(scores + error, inf), best)
+    if (others < least).all() or not can_be_exact(network):
+        return best
+    exact = [y if rule is Rule.ARGMAX else -y for y in exact_outputs(network, x)]
+    return exact.index(max(exact))
+
+
+def _near(value: Fraction) -> float:
+    """A float64 number near ``value``, infinite where none is."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
+
+
+def _below(value: Fraction) -> float:
+    """A float64 number >= 0 and not above ``value`` >= 0, near it."""
+    near = min(_near(value), float(np.finfo(np.float64).max))
+    return near if Fraction(near) <= value else float(np.nextafter(near, 0.0))
+
+
 def round_into_box(
     claimed: Array, ball: Ball, dtype: np.dtype[np.floating]
 ) -> NDArray[np.floating] | None:
@@ -95,10 +150,11 @@ def round_into_box(
         return None
     free = ball.lower < ball.upper
     inside = np.where(free, np.clip(claimed, ball.lower, ball.upper), ball.centre)
-    vector = inside.astype(dtype)
+    with np.errstate(over="ignore"):
+        vector = inside.astype(dtype)
     above, below = vector > ball.upper, vector < ball.lower
     vector[above] = np.nextafter(vector[above], dtype.type(-np.inf))
     vector[below] = np.nextafter(vector[below], dtype.type(np.inf))
     exact = vector.astype(np.float64)
-    fits = (exact >= ball.lower) & (exact <= ball.upper)
+    fits = (exact >= ball.lower) & (exact <= ball.upper) & np.isfinite(exact)
     return vector if fits.all() else None

@@ -12,7 +12,6 @@ from math import inf
 from time import monotonic
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from marapatch.attacks.nearest import nearest
 from marapatch.attacks.objective import Objective
@@ -22,6 +21,7 @@ from marapatch.backends import create
 from marapatch.backends.base import Backend
 from marapatch.ball import Ball
 from marapatch.bracket import Bracket
+from marapatch.network.arithmetic import proving
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
 from marapatch.processes import processes
@@ -77,7 +77,7 @@ class Asked:
         """Search one target."""
         if options.timeout <= 0.0:
             return Outcome(start, (), note="out of time before this target's turn")
-        with threadpool_limits(1):  # the arrays are small: threads would only wait for each other
+        with proving():
             return SEARCHES[self.search](self.question(target), start, backend, options, report)
 
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.ball import Ball, Norm
+from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import gamma
 
 Single = NDArray[np.float32]
 
@@ -38,6 +38,9 @@ is a price whatever it is, and the bound that it gives is computed on all of the
 
 BLOCK = 100_000
 """Entries of the forms that are handled at once: more would leave the processor's cache."""
+
+FLOOR = 2.0**-900
+"""Added to the size of every input: see :attr:`Concretiser.centre_size`."""
 
 JUDGES = 64
 """Forms of each group by which the inputs are chosen."""
@@ -56,9 +59,13 @@ class Concretiser:
 
     @cached_property
     def centre_size(self) -> Array:
-        """A bound on |x_i| over the ball at its full radius."""
+        """A bound on |x_i| over the ball at its full radius, and more than what underflows.
+
+        A subnormal half or middle of a range loses 2^-1075, which a coefficient then multiplies:
+        a unit of rounding of FLOOR is far more.
+        """
         low, high = self.ball.enclosing_box
-        return np.maximum(np.abs(low), np.abs(high))
+        return np.maximum(np.abs(low), np.abs(high)) + FLOOR
 
     @cached_property
     def _middle(self) -> Array:
@@ -135,7 +142,8 @@ class Concretiser:
         at which the minimiser meets the cut with equality.
         """
         cut, level = cuts
-        sizes = np.abs(cut) @ self.centre_size, np.abs(level)
+        sizes = np.abs(cut) @ self.centre_size, np.abs(level) + SMALL
+        underflown = SMALL * (2.0 + float(self.centre_size.sum()))
         search = _CutSearch(self, *cuts, a)
         best = np.empty(c.shape)
         for at in self._blocks(c.size):
@@ -146,7 +154,7 @@ class Concretiser:
             form += a[at]
             # What an entry of the sum loses is at most so many units of itself, for which
             # _outward provides, and of the term added.
-            lost = gamma(8) * price * (sizes[0][of] + sizes[1][of])
+            lost = gamma(8) * price * (sizes[0][of] + sizes[1][of]) + underflown
             least = self._minimum(form, c[at] + price * level[of], None, False) - lost
             best[at] = np.where(np.isnan(least), -np.inf, least)  # an overflow proves nothing
         return best
@@ -160,6 +168,10 @@ class Concretiser:
         size = np.abs(a) @ (2.0 * self.centre_size) if size is None else size
         value = a @ self.ball.centre + c - fall
         value -= gamma(2 * a.shape[-1] + 8) * (size + np.abs(c))
+        occupied = size != 0.0  # a form that is 0 everywhere has exactly its constant as value
+        if not occupied.all():
+            occupied[~occupied] = a[~occupied].any(axis=-1)
+        value -= SMALL * occupied
         # Overflow proves nothing: a NaN would slip through every comparison.
         return np.asarray(np.where(np.isnan(value), -np.inf, value))
 

@@ -10,8 +10,9 @@ import scipy.sparse as sp
 from marapatch.ball import Ball
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import Concretiser
+from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import AffineMap, StandardForm, gamma
+from marapatch.network.standard_form import AffineMap, StandardForm
 
 CHUNK = 2_000_000
 """Entries of a dense block of input rows held at once."""
@@ -44,9 +45,22 @@ def interval_image(
             part_low, part_high = middle - half, middle + half
         low, high = low + part_low, high + part_high
     sizes = [np.maximum(np.abs(a), np.abs(b)) for a, b in box]
+    slack = interval_slack(layer, sizes)
+    low, high = low - slack, high + slack
+    # Overflow bounds nothing: a NaN would slip through every comparison.
+    return (
+        np.asarray(np.where(np.isnan(low), -np.inf, low)),
+        np.asarray(np.where(np.isnan(high), np.inf, high)),
+    )
+
+
+def interval_slack(layer: AffineMap, sizes: Sequence[Array]) -> Array:
+    """What interval arithmetic by middles and halves loses in ``layer``, by output: 0 where that
+    is exactly 0. ``sizes``: bounds on |activation| by source."""
     size, inexact = layer.magnitude(sizes)
-    slack = gamma(2 * layer.terms) * 2.0 * size + inexact
-    return np.asarray(low - slack), np.asarray(high + slack)
+    # The halving of a subnormal number loses 2^-1075, which a weight then multiplies.
+    underflown = SMALL * (1.0 + layer.row_sums) * (size > 0.0)
+    return np.asarray(gamma(2 * layer.terms) * 2.0 * size + inexact + underflown)
 
 
 def _over_ball(weight: Matrix, concretiser: Concretiser) -> tuple[Array, Array]:

@@ -27,8 +27,9 @@ from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import Concretiser
 from marapatch.bounds.linear import magnitudes
 from marapatch.bounds.relaxation import BackwardPass, InputForm, Relaxation, relax
+from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import StandardForm, gamma
+from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition
 
 Phases = NDArray[np.int8]
@@ -141,7 +142,8 @@ class NodeBounder:
         self.form, self.condition = form, condition
         self.passes = BackwardPass(form, magnitudes(root))
         output = np.maximum(np.abs(root.output[0]), np.abs(root.output[1]))
-        self.row_size = np.abs(condition.matrix) @ output + np.abs(condition.rhs)
+        self.row_size = np.abs(condition.matrix) @ output + np.abs(condition.rhs) + SMALL
+        self.underflown = SMALL * (2.0 + float(output.sum()))
         self.ball: Ball = root.ball
         self.concretiser = Concretiser(root.ball)
         ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
@@ -244,7 +246,7 @@ class NodeBounder:
         result, lines = self.form_of(nodes)
         lead = nodes.mix @ self.condition.rhs
         # The mix of the rows, here and in the form started from, is itself rounded.
-        lost = gamma(nodes.mix.shape[1]) * (nodes.mix @ self.row_size)
+        lost = gamma(nodes.mix.shape[1]) * (nodes.mix @ self.row_size) + self.underflown
         constant = result.constant[:, 0] - result.error[:, 0] + lead - lost
         return result.weights[:, 0], constant, result, lines
 

@@ -15,8 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from marapatch.errors import BackendError
+from marapatch.network.arithmetic import SMALL, UNIT, gamma
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import UNIT, AffineMap, StandardForm, gamma
+from marapatch.network.standard_form import AffineMap, StandardForm
 
 FEW_ENTRIES = 0.1
 """The share of entries other than 0 up to which rows are multiplied as sparse ones."""
@@ -45,12 +47,17 @@ def relax(lower: Array, upper: Array, alpha: Array | None = None) -> Relaxation:
 
     ``alpha``: the slope in [0, 1] of the lower line of unstable neurons; where None, 1 if the
     interval reaches further up than down and 0 otherwise. The chord is lifted by a few units of
-    rounding, so that it lies above ReLU in real arithmetic.
+    rounding, so that it lies above ReLU in real arithmetic. Raises BackendError where a bound is
+    NaN: every comparison with it is false, so it would pass for a neuron that is always inactive.
     """
+    if np.isnan(lower).any() or np.isnan(upper).any():
+        raise BackendError("a bound of a neuron is NaN (this is a defect: please report it)")
     active, unstable = lower >= 0.0, (lower < 0.0) & (upper > 0.0)
     width = np.where(unstable, upper - lower, 1.0)
     chord = np.where(unstable, upper / width, active.astype(np.float64))
-    lift = 8.0 * UNIT * (np.abs(upper) + np.abs(lower))
+    # At both ends: the quotient, its product with an end, and the difference each round once.
+    # A quotient that underflows loses 2^-1075 of the width at most, which the first term holds.
+    lift = 8.0 * UNIT * (np.abs(upper) + np.abs(lower)) + SMALL
     intercept = np.where(unstable, -chord * lower + lift, 0.0)
     slope = (upper > -lower).astype(np.float64) if alpha is None else np.clip(alpha, 0.0, 1.0)
     return Relaxation(np.where(unstable, slope, active.astype(np.float64)), chord, intercept)
@@ -80,7 +87,7 @@ class BackwardPass:
 
     form: StandardForm
     sizes: Sequence[Array]
-    _roundings: dict[int, Array] = field(default_factory=dict)
+    _losses: dict[int, _Loss] = field(default_factory=dict)
 
     def start(self, layer: AffineMap, rows: Array) -> tuple[dict[int, Array], Array, Array]:
         """The form ``rows @ layer(a)``: coefficients by source, constant and error.
@@ -123,6 +130,9 @@ class BackwardPass:
             rows = (incoming - negative) * line.lower_slope[:, None]
             rows += negative * line.upper_slope[:, None]
             if extra is not None:
+                # Where the two cancel, what was rounded so far is not small beside their sum.
+                size = self._loss(self.form.hidden[k - 1]).size
+                error += 8.0 * UNIT * (np.abs(rows) @ size)
                 rows += extra[:, None]
             self._through(self.form.hidden[k - 1], rows, into, constant, error)
         error = error * (1.0 + gamma(64)) + gamma(4 * depth + 16) * np.abs(constant)
@@ -146,18 +156,35 @@ class BackwardPass:
             part = _product(flat, weight).reshape(nodes, count, -1)
             into[source] = into[source] + part if source in into else part
         constant += (flat @ layer.bias).reshape(nodes, count)
-        error += (np.abs(flat) @ self._rounding(layer)).reshape(nodes, count)
+        loss = self._loss(layer)
+        error += (np.abs(flat) @ loss.relative).reshape(nodes, count) + loss.absolute
 
-    def _rounding(self, layer: AffineMap) -> Array:
-        """By output of ``layer``: what one unit of its coefficient can lose to rounding."""
-        known = self._roundings.get(id(layer))
+    def _loss(self, layer: AffineMap) -> _Loss:
+        known = self._losses.get(id(layer))
         if known is None:
             size, inexact = layer.magnitude(self.sizes)
             # Of its products, and of the sums in which they meet what comes from other layers.
             additions = 2 * len(layer.sources) + 4 * len(self.form.hidden) + 8
             unit = gamma(layer.outputs + additions)
-            known = self._roundings[id(layer)] = unit * size + inexact
+            sources = sum(float(self.sizes[s].sum()) for s in layer.sources)
+            known = self._losses[id(layer)] = _Loss(
+                size,
+                unit * size + inexact + SMALL,
+                # A coefficient that underflowed is wrong by 2^-1075 a term; it multiplies an
+                # activation. So is a slope's product, which multiplies a pre-activation.
+                SMALL * (4.0 + 2.0 * sources + 2.0 * float(size.sum())),
+            )
         return known
+
+
+@dataclass(frozen=True, eq=False)
+class _Loss:
+    """What substituting a layer can lose: ``relative`` (outputs,), by unit of each coefficient,
+    and ``absolute``, by form. ``size``: a bound on its |pre-activation|, by output."""
+
+    size: Array
+    relative: Array
+    absolute: float
 
 
 def _product(rows: Array, weight: Matrix) -> Array:

@@ -29,6 +29,7 @@ from marapatch.cli.options import (
 if TYPE_CHECKING:
     from marapatch.attacks import AttackResult, Problem
     from marapatch.properties import Rule
+    from marapatch.replay import Replay
     from marapatch.verdict import Witness
 
 EPILOG = """Examples:
@@ -99,6 +100,7 @@ def command(
     from marapatch.cli.outputs import Outputs, write_array
     from marapatch.errors import InputError
     from marapatch.properties import Rule
+    from marapatch.replay import decided_class
     from marapatch.report import rounded_down, rounded_up
 
     given = read_given(network, image, index=index, scale=scale, box=box, mask=mask)
@@ -106,12 +108,13 @@ def command(
     if timeout is not None and not timeout > 0.0:
         raise InputError(f"timeout must be a positive number of seconds, not {timeout}")
     rule = Rule(decision.value)
-    decided = rule.decide(given.network.evaluate(given.start.x)[0])
+    decided = decided_class(given.network, given.start.x, rule)
     label = decided if label is None else label
     problem = _problem(given, norm, rule, label=label, target=target, margin=margin)
     for note in given.start.notes:
         typer.echo(f"marapatch: {note}", err=True)
-    if label != decided:
+    wanted = decided != label and target in (None, decided)
+    if wanted and _replay(given, problem, rule, decided)(given.start.x) is not None:
         typer.echo(f"already decided {decided}, not {label}: the distance is 0")
         raise typer.Exit(0)
     nearest: tuple[float, Witness] | None = None
@@ -206,16 +209,23 @@ def _run(name: MethodName, problem: Problem, seed: int, timeout: float | None) -
 
 def _replayed(given: Given, problem: Problem, result: AttackResult, rule: Rule) -> Witness | None:
     """What an attack claims, evaluated again with a bound on the error; None if it fails."""
-    from math import inf
-
     import numpy as np
+
+    from marapatch.replay import decided_class
+
+    vector = result.inputs[0].astype(np.float64)
+    decided = decided_class(given.network, vector, rule)
+    return _replay(given, problem, rule, decided)(vector)
+
+
+def _replay(given: Given, problem: Problem, rule: Rule, decided: int) -> Replay:
+    """Judges whether an input is ``decided`` so, by the margin asked for."""
+    from math import inf
 
     from marapatch.ball import Ball, Norm
     from marapatch.properties import beats
     from marapatch.replay import Replay
 
-    vector = result.inputs[0].astype(np.float64)
-    decided = rule.decide(given.network.evaluate(vector)[0])
     condition = beats(decided, given.network.outputs, rule, problem.margin)
     ball = Ball(problem.centres[0], problem.lower[0], problem.upper[0], Norm.LINF, inf)
-    return Replay(given.network, ball, condition)(vector)
+    return Replay(given.network, ball, condition)

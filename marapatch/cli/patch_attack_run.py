@@ -31,6 +31,7 @@ from marapatch.patch_attack_report import (
 )
 from marapatch.patching.patch_attack import PatchAttackOptions, patch_attack
 from marapatch.properties import Rule
+from marapatch.replay import decided_class
 from marapatch.report import dump
 from marapatch.selftest import versions
 
@@ -153,7 +154,7 @@ class Run:
     def _one(self, number: int) -> Record:
         """Attack one image, unless there is nothing to do."""
         start, label = self.images.start(number), self.images.label(number)
-        decided = self.rule.decide(self.network.evaluate(start.x)[0])
+        decided = decided_class(self.network, start.x, self.rule)
         if decided == self.target and len(self.images.numbers) == 1:
             raise InputError(f"the image is already decided {decided}; choose another --target")
         if decided == self.target or label not in (None, decided):

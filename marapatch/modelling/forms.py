@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from marapatch.modelling.expressions import Comparison, Expression, widened
+from marapatch.network.arithmetic import SAFE, SMALL, gamma, least_size
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import gamma
 from marapatch_encodings.terms import (
     Constraint,
     Encoding,
@@ -93,6 +93,8 @@ class Forms:
         width = matrix.shape[1]
         lower, upper, total = (np.asarray(end @ np.ones(width)) for end in ends)
         slack = gamma(width) * (total + np.abs(constant))
+        if least_size(data) * min(least_size(low), least_size(high)) < SAFE:
+            slack += SMALL * (np.diff(matrix.indptr) > 0)  # products that underflow
         return lower + constant - slack, upper + constant + slack
 
     def name_it(self, matrix: Matrix, constant: Array, name: str) -> list[Variable]:

@@ -36,8 +36,8 @@ from marapatch.modelling.forms import Forms
 from marapatch.modelling.model import Model, Requirement, entry_name
 from marapatch.modelling.networks import Enclosure, lower_network, norm_limit, output_bounds
 from marapatch.modelling.polarity import polarity
+from marapatch.network.arithmetic import gamma
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import gamma
 from marapatch.query import Assignment, Query
 from marapatch_encodings import cardinality
 from marapatch_encodings.terms import Disjunction, Variable

@@ -14,9 +14,10 @@ from marapatch.bounds.linear import linear_bounds
 from marapatch.modelling.definitions import NormOf
 from marapatch.modelling.expressions import Comparison, Expression, widened
 from marapatch.modelling.model import Model
+from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array, Matrix
 from marapatch.network.network import Network
-from marapatch.network.standard_form import AffineMap, gamma
+from marapatch.network.standard_form import AffineMap
 from marapatch_encodings.relu import relu
 from marapatch_encodings.terms import Constraint, VariablePool, dense_row
 
@@ -91,7 +92,7 @@ def norm_limit(model: Model, condition: object) -> tuple[NormOf, float] | None:
         return None
     for start, definition in model.definitions:
         if start == int(row.indices[0]) and isinstance(definition, NormOf):
-            return definition, max(-constant / factor, 0.0) * (1.0 + gamma(2))
+            return definition, max(-constant / factor, 0.0) * (1.0 + gamma(2)) + SMALL
     return None
 
 

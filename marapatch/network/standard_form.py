@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from marapatch.network.arithmetic import SAFE, SMALL, gamma, least_size, occupied_rows
 from marapatch.network.layers import Array, Matrix, freeze, freeze_matrix
-
-UNIT = 2.0**-53
-"""The unit roundoff of float64."""
-
-
-def gamma(operations: int) -> float:
-    """A safe bound on the relative rounding error of ``operations`` float64 operations.
-
-    Twice Higham's n u / (1 - n u) plus a few operations, so that the bookkeeping around a matrix
-    product is covered too. Source: Higham, "Accuracy and Stability of Numerical Algorithms", 3.1.
-    """
-    return 2.0 * (operations + 8) * UNIT
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +52,47 @@ class AffineMap:
 
     def magnitude(self, activations: Sequence[Array]) -> tuple[Array, Array]:
         """For |a_s| <= activations[s] (one vector a source number): bounds, by output, on
-        ``sum |w||a| + |b|`` and on the difference between stored and true coefficients applied."""
+        ``sum |w||a| + |b|`` (up to a relative rounding of :func:`gamma`) and on the difference
+        between stored and true coefficients applied.
+
+        Both are exactly 0 where the output is exactly 0; elsewhere what underflows is added.
+        """
         size = np.abs(self.bias)
         error = np.array(self.bias_error)
         for s, weight, inexact in zip(self.sources, self.weights, self.weight_errors, strict=True):
             size = size + abs(weight) @ activations[s]
             if inexact is not None:
                 error = error + inexact @ activations[s]
-        return np.asarray(size), np.asarray(error)
+        live = self._live(activations, (size > 0.0) | (error > 0.0) | np.isnan(size))
+        inexact_rows = live if self._inexact else live & (error > 0.0)
+        return np.asarray(size + SMALL * live), np.asarray(error + SMALL * inexact_rows)
+
+    def _live(self, activations: Sequence[Array], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Outputs that are not exactly 0, whatever underflowed; ``known``: some of them."""
+        live = known.copy()
+        for s, weight, inexact in zip(self.sources, self.weights, self.weight_errors, strict=True):
+            for matrix in (weight,) if inexact is None else (weight, inexact):
+                rest = np.flatnonzero(~live)
+                if rest.size:
+                    live[rest] |= occupied_rows(matrix, activations[s], rest)
+        return live
+
+    @property
+    def _inexact(self) -> bool:
+        return any(error is not None for error in self.weight_errors)
+
+    @cached_property
+    def row_sums(self) -> Array:
+        """``sum |w|`` by output, over all sources, up to a relative rounding."""
+        total = np.zeros(self.outputs)
+        for weight in self.weights:
+            total = total + np.asarray(abs(weight).sum(axis=1))
+        return total
+
+    @cached_property
+    def least_weight(self) -> float:
+        """The least |w| other than 0; infinite where there is none."""
+        return min((least_size(weight) for weight in self.weights), default=np.inf)
 
     @property
     def terms(self) -> int:
@@ -168,6 +191,7 @@ class StandardForm:
             for s, weight in zip(layer.sources, layer.weights, strict=True):
                 carried = carried + abs(weight) @ errors[s]
             own = (gamma(operations) * size + inexact) * (1.0 + gamma(operations + 16))
+            own += SMALL * (size > 0.0)  # of the products, and of those of this bound itself
             error = (carried + own) * (1.0 + gamma(operations + 16))
             possible = computed > -error
             active = computed > error
@@ -176,16 +200,37 @@ class StandardForm:
             opens.append(np.where(possible & ~active, error, 0.0))
             values.append(np.maximum(computed, 0.0)[None, :])
             errors.append(np.where(possible, error, 0.0))
-        total = owns[-1] + gamma(terms) * error
+        by_gradient = self._error_by_gradient(owns, masks, opens, gamma(terms) * error, terms)
+        # fmin: where one of the two overflowed into NaN, the other holds.
+        return computed, np.fmin(by_gradient, error)
+
+    def _error_by_gradient(
+        self,
+        owns: Sequence[Array],
+        masks: Sequence[NDArray[np.bool_]],
+        opens: Sequence[Array],
+        rounding: Array,
+        terms: int,
+    ) -> Array:
+        """The second bound of :meth:`evaluation_error`; infinite where a derivative may have
+        underflowed: what it lost is multiplied by the weights before it, however large."""
+        total = owns[-1] + rounding
         gradients: list[Array | None] = [None] * len(self.sizes)
         _accumulate(gradients, self.output, np.eye(self.outputs))
+        least = self.output.least_weight
         for k in range(len(self.hidden), 0, -1):
             incoming = gradients[k]
             if incoming is not None:
                 through = incoming * masks[k - 1]
+                least = min(least, least_size(through) * self.hidden[k - 1].least_weight)
+                if least < SAFE:
+                    return np.full(self.outputs, np.inf)
                 total = total + np.abs(through) @ owns[k - 1] + np.abs(incoming) @ opens[k - 1]
                 _accumulate(gradients, self.hidden[k - 1], through)
-        return computed, np.minimum(total * (1.0 + gamma(terms + max(self.sizes))), error)
+        # Errors are at least SMALL where they are not 0, so products with derivatives that are
+        # not tiny lose no more than one rounding each, and SMALL covers that.
+        total = total * (1.0 + gamma(terms + max(self.sizes))) + SMALL * (total > 0.0)
+        return np.asarray(np.where(np.isnan(total), np.inf, total))
 
 
 def _accumulate(gradients: list[Array | None], layer: AffineMap, incoming: Array) -> None:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from marapatch.errors import UnsupportedOperatorError
+from marapatch.network.arithmetic import SAFE, SMALL, UNIT, least_size, underflow
 from marapatch.network.layers import (
     Abs,
     Affine,
@@ -26,7 +27,7 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.network.standard_form import UNIT, AffineMap, StandardForm
+from marapatch.network.standard_form import AffineMap, StandardForm
 
 DENSE_SHARE = 0.25
 """A matrix with a larger share of non-zeros than this is kept dense."""
@@ -163,7 +164,8 @@ def _affine(layer: Affine, x: _Form) -> _Form:
     """``layer`` after ``x``; bounds the rounding of the fused coefficients.
 
     A product of float64 matrices with inner length n is off by at most n u (|A| |B|) to first
-    order; 2 (n + 2) u covers the rest. Exact where either factor is a selection.
+    order; 2 (n + 2) u covers the rest, and :func:`underflow` what underflows. Exact where either
+    factor is a selection.
     """
     outer = layer.weight
     terms = 2.0 * (outer.shape[1] + 2) * UNIT
@@ -175,14 +177,20 @@ def _affine(layer: Affine, x: _Form) -> _Form:
         parts = []
         if not (exact_outer or _is_placement(inner)):
             parts.append((abs(outer) @ abs(inner)) * terms)
+            parts.append(underflow(outer, inner))
         if s in x.errors:
             parts.append((abs(outer) @ x.errors[s]) * (1.0 + terms))
-        if parts:
-            errors[s] = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+            parts.append(None if exact_outer else underflow(outer, x.errors[s]))
+        for part in parts:
+            if part is not None:
+                errors[s] = _add(errors.get(s), part)
     bias = np.asarray(outer @ x.bias) + layer.bias
     bias_error = np.asarray(abs(outer) @ x.bias_error) * (1.0 + terms)
     if np.any(x.bias):
         bias_error = bias_error + terms * (np.asarray(abs(outer) @ np.abs(x.bias)) + np.abs(bias))
+    for lost in (underflow(outer, x.bias), underflow(outer, x.bias_error)):
+        if lost is not None:
+            bias_error = bias_error + lost
     return _Form(weights, errors, bias, bias_error)
 
 
@@ -194,22 +202,40 @@ def _sum(coefficients: Sequence[float], forms: Sequence[_Form]) -> _Form:
     bias_error = np.zeros(forms[0].bias.size)
     rounding = 2.0 * (len(forms) + 2) * UNIT
     for c, form in zip(coefficients, forms, strict=True):
+        exact = c in (1.0, -1.0, 2.0)
         for s, weight in form.weights.items():
             part = weight * c
             if s in form.errors:
-                errors[s] = _add(errors.get(s), form.errors[s] * (abs(c) * (1.0 + rounding)))
-            if s in weights or c not in (1.0, -1.0, 2.0):
+                carried = form.errors[s] * (abs(c) * (1.0 + rounding))
+                errors[s] = _add(errors.get(s), carried)
+                errors[s] = _add(errors[s], _scaled_underflow(c, form.errors[s]))
+            if s in weights or not exact:
                 errors[s] = _add(errors.get(s), (abs(part) + abs(weights.get(s, part))) * rounding)
+            if not exact:
+                errors[s] = _add(errors[s], _scaled_underflow(c, weight))
             weights[s] = _add(weights.get(s), part)
         bias_error = bias_error + abs(c) * (1.0 + rounding) * form.bias_error
+        bias_error = bias_error + SMALL * (form.bias_error > 0.0)
         if np.any(form.bias):
             bias_error = bias_error + rounding * (np.abs(bias) + np.abs(c * form.bias))
+            if not exact:
+                bias_error = bias_error + SMALL * (form.bias != 0.0)
         bias = bias + c * form.bias
     return _Form(weights, errors, bias, bias_error)
 
 
+def _scaled_underflow(factor: float, matrix: Matrix) -> Any:
+    """What ``factor * matrix`` and a rounding error of it may lose to underflow, by entry, or
+    None."""
+    if abs(factor) * least_size(matrix) >= SAFE:
+        return None
+    return (matrix != 0.0) * SMALL
+
+
 def _add(left: Any, right: Any) -> Any:
-    return right if left is None else left + right
+    if left is None or right is None:
+        return right if left is None else left
+    return left + right
 
 
 def _shift(form: _Form, amount: float) -> _Form:

@@ -11,11 +11,11 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from marapatch.errors import InputError
+from marapatch.network.arithmetic import gamma
 from marapatch.network.cut import head_network
 from marapatch.network.layers import Affine, Array, Matrix
 from marapatch.network.network import Network, PatchableLayer
 from marapatch.network.parameters import Parameters
-from marapatch.network.standard_form import gamma
 
 
 @dataclass(frozen=True, eq=False)

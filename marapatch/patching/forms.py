@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from marapatch.network.arithmetic import gamma, underflow
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import AffineMap, StandardForm, gamma
+from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.patching.goals import Clause
 from marapatch.properties import OutputCondition
 
@@ -51,9 +52,18 @@ def _substituted(layer: AffineMap, start: Start) -> AffineMap:
     base = np.abs(start.base) + start.base_error
     bias_error = layer.bias_error + size @ start.base_error
     bias_error = bias_error + gamma(int(M.shape[1]) + 2) * (size @ base + np.abs(layer.bias))
+    factors = [(M, start.matrix), (M, start.matrix_error)]
+    vectors = [(M, start.base), (M, base), (M, start.base_error)]
     if inexact is not None:
-        error = error + inexact @ (abs(start.matrix) + start.matrix_error)
+        around = abs(start.matrix) + start.matrix_error
+        error = error + inexact @ around
         bias_error = bias_error + inexact @ base
+        factors.append((inexact, around))
+        vectors.append((inexact, base))
+    for lost in (underflow(*pair) for pair in factors):
+        error = error if lost is None else error + lost
+    for lost in (underflow(*pair) for pair in vectors):
+        bias_error = bias_error if lost is None else bias_error + lost
     weights = tuple(weight if s == at else w for s, w in enumerate(layer.weights))
     errors = tuple(error if s == at else e for s, e in enumerate(layer.weight_errors))
     bias = layer.bias + M @ start.base
@@ -172,6 +182,8 @@ class _Chain:
             error = few * (abs(M) @ abs(weight))
             if inexact is not None:
                 error = error + abs(M) @ inexact
+            for lost in (underflow(M, weight), None if inexact is None else underflow(M, inexact)):
+                error = error if lost is None else error + lost
             parts[source] = [M @ weight, error]
         for layer in sorted({place[0] for place in carried if place is not None}):
             chosen = [(i, p[1]) for i, p in enumerate(carried) if p is not None and p[0] == layer]
@@ -183,6 +195,8 @@ class _Chain:
             else:
                 parts[layer] = [pick, None]
         bias_error = size @ y.bias_error + few * (size @ np.abs(y.bias))
+        for lost in (underflow(matrix, y.bias), underflow(matrix, y.bias_error)):
+            bias_error = bias_error if lost is None else bias_error + lost
         order = sorted(parts)
         return AffineMap(
             tuple(order),

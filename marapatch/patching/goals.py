@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
+from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array, freeze
-from marapatch.network.standard_form import gamma
 from marapatch.properties import OutputCondition, Rule
 
 MAX_COMBINATIONS = 1024
@@ -84,7 +84,8 @@ class Clause:
 
 def _doubt(matrix: Array, size: Array, error: Array) -> Array:
     terms = gamma(size.size + 4)
-    return np.asarray((np.abs(matrix) @ error) * (1.0 + terms) + terms * (np.abs(matrix) @ size))
+    lost = (np.abs(matrix) @ error) * (1.0 + terms) + terms * (np.abs(matrix) @ size)
+    return np.asarray(lost + SMALL)  # of what underflows
 
 
 @dataclass(frozen=True, eq=False)

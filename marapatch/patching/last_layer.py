@@ -20,8 +20,8 @@ from marapatch.ball import Norm
 from marapatch.bounds.concretise import Concretiser
 from marapatch.bounds.relaxation import BackwardPass
 from marapatch.bracket import Bracket
+from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import gamma
 from marapatch.question import Question
 from marapatch.regions import Nearest, Region, SlackProgram, nearest_in_region
 from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
@@ -171,7 +171,11 @@ def refuted_radius(question: Question, price: Array, about: float) -> float:
     result = passes.run(started, 0, [])
     lead = float(mix @ question.condition.rhs)
     size = float(mix @ np.abs(question.condition.rhs))
-    constant = result.constant[0] - result.error[0] + lead - 1e-14 * size
+    # The multipliers' own sums round, too; what they lose is multiplied by the outputs.
+    most, _ = question.form.output.magnitude(passes.sizes)
+    size += float(mix @ np.abs(question.condition.matrix) @ most)
+    lost = gamma(mix.size + 8) * size + SMALL * (2.0 + float(most.sum()))
+    constant = result.constant[0] - result.error[0] + lead - lost
     proved = float(Concretiser(ball).radius_of(result.weights[0], constant)[0])
     proved = max(proved, _plain_radius(question, result.weights[0, 0], float(constant[0])))
     return inf if proved >= whole else proved
@@ -185,4 +189,4 @@ def _plain_radius(question: Question, a: Array, c: float) -> float:
     dual = gain.max(initial=0.0) if question.ball.norm is Norm.L1 else gain.sum()
     if c <= 0.0 or dual <= 0.0:
         return 0.0
-    return float(c / dual * (1.0 - gamma(gain.size + 4)))
+    return max(float(c / dual * (1.0 - gamma(gain.size + 4))) - SMALL, 0.0)

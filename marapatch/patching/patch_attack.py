@@ -11,7 +11,6 @@ from time import monotonic
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
 
 from marapatch.attacks.nearest import nearest
 from marapatch.attacks.objective import Objective
@@ -19,6 +18,7 @@ from marapatch.attacks.problem import Problem
 from marapatch.ball import Norm
 from marapatch.errors import InputError
 from marapatch.input_ball import ball_of
+from marapatch.network.arithmetic import proving
 from marapatch.network.cut import head
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
@@ -30,6 +30,7 @@ from marapatch.patching.realise import Reach, realised
 from marapatch.patching.row_programs import Rows, least
 from marapatch.patching.shrinking import Target, shrunk
 from marapatch.properties import OutputCondition, Rule, beats
+from marapatch.replay import decided_class
 
 __all__ = ["PatchAttack", "PatchAttackOptions", "Stage", "patch_attack"]
 
@@ -93,12 +94,12 @@ def patch_attack(
     options = options or PatchAttackOptions()
     started = monotonic()
     reach = _reach(network, image, box, options.max_pixel)
-    decided = rule.decide(network.evaluate(reach.x)[0])
+    decided = decided_class(network, reach.x, rule)
     if target is not None:
         _check_target(target, decided, network)
     deadline = inf if options.timeout is None else started + options.timeout
     search = _Search(network, reach, rule, options, deadline)
-    with threadpool_limits(1):  # the arrays are small: threads would only wait
+    with proving():
         best, by = search.run(decided, target)
     seconds = monotonic() - started
     stages = tuple(search.stages)
@@ -113,7 +114,7 @@ def patch_attack(
         adversarial=best.reshape(np.shape(image)),
         decision=decided,
         wanted=target,
-        target=rule.decide(network.evaluate(best)[0]),
+        target=decided_class(network, best, rule),
         by=by,
         stages=stages,
         l0=int(np.count_nonzero(change)),

@@ -15,8 +15,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from marapatch.ball import Ball, Norm
+from marapatch.network.arithmetic import gamma
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import StandardForm, gamma
+from marapatch.network.standard_form import StandardForm
 from marapatch.patching.changes import Changes, Sources
 from marapatch.patching.forms import Start, after, beside, with_goals
 from marapatch.patching.goals import Clause

@@ -8,12 +8,12 @@ from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from marapatch.backends import create
 from marapatch.ball import Norm
 from marapatch.bracket import Bracket
 from marapatch.errors import ContradictionError, InputError
+from marapatch.network.arithmetic import proving
 from marapatch.network.cut import tail
 from marapatch.network.network import Network
 from marapatch.network.standard_form import StandardForm
@@ -91,7 +91,7 @@ class Task:
         searcher = Searcher(self.options, backend, number, self.progress, self.started)
         interrupted = False
         try:
-            with threadpool_limits(1):  # the arrays are small: threads would only wait
+            with proving():
                 self._search(judge, entering, rest, searcher)
         except KeyboardInterrupt:
             interrupted = True

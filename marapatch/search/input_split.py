@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.concretise import FLOOR
+from marapatch.bounds.interval import interval_slack
 from marapatch.bounds.linear import linear_bounds, magnitudes
 from marapatch.bounds.relaxation import BackwardPass, InputForm, Relaxation, relax
+from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import AffineMap, StandardForm, gamma
+from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition
 from marapatch.question import Question
 from marapatch.search.falsify import best_witness
@@ -93,11 +96,7 @@ class BoxBounder:
         self.spans = [
             slice(e - layer.outputs, e) for e, layer in zip(ends, form.hidden, strict=True)
         ]
-        self.slacks = [self._slack(layer) for layer in form.hidden]
-
-    def _slack(self, layer: AffineMap) -> Array:
-        size, inexact = layer.magnitude(self.sizes)
-        return np.asarray(gamma(2 * layer.terms) * 2.0 * size + inexact)
+        self.slacks = [interval_slack(layer, self.sizes) for layer in form.hidden]
 
     def bound(self, boxes: Boxes) -> tuple[Boxes, Array]:
         """The boxes with tighter bounds and their ``value``, and the minimisers (boxes, inputs).
@@ -161,7 +160,8 @@ class BoxBounder:
             centre = np.asarray((weight @ middle.T).T)
             spread = np.asarray((abs(weight) @ half.T).T)
             low, high = low + (centre - spread), high + (centre + spread)
-        return low - slack, high + slack
+        low, high = low - slack, high + slack
+        return np.where(np.isnan(low), -inf, low), np.where(np.isnan(high), inf, high)
 
     def _tighten(
         self,
@@ -192,8 +192,10 @@ class BoxBounder:
         size = np.abs(weights)
         constant = result.constant - result.error
         value = np.einsum("nri,ni->nr", weights, middle) - np.einsum("nri,ni->nr", size, half)
-        scale = 2.0 * (size @ self.sizes[0]) + np.abs(constant)
-        return np.asarray(value + constant - gamma(4 * weights.shape[2]) * scale)
+        # FLOOR: a middle or half that is subnormal loses 2^-1075, which a weight multiplies.
+        scale = 2.0 * (size @ (self.sizes[0] + FLOOR)) + np.abs(constant)
+        least = value + constant - gamma(4 * weights.shape[2]) * scale - SMALL
+        return np.asarray(np.where(np.isnan(least), -inf, least))  # overflow proves nothing
 
 
 def _pull(

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from marapatch.attacks.polish import confirm, polish
 from marapatch.backends import create
@@ -27,6 +26,7 @@ from marapatch.bounds.linear import remembered_bounds
 from marapatch.bounds.nodes import Bounded, NodeBounder, Nodes
 from marapatch.bracket import Bracket
 from marapatch.lowering import SHRINKAGE, Lowered
+from marapatch.network.arithmetic import proving
 from marapatch.network.layers import Array
 from marapatch.question import Question
 from marapatch.regions import (
@@ -386,7 +386,7 @@ def grow_part(part: Part) -> Grown:
     backend = create(part.backend)
     options = replace(part.options, jobs=1)
     try:
-        with threadpool_limits(1):
+        with proving():
             tree = PhaseTree(part.question, part.bracket, backend, options, lambda *_: None)
             return tree.resume(part)
     finally:
