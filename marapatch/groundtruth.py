@@ -299,6 +299,8 @@ def ground_truth(
             with proving():
                 search.attack(None if init is None else network.flatten(init)[0])
             search.run()
+            search.confirm()
+            search.explain()
         except KeyboardInterrupt:
             interrupted = True
     found = () if own is not None else targets

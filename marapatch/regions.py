@@ -68,6 +68,7 @@ class Nearest:
 class Slack:
     """The largest slack ``s`` with ``matrix d >= rhs + s scales`` within a radius.
 
+    Rows without coefficients (a tie wherever the region is) hold or not, and have no slack.
     ``slack >= 0`` where the region meets the ball; ``slope``: its derivative by the radius;
     ``change``: where it is taken; ``price``: of each row of the region, >= 0.
     """
@@ -126,14 +127,15 @@ class SlackProgram:
         scales = region.scales
         rows = region.matrix / scales[:, None]
         low, high = region.rhs / scales, np.full(scales.size, np.inf)
+        less = np.where(np.any(region.matrix != 0.0, axis=1), -1.0, 0.0)[:, None]
         self.size = self.room[0].size
         if self.norm is Norm.L1:
             rows = np.hstack([rows, -rows])
             budget = np.append(np.ones(2 * self.size), 0.0)
-            matrix = np.vstack([np.hstack([rows, -np.ones((scales.size, 1))]), budget])
+            matrix = np.vstack([np.hstack([rows, less]), budget])
             low, high = np.append(low, -np.inf), np.append(high, np.inf)
         else:
-            matrix = np.hstack([rows, -np.ones((scales.size, 1))])
+            matrix = np.hstack([rows, less])
         self.rows = low, high
         self.scales = scales
         cost = np.zeros(matrix.shape[1])

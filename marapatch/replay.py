@@ -14,6 +14,7 @@ from math import inf
 
 import numpy as np
 import onnxruntime
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from marapatch.ball import Ball
@@ -123,6 +124,30 @@ def decided_class(network: Network, x: Array, rule: Rule) -> int:
         return best
     exact = [y if rule is Rule.ARGMAX else -y for y in exact_outputs(network, x)]
     return exact.index(max(exact))
+
+
+def tie_note(network: Network, x: Array, condition: OutputCondition) -> str:
+    """Why ``condition`` may have no witness although it cannot be refuted, for people: equality,
+    which a proof has to refute, and which decides for another class. Empty where neither is so."""
+    strict = condition.strict
+    if strict is None or not strict.any():
+        return ""
+    output = network.standard_form.output
+    difference = sp.csr_array(condition.matrix[strict])
+    same = np.ones(int(strict.sum()), dtype=bool)
+    for part in (*output.weights, output.bias[:, None]):
+        same &= np.asarray(abs(difference @ part).sum(axis=1)).reshape(-1) == 0.0
+    if same.any():
+        return (
+            "it equals an earlier class at every input, and of equal classes the first is decided: "
+            "it is never decided, but a tie is not refuted"
+        )
+    if can_be_exact(network) and min(condition.exact_slack(exact_outputs(network, x))) == 0:
+        return (
+            "at the input itself it ties with the class decided; of equal classes the first is "
+            "decided, but the lower end refutes ties too, and so stays at 0"
+        )
+    return ""
 
 
 def _near(value: Fraction) -> float:

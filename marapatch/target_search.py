@@ -15,7 +15,7 @@ import numpy as np
 
 from marapatch.attacks.nearest import nearest
 from marapatch.attacks.objective import Objective
-from marapatch.attacks.polish import polish
+from marapatch.attacks.polish import confirmed, polish
 from marapatch.attacks.problem import Problem
 from marapatch.backends import create
 from marapatch.backends.base import Backend
@@ -27,7 +27,7 @@ from marapatch.network.network import Network
 from marapatch.processes import processes
 from marapatch.properties import Rule, beats
 from marapatch.question import Question
-from marapatch.replay import Replay
+from marapatch.replay import Replay, tie_note
 from marapatch.search import SEARCHES
 from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.search.recording import TreeRecord
@@ -142,7 +142,7 @@ class TargetSearch:
             witness: Witness = min(witnesses, key=lambda w: w.distance)
             hopeful = not asked.nearest_only or witness.distance < POLISH_FACTOR * nearest_yet
             if hopeful and monotonic() < until:
-                witness = polish(question, witness, until)
+                witness = polish(question, witness, until, asked.options.tolerance)
             nearest_yet = min(nearest_yet, witness.distance)
             self.found[self.targets[i]] = Found(Bracket(witness=witness), note="not searched")
 
@@ -160,6 +160,32 @@ class TargetSearch:
                 self._parallel(order, share)
             else:
                 self._sequential(order, share)
+
+    def confirm(self) -> None:
+        """Move witnesses that onnxruntime decides otherwise until it does not, where that costs
+        no bracket its tolerance."""
+        tolerance = self.asked.options.tolerance
+        best = min(found.bracket.upper for found in self.found.values())
+        least = min(found.bracket.lower for found in self.found.values())
+        for target, found in self.found.items():
+            bracket, question = found.bracket, self.asked.question(target)
+            if bracket.witness is None or (self.asked.nearest_only and bracket.upper > best):
+                continue
+            lower = least if self.asked.nearest_only else bracket.lower
+            closed = bracket.upper - lower <= tolerance
+            farthest = (lower if closed else bracket.upper) + tolerance
+            moved = confirmed(question, bracket.witness, farthest, self.deadline)
+            self.found[target] = replace(found, bracket=replace(bracket, witness=moved))
+
+    def explain(self) -> None:
+        """Say of targets that are open because of a tie that they are."""
+        for target, found in self.found.items():
+            if not self._closed(target) and found.bracket.witness is None:
+                question = self.asked.question(target)
+                tie = tie_note(self.asked.network, self.asked.ball.centre, question.condition)
+                if tie:
+                    note = f"{found.note}; {tie}" if found.note else tie
+                    self.found[target] = replace(found, note=note)
 
     def _by_distance(self) -> list[int]:
         return sorted(self.targets, key=lambda t: (self.found[t].bracket.upper, t))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.ball import Ball
-from marapatch.errors import ScopeError
+from marapatch.errors import InputError, ScopeError
 from marapatch.network.layers import Array, freeze
 
 
@@ -17,6 +17,7 @@ class Bounds:
     """``lower[k] <= z_{k+1} <= upper[k]`` for every input of ``ball``: rigorous, outward-rounded.
 
     One pair of arrays a ReLU layer of the standard form. ``output``: the pair for the outputs.
+    Raises InputError where one is not finite.
     """
 
     ball: Ball
@@ -26,6 +27,11 @@ class Bounds:
 
     def __post_init__(self) -> None:
         for name in ("lower", "upper"):
+            if not all(np.isfinite(array).all() for array in getattr(self, name)):
+                raise InputError(
+                    "the values of the network's neurons over the box overflow float64: give a "
+                    "smaller --box, or rescale the weights"
+                )
             arrays = tuple(freeze(a, f"{name} bounds") for a in getattr(self, name))
             object.__setattr__(self, name, arrays)
 

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from marapatch.errors import UnsupportedOperatorError
+from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.network.arithmetic import SAFE, SMALL, UNIT, least_size, underflow
 from marapatch.network.layers import (
     Abs,
@@ -46,13 +46,29 @@ class _Form:
         sources = tuple(sorted(self.weights))
         weights = tuple(_compact(self.weights[s]) for s in sources)
         errors = tuple(_compact(self.errors[s]) if s in self.errors else None for s in sources)
+        numbers = [self.bias, self.bias_error, *weights, *(e for e in errors if e is not None)]
+        if not all(np.isfinite(n.data if sp.issparse(n) else n).all() for n in numbers):
+            raise InputError(
+                "a product of the weights of consecutive layers overflows float64: the network "
+                "cannot be bounded; rescale its weights"
+            )
         return AffineMap(sources, weights, self.bias, errors, self.bias_error)
 
 
 def standardise(
     graph: nx.DiGraph, order: Sequence[str], input_node: str, output_node: str, inputs: int
 ) -> StandardForm:
-    """Rewrite a network as :class:`StandardForm`; exact up to the stated coefficient errors."""
+    """Rewrite a network as :class:`StandardForm`; exact up to the stated coefficient errors.
+
+    Raises InputError where a product of consecutive layers overflows.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below, where it matters
+        return _standardised(graph, order, input_node, output_node, inputs)
+
+
+def _standardised(
+    graph: nx.DiGraph, order: Sequence[str], input_node: str, output_node: str, inputs: int
+) -> StandardForm:
     builder = _Builder(inputs)
     forms: dict[str, _Form] = {input_node: builder.source(0)}
     for node in order:

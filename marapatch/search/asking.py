@@ -76,7 +76,7 @@ class Asker:
             verdict = Unsat(inf, verdict.evidence)  # there is nothing beyond the box
         if isinstance(verdict, Sat) and polished:
             until = min(self.deadline, started + 2.0 * seconds)
-            verdict = Sat(polish(self.question, verdict.witness, until))
+            verdict = Sat(polish(self.question, verdict.witness, until, self.options.tolerance))
         match verdict:
             case Sat():
                 answer = "sat"

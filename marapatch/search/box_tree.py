@@ -73,7 +73,7 @@ class BoxTree:
                 case Sat(witness=witness):
                     answer = "sat"
                     end = min(until, monotonic() + POLISH_SECONDS)
-                    better = polish(self.question, witness, end)
+                    better = polish(self.question, witness, end, self.options.tolerance)
                     self.bracket = self.bracket.tighten(Sat(better))
                     self.split = None
                 case Unknown(reason=reason):

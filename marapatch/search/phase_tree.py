@@ -293,7 +293,8 @@ class PhaseTree:
     def _witness(self, witness: Witness) -> None:
         """Take a replayed witness in; everything open needs to be refuted no farther than it."""
         until = monotonic() + POLISH_SHARE * min(self.remaining, 60.0)
-        self.bracket = self.bracket.tighten(Sat(polish(self.question, witness, until)))
+        polished = polish(self.question, witness, until, self.options.tolerance)
+        self.bracket = self.bracket.tighten(Sat(polished))
         self.target = min(self.target, self._target())
         if self.target > 0.0:
             self.bounder.shrink(self.target)
