@@ -14,6 +14,7 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from marapatch.backends.intervals import activity
 from marapatch.errors import InputError
 from marapatch.query import Query
 from marapatch_encodings.terms import Abs, Constraint, Disjunction, Max, Relu, Row, row
@@ -24,8 +25,10 @@ def reduce(query: Query) -> Query | None:
 
     In the result no row (also inside a disjunction) is empty, every Max has two inputs or more,
     every Disjunction two cases or more, no case is empty, and no output of a Relu, Abs or Max is
-    one of its own inputs. Only rows without variables (``0 <= rhs``) and
-    bounds that no real number meets (a lower bound of +infinity) are decided here.
+    one of its own inputs. Inequalities that every assignment within the bounds meets are left
+    out: to one whose coefficients are 1e-180 of its right-hand side maraboupy 2.0.0 answers
+    ``unsat``. Decided here are rows that no assignment within the bounds meets, rows without
+    variables (``0 <= rhs``) and bounds that no real number meets (a lower bound of +infinity).
     """
     if (query.lower == inf).any() or (query.upper == -inf).any():
         return None
@@ -34,8 +37,28 @@ def reduce(query: Query) -> Query | None:
         for simpler in _simplify(constraint):
             if simpler is None:
                 return None
-            constraints.append(simpler)
+            met = _met(simpler, query) if isinstance(simpler, Row) else None
+            if met is False:
+                return None
+            if met is None:
+                constraints.append(simpler)
     return Query(query.names, query.lower, query.upper, tuple(constraints))
+
+
+def _met(inequality: Row, query: Query) -> bool | None:
+    """Whether every assignment within the bounds meets the row, or none does; None where neither
+    is certain. An equality is never certain to be met."""
+    least, most = activity(inequality, query.lower, query.upper)
+    above, below = least > inequality.rhs, most < inequality.rhs
+    match inequality.sense:
+        case "<=":
+            return False if above else (True if most <= inequality.rhs else None)
+        case ">=":
+            return False if below else (True if least >= inequality.rhs else None)
+        case "=":
+            return False if above or below else None
+        case _:
+            assert_never(inequality.sense)
 
 
 def absorb(query: Query) -> Query | None:

@@ -39,6 +39,10 @@ is a price whatever it is, and the bound that it gives is computed on all of the
 BLOCK = 100_000
 """Entries of the forms that are handled at once: more would leave the processor's cache."""
 
+MODERATE = 1e15
+"""Forms whose largest coefficient is between the inverse of this and this go into single precision
+as they are: far from its ends, so that differences of prices are still held."""
+
 FLOOR = 2.0**-900
 """Added to the size of every input: see :attr:`Concretiser.centre_size`."""
 
@@ -203,12 +207,15 @@ class Concretiser:
 
     def _price(self, a: Array, radius: Array) -> Array:
         """About the knapsack's best price, by form; any price >= 0 is valid."""
+        a, scale = _moderate(a)
         items = self._items.largest(a)
-        return items.price(items.gains(a), radius, PRICE_STEPS).astype(np.float64)
+        return scale * items.price(items.gains(a), radius, PRICE_STEPS).astype(np.float64)
 
     def _sharp_price(self, a: Array, radius: Array) -> Array:
         """The same, moved onto the gain of the item that no longer fits: the exact optimum."""
-        price = self._items.price(self._items.gains(a), radius, SHARP_STEPS).astype(np.float64)
+        moderate, scale = _moderate(a)
+        gains = self._items.gains(moderate)
+        price = scale * self._items.price(gains, radius, SHARP_STEPS).astype(np.float64)
         gain = np.abs(a)
         gain *= gain <= price[:, None] * (1.0 + 1e-6)  # the price is of single precision
         return np.asarray(gain.max(axis=1, initial=0.0))
@@ -241,12 +248,22 @@ class Concretiser:
         """How fast the least value falls with the radius, just beyond ``radius``; (forms,)."""
         if self.ball.norm is Norm.L1:
             # Not less than the true slope in spite of single precision: else steps overshoot.
-            gains = self._items.gains(a)
+            moderate, scale = _moderate(a)
+            gains = self._items.gains(moderate)
             price = self._items.price(gains, radius * (1.0 + 1e-6), PRICE_STEPS)
-            return price.astype(np.float64) * (1.0 + 2.0**-20)
+            return scale * price.astype(np.float64) * (1.0 + 2.0**-20)
         down, up = self.room
         free = np.where(a > 0.0, down, up) > radius[:, None]
         return np.asarray(np.einsum("ni,ni->n", np.abs(a), free))
+
+
+def _moderate(forms: Array) -> tuple[Array, Array]:
+    """``forms`` and a factor a form by which they were divided: what single precision can hold."""
+    largest = np.abs(forms).max(axis=1, initial=0.0)
+    if ((largest < MODERATE) & ((largest > 1.0 / MODERATE) | (largest == 0.0))).all():
+        return forms, np.ones(largest.shape)
+    scale = np.where((largest > 0.0) & np.isfinite(largest), largest, 1.0)
+    return forms / scale[:, None], scale
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,3 +100,30 @@ def test_the_answer_stays_the_same() -> None:
                     assert all(constraint.cases)
         decided[type(answer)] += 1  # type: ignore[index]  # neither backend is undecided here
     assert min(decided.values()) > 20
+
+
+def test_inequalities_that_the_bounds_imply_are_left_out() -> None:
+    """maraboupy 2.0.0 answers ``unsat`` to the first: it cannot tell it from ``0 >= 1``."""
+    pool = VariablePool()
+    u = pool.fresh_many("u", np.array([-1.0, 0.0]), np.array([0.0, 1.0]))
+    tiny = row({u[0]: -1.1e-188, u[1]: -5.2e-189}, ">=", -1e-6)
+    some = row({u[0]: 1.0, u[1]: 1.0}, "<=", 0.5)
+    reduced = reduce(Query.of(pool, [tiny, some]))
+    assert reduced is not None
+    assert reduced.constraints == (some,)
+
+
+@pytest.mark.parametrize(("sense", "rhs"), [("<=", -1.5), (">=", 1.5), ("=", 1.5), ("=", -1.5)])
+def test_a_row_beyond_the_bounds_refutes(sense: Sense, rhs: float) -> None:
+    pool = VariablePool()
+    u = pool.fresh_many("u", np.array([-1.0, 0.0]), np.array([0.0, 1.0]))
+    assert reduce(Query.of(pool, [row({u[0]: 1.0, u[1]: 1.0}, sense, rhs)])) is None
+
+
+def test_an_equality_within_the_bounds_stays() -> None:
+    pool = VariablePool()
+    u = pool.fresh("u", 0.0, 0.0)
+    query = Query.of(pool, [row({u: 1.0}, "=", 0.0)])
+    reduced = reduce(query)
+    assert reduced is not None
+    assert len(reduced.constraints) == 1
