@@ -40,7 +40,10 @@ class GroundTruthOptions:
     """How to search; see ``marapatch groundtruth --help`` for what each means.
 
     ``tolerance``: the gap at which a bracket is closed, in units of the network's input.
-    ``timeout``, ``query_timeout``: seconds for everything, for one query. ``search``: a name in
+    ``timeout``, ``query_timeout``: seconds for everything, for one query. ``nodes``: sub-problems
+    bounded for everything, after about as many of which the search stops (a query of ``descent``
+    and ``bisection`` counts as one); without a timeout two runs then give the same, on any machine
+    of one kind and any load. ``search``: a name in
     :data:`marapatch.search.SEARCHES`; ``branching``: the tree's rule, a name in
     :data:`marapatch.search.branching.RULES`; ``record``: keep its trees, for
     :mod:`marapatch.certificate` (all are then over phases, also where halving the input box would
@@ -52,6 +55,7 @@ class GroundTruthOptions:
     tolerance: float = 1e-4
     margin: float = 0.0
     timeout: float | None = None
+    nodes: int | None = None
     query_timeout: float | None = None
     search: str = "tree"
     encoding: L1Form = "split"
@@ -72,6 +76,8 @@ class GroundTruthOptions:
             seconds = getattr(self, name)
             if seconds is not None and not 0.0 < seconds < inf:
                 raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
+        if self.nodes is not None and self.nodes < 1:
+            raise InputError(f"nodes must be at least 1, not {self.nodes}")
         if self.search not in SEARCHES:
             raise InputError(f"search {self.search!r} is not one of {', '.join(SEARCHES)}")
         if self.encoding not in L1_FORMS:
@@ -87,6 +93,7 @@ class GroundTruthOptions:
         """What a search needs to know."""
         return SearchOptions(
             tolerance=self.tolerance,
+            nodes=self.nodes,
             query_timeout=self.query_timeout,
             l1_form=self.encoding,
             bounds=self.bounds,

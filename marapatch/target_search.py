@@ -29,6 +29,7 @@ from marapatch.properties import Rule, beats
 from marapatch.question import Question
 from marapatch.replay import Replay, tie_note
 from marapatch.search import SEARCHES
+from marapatch.search.limit import Limit
 from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.search.recording import TreeRecord
 from marapatch.verdict import Witness
@@ -125,6 +126,8 @@ class TargetSearch:
     def attack(self, init: Array | None) -> None:
         """Give every target its first witness, where one is found: attacked, then polished."""
         seconds = min(ATTACK_SECONDS, ATTACK_SHARE * (self.deadline - monotonic()))
+        if self.asked.options.counted:  # the same on any load: only the user's own limit ends it
+            seconds = ATTACK_SHARE * (self.deadline - monotonic())
         until = monotonic() + seconds
         asked, network = self.asked, self.asked.network
         objective = Objective.towards(list(self.targets), argmin=asked.rule is Rule.ARGMIN)
@@ -150,16 +153,20 @@ class TargetSearch:
         """A first look at every target, then the rest of the time for those still open.
 
         Time that is left because others closed early goes to what is open in a last round.
+        Sub-problems, where they are limited, are shared out in the same way.
         """
-        several = self.deadline < inf and len(self.targets) > 1
+        whole = Limit(self.deadline, self.asked.options.most_nodes)
+        several = whole.finite and len(self.targets) > 1
         for share in (FIRST_SHARE, 1.0, 1.0) if several else (1.0,):
-            if share == 1.0 and self.deadline - monotonic() <= SHORTEST and several:
+            late = self.deadline - monotonic() <= SHORTEST or whole.over(self._bounded)
+            if share == 1.0 and late and several:
                 break
+            limit = whole.share(share, self._bounded)
             order = [t for t in self._by_distance() if not self._closed(t)]
             if self.jobs > 1 and len(order) > 1:
-                self._parallel(order, share)
+                self._parallel(order, limit)
             else:
-                self._sequential(order, share)
+                self._sequential(order, limit)
 
     def confirm(self) -> None:
         """Move witnesses that onnxruntime decides otherwise until it does not, where that costs
@@ -190,23 +197,32 @@ class TargetSearch:
     def _by_distance(self) -> list[int]:
         return sorted(self.targets, key=lambda t: (self.found[t].bracket.upper, t))
 
-    def _options(self, seconds: float) -> SearchOptions:
+    @property
+    def _bounded(self) -> int:
+        """Sub-problems bounded so far."""
+        return sum(found.nodes for found in self.found.values())
+
+    def _options(self, limit: Limit, turns: int) -> SearchOptions:
+        """For one of so many ``turns`` that share what is left until ``limit``; at least one
+        sub-problem each."""
         best = min(found.bracket.upper for found in self.found.values())
         cutoff = best if self.asked.nearest_only else inf
-        return replace(self.asked.options, timeout=max(seconds, 0.0), cutoff=cutoff)
+        seconds = max((limit.until - monotonic()) / turns, 0.0)
+        each = (limit.nodes - self._bounded) / turns
+        nodes = None if each == inf else max(1, int(each))
+        return replace(self.asked.options, timeout=seconds, nodes=nodes, cutoff=cutoff)
 
     def _closed(self, target: int) -> bool:
-        return self._options(0.0).closed(self.found[target].bracket)
+        return self._options(Limit(), 1).closed(self.found[target].bracket)
 
-    def _sequential(self, order: list[int], share: float) -> None:
+    def _sequential(self, order: list[int], limit: Limit) -> None:
         backend = create(self.asked.backend)
-        until = monotonic() + share * (self.deadline - monotonic())
         try:
             for i, target in enumerate(order):
                 if self._closed(target):  # by the witness of another target
                     continue
                 started = monotonic()
-                options = self._options((until - started) / (len(order) - i))
+                options = self._options(limit, len(order) - i)
                 before = self.found[target]
 
                 def report(
@@ -227,19 +243,22 @@ class TargetSearch:
         finally:
             backend.close()
 
-    def _parallel(self, order: list[int], share: float) -> None:
-        """The same over processes; each search starts with the best witness known by then."""
-        left = share * (self.deadline - monotonic())
-        until = monotonic() + left
+    def _parallel(self, order: list[int], limit: Limit) -> None:
+        """The same over processes; each search starts with the best witness known by then, or,
+        where sub-problems are limited, before the first of them: the others may end in any order.
+        """
+        alike = replace(self._options(limit, len(order)), jobs=1)
         waiting, running = list(order), dict[Future[tuple[Outcome, float]], int]()
         with processes(self.jobs) as pool:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
                     target = waiting.pop(0)
                     rounds = 1 + len(waiting) // self.jobs
-                    options = replace(self._options((until - monotonic()) / rounds), jobs=1)
+                    options = replace(self._options(limit, rounds), jobs=1)
+                    if options.counted:
+                        options = replace(alike, timeout=options.timeout)
                     start = self.found[target].bracket
-                    if not self._closed(target):
+                    if options.counted or not self._closed(target):
                         running[pool.submit(_search, self.asked, target, start, options)] = target
                 if not running:
                     continue

@@ -37,11 +37,18 @@ FEW_INPUTS = 12
 FIRST_ROUNDS = 2
 """Batches of the attack on each disjunct before proofs begin."""
 
+SECONDS = 116.0
+"""For a property where nothing is said: the competition's limit."""
+
 SLICE_SECONDS = 4.0
-"""The first turn of each disjunct; turns grow twice as long while several are open."""
+TURN_NODES = 500
+"""The first turn of each disjunct, in sub-problems where these are limited; turns grow twice as
+long while several are open."""
 
 ATTACK_SHARE = 0.5
-"""The share of its turn in which a disjunct that stays open is attacked once more."""
+ATTACK_ROUNDS = 2
+"""The share of its turn in which a disjunct that stays open is attacked once more; in batches where
+sub-problems are limited."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +83,13 @@ def verify(
     network: Network,
     specification: Property,
     backend: Backend,
-    timeout: float = 116.0,
+    timeout: float | None = None,
     evidence: Evidence = Evidence.SOLVER,
     seed: int = 0,
+    nodes: int | None = None,
 ) -> Verification:
-    """Decide ``specification`` for ``network`` within about ``timeout`` seconds.
+    """Decide ``specification`` for ``network`` within about ``timeout`` seconds (None: 116, or no
+    limit where ``nodes`` are limited: after about so many sub-problems bounded it stops).
 
     First a gradient attack on every disjunct; then they take turns: bisection of the box where it
     has few sides (:mod:`marapatch.search.input_split`), else a tree over ReLU phases
@@ -89,6 +98,8 @@ def verify(
     network or leaves an input unbounded.
     """
     started = monotonic()
+    if timeout is None:
+        timeout = SECONDS if nodes is None else np.inf
     deadline = started + timeout
     questions = disjuncts(network, specification)
     for question in questions:
@@ -96,10 +107,12 @@ def verify(
         if witness is not None:
             return Verification(Sat(witness), len(questions), 0, monotonic() - started)
     searches: list[_Turns] = [
-        InputSplit(question) if _few_sides(question) else _Phases(question, backend, evidence)
+        InputSplit(question)
+        if _few_sides(question)
+        else _Phases(question, backend, evidence, nodes)
         for question in questions
     ]
-    verdict = _in_turns(searches, deadline, seed)
+    verdict = _in_turns(searches, deadline, seed, nodes)
     nodes = sum(search.bounded for search in searches)
     return Verification(verdict, len(questions), nodes, monotonic() - started)
 
@@ -122,14 +135,19 @@ class _Turns(Protocol):
         """Sub-problems bounded so far."""
         ...
 
-    def advance(self, until: float) -> Verdict:
-        """Unknown before ``until``: there is nothing more that it could do."""
+    def advance(self, until: float, nodes: float = np.inf) -> Verdict:
+        """Unknown before ``until`` and before so many more ``nodes`` are bounded: there is nothing
+        more that it could do."""
         ...
 
 
-def _in_turns(searches: Sequence[_Turns], deadline: float, seed: int) -> Verdict:
+def _in_turns(
+    searches: Sequence[_Turns], deadline: float, seed: int, nodes: int | None = None
+) -> Verdict:
     """Disjuncts take turns, first short ones, so that a hard one does not hide a witness; what a
-    turn leaves open is attacked once more."""
+    turn leaves open is attacked once more. Where ``nodes`` are limited, turns are of sub-problems,
+    not of seconds."""
+    turn = np.inf if nodes is None else TURN_NODES
     still = list(searches)
     grades: list[Evidence] = []
     seconds = SLICE_SECONDS
@@ -137,17 +155,25 @@ def _in_turns(searches: Sequence[_Turns], deadline: float, seed: int) -> Verdict
     given_up: Unknown | None = None
     while still:
         for search in list(still):
-            until = min(deadline, monotonic() + seconds)
+            until = deadline if nodes is not None else min(deadline, monotonic() + seconds)
             if until <= monotonic():
                 return verdict or Unknown(f"timeout: {len(still)} disjuncts were not decided")
-            found = search.advance(until)
+            bounded, most = search.bounded, turn
+            if nodes is not None:
+                most = min(turn, nodes - sum(each.bounded for each in searches))
+                if most <= 0:
+                    return Unknown(f"the limit of sub-problems is reached: {len(still)} disjuncts "
+                                   "were not decided")  # fmt: skip
+            found = search.advance(until, most)
             if isinstance(found, Unknown):
-                if monotonic() < until:
+                if monotonic() < until and search.bounded < bounded + most:
                     still.remove(search)
                     given_up = found
-                attacked_until = min(deadline, monotonic() + ATTACK_SHARE * seconds)
+                attacked_until, rounds = monotonic() + ATTACK_SHARE * seconds, None
+                if nodes is not None:
+                    attacked_until, rounds = deadline, ATTACK_ROUNDS
                 seed += 1
-                witness = falsify(search.question, attacked_until, seed)
+                witness = falsify(search.question, min(deadline, attacked_until), seed, rounds)
                 found = found if witness is None else Sat(witness)
             match found:
                 case Sat():
@@ -159,7 +185,7 @@ def _in_turns(searches: Sequence[_Turns], deadline: float, seed: int) -> Verdict
                     verdict = found
                 case _:
                     assert_never(found)
-        seconds *= 2.0
+        seconds, turn = 2.0 * seconds, 2 * turn
     return given_up or Unsat(np.inf, Evidence.weakest(*grades))
 
 
@@ -239,7 +265,9 @@ class _FoundError(Exception):
 class _Phases:
     """A tree over ReLU phases that asks about the whole box and ends at its first witness."""
 
-    def __init__(self, question: Question, backend: Backend, evidence: Evidence) -> None:
+    def __init__(
+        self, question: Question, backend: Backend, evidence: Evidence, nodes: int | None = None
+    ) -> None:
         self.question = question
 
         def first(claimed: NDArray[np.float64]) -> Witness | None:
@@ -249,17 +277,18 @@ class _Phases:
             return None
 
         asked = replace(question, replay=first)
-        options = SearchOptions(evidence=evidence)
+        options = SearchOptions(evidence=evidence, nodes=nodes)
         self.tree = PhaseTree(asked, Bracket(), backend, options, lambda *_: None)
 
     @property
     def bounded(self) -> int:
         return self.tree.bounded
 
-    def advance(self, until: float) -> Verdict:
-        """Grow until the whole box is refuted, there is a witness, or it is ``until``."""
+    def advance(self, until: float, nodes: float = np.inf) -> Verdict:
+        """Grow until the whole box is refuted, there is a witness, it is ``until``, or about so
+        many more ``nodes`` are bounded."""
         try:
-            self.tree.advance(until)
+            self.tree.advance(until, nodes)
         except _FoundError as found:
             return Sat(found.witness)
         if self.tree.bracket.lower == np.inf:

@@ -22,6 +22,7 @@ from marapatch.cli.options import (
     MarginOption,
     MaskOption,
     NetworkArgument,
+    NodesOption,
     NormName,
     ScaleName,
     ScaleOption,
@@ -77,6 +78,7 @@ def command(
     timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds for everything.")
     ] = None,
+    nodes: NodesOption = None,
     query_timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds for one query.")
     ] = None,
@@ -151,6 +153,7 @@ def command(
         tolerance=tolerance,
         margin=margin,
         timeout=timeout,
+        nodes=nodes,
         query_timeout=query_timeout,
         encoding=encoding.value,
         bounds=bounds,

@@ -86,6 +86,14 @@ MarginOption = Annotated[
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
 ]
+NodesOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Stop after about N sub-problems bounded (nodes of a tree, boxes, or queries); unlike "
+        "a time limit it gives the same answer on any load.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option(help="For what is random in the attacks.")]
 
 

@@ -14,6 +14,7 @@ from marapatch.cli.options import (
     IndexOption,
     JsonOption,
     NetworkArgument,
+    NodesOption,
     ScaleName,
     ScaleOption,
     SeedOption,
@@ -135,6 +136,7 @@ def command(
     timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds for each layer.")
     ] = None,
+    nodes: NodesOption = None,
     query_timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds for one query.")
     ] = None,
@@ -177,6 +179,7 @@ def command(
     options = PatchOptions(
         tolerance=tolerance,
         timeout=timeout,
+        nodes=nodes,
         query_timeout=query_timeout,
         search=search,
         engine=engine.value,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from marapatch.cli.options import NetworkArgument, SeedOption
+from marapatch.cli.options import NetworkArgument, NodesOption, SeedOption
 
 EPILOG = """Examples:
 
@@ -29,7 +29,11 @@ def command(
     *,
     network: NetworkArgument,
     specification: PropertyArgument,
-    timeout: Annotated[float, typer.Option(metavar="S", help="Seconds for everything.")] = 116.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Seconds for everything; without: 116, or as --nodes says."),
+    ] = None,
+    nodes: NodesOption = None,
     witness: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the input found (.npy, the network's type)."),
@@ -62,8 +66,10 @@ def command(
         from marapatch.verification import counterexample, outputs_of, verify
         from marapatch.vnnlib import read_property
 
-        if not 0.0 < timeout < float("inf"):
+        if timeout is not None and not 0.0 < timeout < float("inf"):
             raise InputError(f"--timeout {timeout}: give a positive number of seconds")
+        if nodes is not None and nodes < 1:
+            raise InputError(f"--nodes {nodes}: give a number of at least 1")
         file = resolve(network, "network")
         net, wanted = load(file), read_property(specification)
         check_distinct(outputs, (Path(file), specification))
@@ -71,7 +77,7 @@ def command(
             check_writable(path)
         solver = create(backend)
         try:
-            result = verify(net, wanted, solver, timeout, seed=seed)
+            result = verify(net, wanted, solver, timeout, seed=seed, nodes=nodes)
         finally:
             solver.close()
     except MarapatchError:

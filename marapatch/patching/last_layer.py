@@ -24,7 +24,7 @@ from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array
 from marapatch.question import Question
 from marapatch.regions import Nearest, Region, SlackProgram, nearest_in_region
-from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.verdict import Evidence, Sat, Unsat
 
 STEPS = 60
@@ -69,7 +69,11 @@ def last_layer(
         witness = confirm(question, here, found.nearest)
         if witness is not None:
             bracket = bracket.tighten(Sat(witness))
-    elif bracket.lower < inf and options.evidence is Evidence.SOLVER and _none(question, here):
+    elif (
+        bracket.lower < inf
+        and options.evidence is Evidence.SOLVER
+        and _none(question, here, LONGEST if options.counted else CONFIRM_SECONDS)
+    ):
         bracket = bracket.tighten(Unsat(inf, Evidence.SOLVER))
     verdict = "unsat" if bracket.lower == inf else ("sat" if bracket.witness else "unknown: replay")
     rows, columns = here.matrix.shape
@@ -98,7 +102,7 @@ def _least_l1(question: Question, here: Region) -> _Found:
     return _Found(nearest, nearest.price, nearest.distance)
 
 
-def _none(question: Question, here: Region) -> bool:
+def _none(question: Question, here: Region, seconds: float) -> bool:
     """Whether HiGHS says, in so many words, that the rows have no solution in the box."""
     rows, size = here.matrix.shape
     program = Program(
@@ -110,7 +114,7 @@ def _none(question: Question, here: Region) -> bool:
         here.rhs / here.scales,
         np.full(rows, inf),
     )
-    return minimise_program(program, np.zeros(size), CONFIRM_SECONDS).infeasible
+    return minimise_program(program, np.zeros(size), seconds).infeasible
 
 
 def _infeasible(question: Question, here: Region) -> _Found:

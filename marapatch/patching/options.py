@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from time import monotonic
 from typing import Literal, get_args
 
 from marapatch.backends import BACKENDS
 from marapatch.errors import InputError
 from marapatch.search import SEARCHES
+from marapatch.search.limit import Limit
 from marapatch.search.options import SearchOptions
 from marapatch.verdict import Evidence
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form
@@ -24,8 +26,9 @@ DEFAULT_MARGIN = 1e-3
 @dataclass(frozen=True)
 class PatchOptions:
     """``tolerance``: the gap at which a bracket is closed, relative to ``upper``. ``timeout``,
-    ``query_timeout``: seconds for one layer, for one query. ``search``: a name in
-    :data:`marapatch.search.SEARCHES`, or ``auto`` (linear programs, else ``tree``);
+    ``query_timeout``: seconds for one layer, for one query. ``nodes``: sub-problems bounded for one
+    layer, after about as many of which the search stops: as for a ground truth. ``search``: a name
+    in :data:`marapatch.search.SEARCHES`, or ``auto`` (linear programs, else ``tree``);
     ``bisection`` is the published engine: binary search over queries to the backend, by weight
     unless ``engine`` says otherwise, without a witness to start from. ``bounds``: whether linear
     bounds may decide and go into the queries (None: not under ``bisection``, whose answers then
@@ -35,6 +38,7 @@ class PatchOptions:
 
     tolerance: float = 1e-3
     timeout: float | None = None
+    nodes: int | None = None
     query_timeout: float | None = None
     search: str = "auto"
     engine: Engine = "auto"
@@ -52,6 +56,8 @@ class PatchOptions:
             seconds = getattr(self, name)
             if seconds is not None and not 0.0 < seconds < inf:
                 raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
+        if self.nodes is not None and self.nodes < 1:
+            raise InputError(f"nodes must be at least 1, not {self.nodes}")
         if self.search != "auto" and self.search not in SEARCHES:
             raise InputError(f"search {self.search!r} is not one of auto, {', '.join(SEARCHES)}")
         if self.backend not in BACKENDS:
@@ -68,11 +74,13 @@ class PatchOptions:
         """Whether the published engine is asked for."""
         return self.search == "bisection"
 
-    def for_search(self, seconds: float, tolerance: float) -> SearchOptions:
-        """What a search needs to know; ``tolerance``: absolute."""
+    def for_search(self, limit: Limit, bounded: int, tolerance: float) -> SearchOptions:
+        """What a search needs to know; ``bounded``: of the sub-problems that ``limit`` allows;
+        ``tolerance``: absolute."""
         return SearchOptions(
             tolerance=tolerance,
-            timeout=seconds,
+            timeout=limit.until - monotonic(),
+            nodes=None if limit.nodes == inf else max(1, int(limit.nodes) - bounded),
             query_timeout=self.query_timeout,
             l1_form=self.encoding,
             bounds=not self.published if self.bounds is None else self.bounds,

@@ -21,6 +21,7 @@ from marapatch.patching.starting import estimate, first_witness, shrink
 from marapatch.patching.unbounded import unreachable
 from marapatch.question import Question
 from marapatch.search import SEARCHES
+from marapatch.search.limit import Limit
 from marapatch.search.options import Outcome, QueryRecord
 from marapatch.verdict import Evidence, Witness
 
@@ -39,6 +40,9 @@ MOST_GROWTH = 9
 PATIENCE = 4
 """Without a witness, the radius asked about starts a little beyond the first-order estimate and
 grows by a factor so often, or until some radii were undecided."""
+
+HOPELESS_SECONDS = 20.0
+"""For the linear relaxation that shows that nothing will do, where nothing else limits it."""
 
 GROWTH_SHARE = 0.4
 """Of the time left, for one such radius."""
@@ -80,6 +84,11 @@ class Searcher:
     seen: Bracket = field(default_factory=Bracket)
 
     @property
+    def most(self) -> float:
+        """How many sub-problems may be bounded; infinite where they are not limited."""
+        return inf if self.options.nodes is None else self.options.nodes
+
+    @property
     def name(self) -> str:
         """The search in use."""
         return "tree" if self.options.search == "auto" else self.options.search
@@ -88,7 +97,7 @@ class Searcher:
         """The bracket of a linear program, where it is one; None where a search must decide."""
         if posed.question.form.hidden or self.options.search not in ("auto", "tree"):
             return None
-        search = self.options.for_search(until - monotonic(), 0.0)
+        search = self.options.for_search(Limit(until, self.most), self.nodes, 0.0)
         outcome = last_layer(posed.question, Bracket(), search, self._report)
         self._take(outcome)
         known = outcome.bracket.witness is not None or outcome.bracket.lower == inf
@@ -98,7 +107,10 @@ class Searcher:
         """Whether a linear relaxation says that no change at all will do, where none is limited."""
         trusted = self.options.evidence is Evidence.SOLVER and not self.options.published
         unlimited = posed.question.ball.whole_box == inf
-        return trusted and unlimited and unreachable(posed.question, until - monotonic())
+        seconds = until - monotonic()
+        if self.options.nodes is None:
+            seconds = min(seconds, HOPELESS_SECONDS)
+        return trusted and unlimited and unreachable(posed.question, seconds)
 
     def begin(self, posed: Posed, known: Array | None, until: float) -> Bracket:
         """A polished first witness; ``known``: the change of another question, tried first."""
@@ -129,7 +141,7 @@ class Searcher:
         found = (first, descended(question, monotonic() + third))
         return [witness for witness in found if witness is not None]
 
-    def run(self, posed: Posed, bracket: Bracket, cutoff: float, until: float) -> Bracket:
+    def run(self, posed: Posed, bracket: Bracket, cutoff: float, limit: Limit) -> Bracket:
         """Tighten ``bracket`` until it is closed to the relative tolerance, or ``lower`` reaches
         ``cutoff`` (a patch of that size is known from elsewhere)."""
         question = posed.question
@@ -141,22 +153,23 @@ class Searcher:
             return bracket
         whole = question.ball.whole_box
         if min(bracket.upper, cutoff, whole) == inf:
-            bracket = self._grow(posed, bracket, until)
+            bracket = self._grow(posed, bracket, limit)
         for _ in range(ROUNDS):
             ceiling = min(bracket.upper, cutoff, whole)
-            if ceiling == inf and monotonic() < until:
+            if ceiling == inf and not limit.over(self.nodes):
                 self.note = (
                     "no patch was found; with a largest change (--max-change) the search can "
                     "prove that there is none"
                 )
             elif ceiling == inf:
-                self.note = "out of time before any patch was found"
+                what = "time" if monotonic() >= limit.until else "sub-problems"
+                self.note = f"out of {what} before any patch was found"
             tolerance = self.options.tolerance * ceiling
             done = bracket.lower >= min(bracket.upper, cutoff) - tolerance
-            if ceiling == inf or done or monotonic() >= until:
+            if ceiling == inf or done or limit.over(self.nodes):
                 break
             before = bracket.upper
-            bracket = self._ask(posed, bracket, ceiling, 0.5 * tolerance, cutoff, until)
+            bracket = self._ask(posed, bracket, ceiling, 0.5 * tolerance, cutoff, limit)
             if bracket.upper >= before:
                 break
         return bracket
@@ -166,7 +179,7 @@ class Searcher:
         gap = bracket.upper - bracket.lower
         return bracket.witness is not None and gap <= self.options.tolerance * bracket.upper
 
-    def _grow(self, posed: Posed, bracket: Bracket, until: float) -> Bracket:
+    def _grow(self, posed: Posed, bracket: Bracket, limit: Limit) -> Bracket:
         """Without a witness: ask within a radius that grows, until there is one.
 
         As long as nothing is known at all, an undecided radius is followed by a smaller one.
@@ -175,10 +188,10 @@ class Searcher:
         radius = BEYOND * max(bracket.lower, radius if 0.0 < radius < inf else 1e-3)
         undecided = 0
         for _ in range(MOST_GROWTH):
-            now = monotonic()
-            if bracket.witness is not None or undecided >= PATIENCE or now >= until:
+            enough = bracket.witness is not None or undecided >= PATIENCE
+            if enough or limit.over(self.nodes):
                 break
-            before, stop = bracket.lower, now + (until - now) * GROWTH_SHARE
+            before, stop = bracket.lower, limit.share(GROWTH_SHARE, self.nodes)
             bracket = self._ask(posed, bracket, radius, 0.5 * radius, inf, stop)
             undecided += int(bracket.lower <= before)
             radius *= GROWTH if bracket.lower > 0.0 else GROWTH**-2
@@ -191,10 +204,10 @@ class Searcher:
         radius: float,
         tolerance: float,
         cutoff: float,
-        until: float,
+        limit: Limit,
     ) -> Bracket:
         question = replace(posed.question, ball=posed.question.ball.at(radius))
-        options = self.options.for_search(until - monotonic(), tolerance)
+        options = self.options.for_search(limit, self.nodes, tolerance)
         options = replace(options, cutoff=cutoff)
         name = "descent" if not question.form.hidden and self.name == "tree" else self.name
         outcome = SEARCHES[name](question, bracket, self.backend, options, self._report)

@@ -38,13 +38,15 @@ from marapatch.patching.posing import by_weight
 from marapatch.patching.searching import Listener
 from marapatch.properties import Rule
 from marapatch.question import Question
+from marapatch.search.limit import Limit
 from marapatch.verdict import Evidence
 
 WHOLE = 1e-6
 """By this much a dual bound may lie above a whole number and still count as that number."""
 
 FEWER_SECONDS = 5.0
-"""For one attempt to do with fewer numbers."""
+FEWER_NODES = 20
+"""For one attempt to do with fewer numbers; sub-problems where these are limited."""
 
 
 def sparse_patch(
@@ -77,7 +79,11 @@ def sparse_patch(
     found = find_layer(network, layer)
     what = changes(network, found, bias=bias, max_change=max_change, mask=mask)
     seconds = inf if options.timeout is None else options.timeout
-    first = replace(options, timeout=None if seconds == inf else 0.5 * seconds)
+    first = replace(
+        options,
+        timeout=None if seconds == inf else 0.5 * seconds,
+        nodes=None if options.nodes is None else max(1, options.nodes // 2),
+    )
     least = least_change(network, what, given, goals, Norm.L1, first, progress)
     if least.already or least.infeasible or least.interrupted:
         return replace(least, norm="l0")
@@ -106,6 +112,7 @@ def sparse_patch(
         upper=count,
         evidence=evidence,
         queries=least.queries,
+        nodes=best.nodes,
         seconds=monotonic() - started,
         note=note,
     )
@@ -159,20 +166,25 @@ def _better(
     options: PatchOptions,
     best: Patch,
 ) -> Patch:
-    """The least patch on ``support`` alone, where there is one with fewer changes than ``best``."""
+    """The least patch on ``support`` alone, where there is one with fewer changes than ``best``;
+    its ``nodes`` are those of all attempts."""
     room = replace(
         what, lower=np.where(support, what.lower, 0.0), upper=np.where(support, what.upper, 0.0)
     )
     if not room.free.any():
         return best
-    seconds = min(FEWER_SECONDS, options.timeout or FEWER_SECONDS)
-    quick = replace(options, timeout=seconds, tolerance=0.5)
+    if options.nodes is None:
+        seconds = min(FEWER_SECONDS, options.timeout or FEWER_SECONDS)
+        quick = replace(options, timeout=seconds, tolerance=0.5)
+    else:
+        quick = replace(options, nodes=min(FEWER_NODES, options.nodes), tolerance=0.5)
     found = least_change(network, room, inputs, goals, Norm.LINF, quick)
+    nodes = best.nodes + found.nodes
     if found.delta is None or (
         best.delta is not None and found.changed_weights >= best.changed_weights
     ):
-        return best
-    return replace(found, tolerance=options.tolerance)
+        return replace(best, nodes=nodes)
+    return replace(found, tolerance=options.tolerance, nodes=nodes)
 
 
 def _fewer(
@@ -193,13 +205,15 @@ def _fewer(
     size = np.abs(np.concatenate(numbers))
     order = np.argsort(-size, kind="stable")
     low, high = max(int(lower), 1), best.changed_weights
-    while low < high and monotonic() < deadline:
+    limit = Limit(deadline, inf if options.nodes is None else options.nodes)
+    while low < high and not limit.over(best.nodes):
         middle = (low + high) // 2
         support = np.zeros(size.size, dtype=bool)
         support[order[:middle]] = True
         found = _better(network, what, inputs, goals, support, options, best)
-        if found is best:
+        if found.changed_weights >= best.changed_weights:
             low = middle + 1
         else:
-            best, high = found, min(middle, found.changed_weights)
+            high = min(middle, found.changed_weights)
+        best = found
     return best

@@ -19,7 +19,8 @@ ROUNDS = 60
 """The radius grows by up to ``GROWTH ** ROUNDS``, more than 1e10."""
 
 SPARSE_SECONDS = 5.0
-"""For sparse steps, before dense ones are tried."""
+SPARSE_ROUNDS = 20
+"""For sparse steps, before dense ones are tried: seconds where the time is limited, and radii."""
 
 STEPS = 40
 STARTS = 4
@@ -33,21 +34,22 @@ def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness
     """A replayed witness, not far from the nearest where gradients lead there; None if none found.
 
     Maximises the sum of the unmet rows by normalised steps, projected onto ball and box, at radii
-    that grow from a first-order estimate. Where that fails for L1 in half of the time, dense steps
+    that grow from a first-order estimate. Where that fails for L1 in half of the time, or where
+    the deadline is infinite at :data:`SPARSE_ROUNDS` radii, dense steps
     (those for L-infinity) look for any witness. Deterministic for ``seed`` unless time runs out.
     """
     if question.ball.norm is Norm.LINF:
         return _search(question, deadline, seed)
     now = monotonic()
-    half = now + min(0.5 * (deadline - now), SPARSE_SECONDS)
-    found = _search(question, half, seed)
+    half = now + min(0.5 * (deadline - now), SPARSE_SECONDS) if deadline < inf else inf
+    found = _search(question, half, seed, SPARSE_ROUNDS if deadline == inf else ROUNDS)
     if found is not None:
         return found
     dense = replace(question, ball=replace(question.ball, norm=Norm.LINF))
     return _search(dense, deadline, seed)
 
 
-def _search(question: Question, deadline: float, seed: int) -> Witness | None:
+def _search(question: Question, deadline: float, seed: int, rounds: int = ROUNDS) -> Witness | None:
     rng = np.random.default_rng(seed)
     size = question.form.inputs
     starts = max(1, min(STARTS + 1, MEMORY // max(1, sum(question.form.sizes))))
@@ -56,7 +58,7 @@ def _search(question: Question, deadline: float, seed: int) -> Witness | None:
         return None
     whole = question.ball.whole_box
     points = np.zeros((starts, size))
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         radius = min(radius, whole)
         points[1:] = projected(question, rng.normal(size=points[1:].shape) * radius, radius)
         for step in range(STEPS):

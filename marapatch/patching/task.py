@@ -25,6 +25,7 @@ from marapatch.patching.patch import Patch
 from marapatch.patching.posing import Posed, by_neuron, by_weight, projectable
 from marapatch.patching.searching import LARGE, Listener, Searcher
 from marapatch.patching.starting import estimate
+from marapatch.search.limit import Limit
 from marapatch.verdict import Evidence, Unsat
 
 BY_INPUT_SHARE = 0.3
@@ -119,11 +120,12 @@ class Task:
         """Every combination of the goals' alternatives; the least over them is the answer."""
         limit = self.options.timeout
         deadline = inf if limit is None else self.started + limit
+        whole = Limit(deadline, searcher.most)
         cases = combinations(self.goals)
         brackets: list[Bracket] = []
         for i, clauses in enumerate(cases):
-            until = monotonic() + (deadline - monotonic()) / (len(cases) - i)
-            brackets.append(self._case(judge, entering, rest, clauses, searcher, until))
+            share = whole.share(1.0 / (len(cases) - i), searcher.nodes)
+            brackets.append(self._case(judge, entering, rest, clauses, searcher, share))
         self.lower = min(bracket.lower for bracket in brackets)
         self.evidence = Evidence.weakest(*(bracket.evidence for bracket in brackets))
         self._agree()
@@ -192,24 +194,24 @@ class Task:
         rest: StandardForm,
         clauses: tuple[Clause, ...],
         searcher: Searcher,
-        until: float,
+        limit: Limit,
     ) -> Bracket:
         posed = self.asked = self._pose(judge, entering, rest, clauses)
-        bracket = searcher.linear(posed, until)
-        if bracket is None and searcher.hopeless(posed, until):
+        bracket = searcher.linear(posed, limit.until)
+        if bracket is None and searcher.hopeless(posed, limit.until):
             bracket = Bracket(inf, Evidence.SOLVER)
         if bracket is None:
             bracket = Bracket()
             if not self.options.published:
                 known = None if self.best is None else self.best.change
-                bracket = searcher.begin(posed, known, until)
+                bracket = searcher.begin(posed, known, limit.until)
                 self._adopt(posed, bracket)
                 large = posed.question.form.inputs > LARGE
-                end = monotonic() + (until - monotonic()) * (1.0 if large else BY_INPUT_SHARE)
+                end = limit.share(1.0 if large else BY_INPUT_SHARE, searcher.nodes)
                 bracket = self._alone(judge, entering, rest, clauses, bracket, searcher, end)
             if bracket.lower == inf:
                 return bracket
-            bracket = searcher.run(posed, bracket, self.upper, until)
+            bracket = searcher.run(posed, bracket, self.upper, limit)
         self._adopt(posed, bracket)
         return bracket
 
@@ -240,7 +242,7 @@ class Task:
         clauses: tuple[Clause, ...],
         bracket: Bracket,
         searcher: Searcher,
-        end: float,
+        end: Limit,
     ) -> Bracket:
         """Of several inputs each alone must meet its goal: the largest of their lower ends."""
         if len(clauses) == 1:
@@ -255,13 +257,13 @@ class Task:
                 alone.append((estimate(question), posed))
         alone.sort(key=lambda pair: -pair[0])  # the likely largest first: few need more
         for k, (_, posed) in enumerate(alone):
-            now = monotonic()
-            if now >= end or searcher.closed(bracket) or bracket.lower == inf:
+            over = end.over(searcher.nodes)
+            if over or searcher.closed(bracket) or bracket.lower == inf:
                 break
-            stop = now + (end - now) / min(len(alone) - k, SEARCHED_TOGETHER)
-            least = searcher.linear(posed, stop)
+            stop = end.share(1.0 / min(len(alone) - k, SEARCHED_TOGETHER), searcher.nodes)
+            least = searcher.linear(posed, stop.until)
             if least is None:
-                least = searcher.begin(posed, None, stop)
+                least = searcher.begin(posed, None, stop.until)
                 if least.upper <= bracket.lower:
                     continue
                 least = searcher.run(posed, least, bracket.upper, stop)

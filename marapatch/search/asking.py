@@ -20,15 +20,12 @@ from marapatch.query import Query
 from marapatch.question import Question
 from marapatch.regions import SlackProgram, region
 from marapatch.search.claims import supported_radius
-from marapatch.search.options import Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 
 INSISTENCE = 1e-4
 """By how much, relative to the outputs' range, the condition is tightened when a ``sat`` did not
 replay and is asked once more; an ``unsat`` to that proves nothing."""
-
-LONGEST = 1e6
-"""Seconds for one query where nothing limits it: backends want a finite number."""
 
 
 @dataclass
@@ -54,13 +51,21 @@ class Asker:
 
     @property
     def done(self) -> bool:
-        """Whether the bracket is closed or the time is over."""
-        return self.options.closed(self.bracket) or self.remaining <= 0.0
+        """Whether the bracket is closed, or the time or the number of queries is over."""
+        return self.options.closed(self.bracket) or self.remaining <= 0.0 or self.all_asked
+
+    @property
+    def all_asked(self) -> bool:
+        """Whether as many queries were asked as may be."""
+        return len(self.records) >= self.options.most_nodes
 
     def outcome(self, note: str = "") -> Outcome:
         """What is known now."""
         closed = self.options.closed(self.bracket)
-        return Outcome(self.bracket, tuple(self.records), note="" if closed else note)
+        if self.all_asked and self.remaining > 0.0:
+            note = f"the limit of {self.options.nodes} sub-problems is reached"
+        records = tuple(self.records)
+        return Outcome(self.bracket, records, len(records), "" if closed else note)
 
     def ask(self, radius: float, seconds: float, *, polished: bool = True) -> Verdict:
         """The verdict on ``radius``; the bracket takes it in. At most about ``seconds``.

@@ -55,15 +55,17 @@ class BoxTree:
         """Whether it is about to end; not known of halved boxes."""
         return False
 
-    def advance(self, until: float) -> None:
-        """Continue until the bracket is closed or it is ``until``."""
-        while not self.options.closed(self.bracket) and monotonic() < until:
+    def advance(self, until: float, nodes: float = inf) -> None:
+        """Continue until the bracket is closed, it is ``until``, or about so many more boxes
+        (``nodes``) are bounded."""
+        last = self.bounded + nodes
+        while not self.options.closed(self.bracket) and monotonic() < until and self.bounded < last:
             started, radius = monotonic(), self._target()
             if self.split is None or self.split[0] > radius:
                 self.split = radius, InputSplit(self._box(radius))
             radius, split = self.split
             before = split.bounded
-            verdict = split.advance(until)
+            verdict = split.advance(until, last - self.bounded)
             self.bounded += split.bounded - before
             match verdict:
                 case Unsat(evidence=evidence):
@@ -72,7 +74,9 @@ class BoxTree:
                     self.bracket = self.bracket.tighten(Unsat(proved, evidence))
                 case Sat(witness=witness):
                     answer = "sat"
-                    end = min(until, monotonic() + POLISH_SECONDS)
+                    end = until
+                    if not self.options.counted:
+                        end = min(until, monotonic() + POLISH_SECONDS)
                     better = polish(self.question, witness, end, self.options.tolerance)
                     self.bracket = self.bracket.tighten(Sat(better))
                     self.split = None

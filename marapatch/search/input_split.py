@@ -245,12 +245,14 @@ class InputSplit:
         ]
         self.bounded = 0
 
-    def advance(self, until: float) -> Verdict:
-        """Halve what is open until nothing is, or a point is a witness, or it is ``until``.
+    def advance(self, until: float, nodes: float = inf) -> Verdict:
+        """Halve what is open until nothing is, or a point is a witness, or it is ``until``, or
+        about so many more boxes (``nodes``) are bounded.
 
         ``Sat`` with a replayed witness; ``Unsat`` (radius infinite, evidence ``bound``) where
-        every box was refuted; ``Unknown`` at ``until`` (of ``time.monotonic``).
+        every box was refuted; ``Unknown`` at ``until`` (of ``time.monotonic``) or the limit.
         """
+        last = self.bounded + nodes
         if self.bounded == 0:
             witness = self._bound(self.open.pop())
             if witness is not None:
@@ -258,7 +260,10 @@ class InputSplit:
         while self.open:
             if monotonic() >= until:
                 return Unknown(f"timeout: {sum(map(len, self.open))} boxes are open")
-            chosen = self._choose()
+            if self.bounded >= last:
+                boxes = sum(map(len, self.open))
+                return Unknown(f"the limit of sub-problems is reached with {boxes} open boxes")
+            chosen = self._choose(last - self.bounded)
             if ((chosen.high - chosen.low).max(axis=1, initial=0.0) < SMALLEST).any():
                 self.open.append(chosen)
                 return Unknown("a box too small to be halved is neither refuted nor a witness")
@@ -281,9 +286,14 @@ class InputSplit:
         worst = self.question.condition.worst(self.question.form.evaluate(tried))
         return best_witness(self.question, tried, worst)
 
-    def _choose(self) -> Boxes:
-        """The newest open boxes, which are among the smallest: memory stays small."""
+    def _choose(self, left: float) -> Boxes:
+        """The newest open boxes, which are among the smallest: memory stays small. No more than
+        make ``left`` halves."""
         chosen = [self.open.pop()]
         while self.open and sum(map(len, chosen)) + len(self.open[-1]) <= BATCH:
             chosen.append(self.open.pop())
-        return Boxes.stack(chosen)
+        boxes = Boxes.stack(chosen)
+        most = max(1, int(min(0.5 * left, BATCH)))
+        if len(boxes) > most:
+            self.open.append(boxes.take(np.arange(most, len(boxes))))
+        return boxes.take(np.arange(min(most, len(boxes))))

@@ -13,10 +13,10 @@ from marapatch.lowering import SHRINKAGE, Lowered, lower
 from marapatch.question import Question
 from marapatch.regions import Pattern, Region, Slack
 from marapatch.search.claims import supported_radius
-from marapatch.search.options import SearchOptions
+from marapatch.search.options import LONGEST, SearchOptions
 
 LEAF_SECONDS = 10.0
-"""Seconds the backend may take for one leaf."""
+"""Seconds the backend may take for one leaf, where nothing else limits the search."""
 
 
 def pattern(bounder: NodeBounder, node: Nodes) -> Pattern:
@@ -73,7 +73,7 @@ def pose(
     )
     phases = tuple(node.phases[0, s] for s in bounder.spans)
     lowered = lower(question.form, split, ball, question.condition, options.l1_form, phases)
-    seconds = max(min(seconds, LEAF_SECONDS), 1e-3)
+    seconds = max(min(seconds, LONGEST if options.counted else LEAF_SECONDS), 1e-3)
     holds = isinstance(backend.solve(lowered.query, seconds), Infeasible)
     if holds:
         query = lowered.query

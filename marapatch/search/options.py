@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from marapatch.backends.base import Backend
@@ -13,11 +14,16 @@ from marapatch.search.recording import TreeRecord
 from marapatch.verdict import Evidence
 from marapatch_encodings.l1_ball import L1Form
 
+LONGEST = 1e6
+"""Seconds for one query where nothing limits it: backends want a finite number."""
+
 
 @dataclass(frozen=True)
 class SearchOptions:
     """``tolerance``: the gap at which a bracket is closed, in units of the input. ``timeout``:
-    seconds for the whole search. ``query_timeout``: seconds for one query (None: the search
+    seconds for the whole search. ``nodes``: sub-problems to be bounded (None: no limit), a query of
+    ``descent`` and ``bisection`` counting as one; the search then has no pace, so that with no
+    limit of time two runs give the same. ``query_timeout``: seconds for one query (None: the search
     chooses). ``l1_form``: how the L1 ball is encoded. ``bounds``: whether linear bounds go into
     the queries (else interval bounds only). ``evidence``: the weakest evidence that may move
     ``lower``. ``branching``: the tree's rule, a name in :data:`marapatch.search.branching.RULES`;
@@ -28,6 +34,7 @@ class SearchOptions:
 
     tolerance: float = 1e-4
     timeout: float = float("inf")
+    nodes: int | None = None
     query_timeout: float | None = None
     l1_form: L1Form = "split"
     bounds: bool = True
@@ -37,6 +44,16 @@ class SearchOptions:
     jobs: int = 1
     branching: str = "trial"
     record: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether sub-problems are limited: nothing may then depend on how long things take."""
+        return self.nodes is not None
+
+    @property
+    def most_nodes(self) -> float:
+        """How many sub-problems may be bounded; infinite where they are not limited."""
+        return inf if self.nodes is None else self.nodes
 
     def ceiling(self, bracket: Bracket) -> float:
         """The distance up to which ``lower`` is wanted: the witness's or the cutoff."""
@@ -67,7 +84,8 @@ class QueryRecord:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The bracket a search ended with and the queries it asked; ``nodes`` of its tree, if any.
+    """The bracket a search ended with and the queries it asked; ``nodes``: sub-problems bounded,
+    of a search without a tree its queries.
 
     ``note``: why an open bracket is open, for people; empty where it is closed. ``trees``: the
     records of the trees over phases, where they were asked for.

@@ -12,7 +12,7 @@ Nothing is pruned but by an outward-rounded bound: linear programs only propose 
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
+from math import ceil, inf
 from time import monotonic
 from typing import Any
 
@@ -53,6 +53,9 @@ ROOT_STEPS = 60
 NODE_STEPS = 10
 """Supergradient steps at the root, and at every other node."""
 
+BATCH_ENTRIES = 200_000
+"""Neurons of all nodes split at once, where their number must not depend on how long they take."""
+
 REBOUNDED = 256
 """ReLU neurons of a network up to which every node's later layers are bounded anew: with more, as
 many nodes as that costs bring more."""
@@ -65,6 +68,9 @@ ENOUGH = 8
 
 SHARED_SECONDS = 3.0
 """How long each then grows its part, before all parts are dealt out anew."""
+
+SHARED_NODES = 1024
+"""And how many nodes each then bounds, where these are limited."""
 
 LEAF_ROUNDS = 5
 """How often a feasible leaf may give a nearer witness before it counts as stuck."""
@@ -97,12 +103,16 @@ class PhaseTree:
         self.report, self.helpers = report, helpers
         self.bracket = start
         self.deadline = inf
+        self.last = inf
         self.planted = False
         self.records: list[QueryRecord] = []
         self.evidence = Evidence.BOUND
         self.front = Front()
         self.bounded = 0
         self.batch = 16
+        if options.counted:
+            neurons = max(sum(question.form.sizes[1:]), 1)
+            self.batch = int(np.clip(BATCH_ENTRIES // neurons, 4, BATCH))
         self.branch = RULES[options.branching]
         self.recorder = Recorder() if options.record else None
         self.probed: TreeRecord | None = None
@@ -122,6 +132,11 @@ class PhaseTree:
         return self.deadline - monotonic()
 
     @property
+    def over(self) -> bool:
+        """Whether the time or the number of nodes is used up."""
+        return self.remaining <= 0.0 or self.bounded >= self.last
+
+    @property
     def ending(self) -> bool:
         """Whether what is open gets less already."""
         return 0 < len(self.front) <= NEARLY_DONE * self.front.most
@@ -132,31 +147,37 @@ class PhaseTree:
         stuck = len(self.front.stuck)
         if stuck and not self.front:
             return f"{stuck} leaves could not be decided"
+        if self.bounded >= self.last:
+            return f"the limit of sub-problems is reached with {len(self.front) + stuck} open nodes"
         return f"out of time with {len(self.front) + stuck} open nodes"
 
-    def advance(self, until: float) -> None:
-        """Grow until the bracket is closed, nothing is left to split, or it is ``until``."""
-        started, self.deadline = monotonic(), until
+    def advance(self, until: float, nodes: float = inf) -> None:
+        """Grow until the bracket is closed, nothing is left to split, it is ``until``, or about so
+        many more ``nodes`` are bounded."""
+        started, self.deadline, self.last = monotonic(), until, self.bounded + nodes
         if self.target <= self.bracket.lower or self.options.closed(self.bracket):
             return
         if self.target == inf:
             self.front.stuck.append(0.0)
             return
-        if self.remaining <= 0.0:
+        if self.over:
             return
         if not self.planted:
             self.planted = True
             self._plant()
-        while self.front and self.remaining > 0.0:
+        while self.front and not self.over:
             if self.helpers is not None and len(self.front) >= ENOUGH * self.helpers.jobs:
                 self._share(self.helpers)
                 continue
             now = monotonic()
-            chosen = self.front.choose(self.batch, self.target)
+            left = self.last - self.bounded
+            most = self.batch if left == inf else min(self.batch, ceil(0.5 * left))
+            chosen = self.front.choose(most, self.target)
             self._grow(chosen)
             self._raise()
-            pace = BATCH_SECONDS / max(monotonic() - now, 1e-6)
-            self.batch = int(np.clip(len(chosen) * pace, 4, BATCH))
+            if not self.options.counted:
+                pace = BATCH_SECONDS / max(monotonic() - now, 1e-6)
+                self.batch = int(np.clip(len(chosen) * pace, 4, BATCH))
         self._raise()
         closed = self.options.closed(self.bracket)
         self._record("unsat" if closed else "unknown: open nodes", started)
@@ -173,8 +194,9 @@ class PhaseTree:
         result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS, self.deadline)
         self.bounded = 1
         for _ in range(ROOT_ROUNDS):
-            if result.value[0] > 0.0 or self.remaining <= 0.0:
+            if result.value[0] > 0.0 or self.over:
                 break
+            self.bounded += 1
             cutting = self.proposer.better(result, [None], self.deadline)[0].nodes
             if self.recorder is not None:
                 self.recorder.round(cutting)
@@ -182,9 +204,11 @@ class PhaseTree:
             result = self.bounder.bound(tighter, ROOT_STEPS, self.deadline)
         result, bases = self.proposer.better(result, [None], self.deadline)
         self.floor = self.bracket.lower
-        if result.value[0] <= 0.0:
-            ends = self.floor, self.target
-            self.floor, node = probe(self.question, *ends, self.options.tolerance, self.deadline)
+        if result.value[0] <= 0.0 and not self.over:
+            ends, most = (self.floor, self.target), self.last - self.bounded
+            asked = self.question, *ends, self.options.tolerance, self.deadline, most
+            self.floor, node, probes = probe(*asked)
+            self.bounded += probes
             if node is not None and self.recorder is not None:
                 recorder = Recorder()
                 recorder.plant(node)
@@ -196,10 +220,13 @@ class PhaseTree:
     def _share(self, helpers: Helpers) -> None:
         """Let each helper grow a part of what is open for a while, and take in what came of it."""
         dealt = self.front.nodes()
-        seconds = min(SHARED_SECONDS, self.remaining)
+        seconds, most = min(SHARED_SECONDS, self.remaining), inf
+        if self.options.counted:
+            left = (self.last - self.bounded) / helpers.jobs
+            seconds, most = self.remaining, min(SHARED_NODES, left)
         common = self.question, self.bounds, self.backend.name, self.options, self.bracket
         tasks = [
-            Part(*common, self.target, dealt[i :: helpers.jobs], seconds)
+            Part(*common, self.target, dealt[i :: helpers.jobs], seconds, most)
             for i in range(helpers.jobs)
         ]
         results = helpers.grow(grow_part, tasks)
@@ -292,7 +319,9 @@ class PhaseTree:
 
     def _witness(self, witness: Witness) -> None:
         """Take a replayed witness in; everything open needs to be refuted no farther than it."""
-        until = monotonic() + POLISH_SHARE * min(self.remaining, 60.0)
+        until = self.deadline
+        if not self.options.counted:
+            until = monotonic() + POLISH_SHARE * min(self.remaining, 60.0)
         polished = polish(self.question, witness, until, self.options.tolerance)
         self.bracket = self.bracket.tighten(Sat(polished))
         self.target = min(self.target, self._target())
@@ -370,7 +399,7 @@ class PhaseTree:
         self.proposer = Proposer(self.bounder)
         self.target = part.target
         self.front.renew(part.open, part.target)
-        self.advance(monotonic() + part.seconds)
+        self.advance(monotonic() + part.seconds, part.most)
         nearer = self.bracket.upper < part.bracket.upper
         return Grown(
             open=self.front.nodes(),

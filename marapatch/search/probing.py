@@ -19,18 +19,21 @@ SHARE = 0.01
 
 
 def probe(
-    question: Question, low: float, high: float, tolerance: float, deadline: float
-) -> tuple[float, Nodes | None]:
-    """The largest radius between ``low`` and ``high`` that one node's bounds refute, by bisection.
+    question: Question, low: float, high: float, tolerance: float, deadline: float, most: float
+) -> tuple[float, Nodes | None, int]:
+    """The largest radius between ``low`` and ``high`` that one node's bounds refute, by bisection
+    with at most about ``most`` nodes.
 
     ``low``: what is known; it is returned with None where no more is found, else the radius and
-    the node whose multipliers refute it. In a smaller ball fewer neurons are unstable: the bounds
-    are those of each ball tried.
+    the node whose multipliers refute it; and how many nodes were bounded. In a smaller ball fewer
+    neurons are unstable: the bounds are those of each ball tried.
     """
     best: Nodes | None = None
-    for _ in range(PROBES):
+    count = 0
+    while count < min(PROBES, most):
         if high - low <= max(tolerance, SHARE * high) or monotonic() >= deadline:
             break
+        count += 1
         radius = 0.5 * (low + high)
         bounds = remembered_bounds(question.form, question.ball.at(radius), deadline)
         bounder = NodeBounder(question.form, bounds, question.condition)
@@ -40,4 +43,4 @@ def probe(
         if proved > low:
             low, best = proved, result.nodes
         high = high if whole else radius
-    return low, best
+    return low, best, count

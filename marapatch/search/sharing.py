@@ -18,7 +18,8 @@ from marapatch.verdict import Evidence, Witness
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some of the open nodes of a tree, and what it takes to grow them for some ``seconds``.
+    """Some of the open nodes of a tree, and what it takes to grow them for some ``seconds`` and
+    by at most about ``most`` nodes.
 
     ``bounds``: of the root; ``target``: the radius at which everything must be refuted.
     """
@@ -31,6 +32,7 @@ class Part:
     target: float
     open: tuple[OpenNode, ...]
     seconds: float
+    most: float
 
 
 @dataclass(frozen=True, eq=False)

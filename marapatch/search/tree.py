@@ -11,13 +11,13 @@ more of it. (DESIGN: 6.5.)
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import inf
 from time import monotonic
 
 from marapatch.backends.base import Backend
 from marapatch.bracket import Bracket
 from marapatch.question import Question
 from marapatch.search.box_tree import BoxTree, suits
+from marapatch.search.limit import Limit
 from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.search.phase_tree import PhaseTree
 from marapatch.search.sharing import Helpers, helpers
@@ -46,7 +46,7 @@ def tree(
     options: SearchOptions,
     report: Report,
 ) -> Outcome:
-    """Tighten ``start``; see the module's text. Without a limit of time there is no ladder.
+    """Tighten ``start``; see the module's text. Without a limit there is no ladder.
 
     Raises Interrupted, with what is known, on a KeyboardInterrupt.
     """
@@ -79,16 +79,16 @@ class _Climb:
         return Outcome(self.bracket, tuple(self.records), self.bounded, note, trees)
 
     def run(self) -> None:
-        started = monotonic()
-        deadline = started + self.options.timeout
+        whole = Limit(monotonic() + self.options.timeout, self.options.most_nodes)
+        first, ending = whole.share(FIRST_SHARE, 0), whole.share(ENDING_SHARE, 0)
         main = self._grower(self.options)
-        self._advance(main, started + FIRST_SHARE * self.options.timeout)
+        self._advance(main, first)
         if main.ending:
-            self._advance(main, started + ENDING_SHARE * self.options.timeout)
-        if self.options.timeout < inf and not self.options.closed(self.bracket):
-            self._ladder(monotonic() + LADDER_SHARE * (deadline - monotonic()))
+            self._advance(main, ending)
+        if whole.finite and not self.options.closed(self.bracket):
+            self._ladder(whole.share(LADDER_SHARE, self.bounded))
             main.bracket = self._merged(main.bracket)
-            self._advance(main, deadline)
+            self._advance(main, whole)
 
     def _grower(self, options: SearchOptions) -> PhaseTree | BoxTree:
         if suits(self.question) and not options.record:
@@ -100,11 +100,11 @@ class _Climb:
             self.recorded.append(grower)
         return grower
 
-    def _advance(self, grower: PhaseTree | BoxTree, until: float) -> None:
+    def _advance(self, grower: PhaseTree | BoxTree, limit: Limit) -> None:
         """Grow, and take in what came of it."""
         bounded, records = grower.bounded, len(grower.records)
         try:
-            grower.advance(until)
+            grower.advance(limit.until, limit.nodes - self.bounded)
         finally:  # an interrupt takes nothing back
             self.bracket = self._merged(grower.bracket)
             self.records += grower.records[records:]
@@ -118,16 +118,16 @@ class _Climb:
         bracket = self.bracket.tighten(Unsat(other.lower, other.evidence))
         return bracket if other.witness is None else bracket.tighten(Sat(other.witness))
 
-    def _ladder(self, until: float) -> None:
+    def _ladder(self, limit: Limit) -> None:
         """Halve between what is proved and what was too much, while that is worth a rung."""
         failed = min(self.options.ceiling(self.bracket), self.question.ball.radius)
-        while monotonic() < until and not self.options.closed(self.bracket):
+        while not limit.over(self.bounded) and not self.options.closed(self.bracket):
             lower = self.bracket.lower
             failed = min(failed, self.options.ceiling(self.bracket))
             if failed - lower <= max(self.options.tolerance, NARROW_ENOUGH * failed):
                 return
             rung = 0.5 * (lower + failed)
             options = replace(self.options, cutoff=rung)
-            self._advance(self._grower(options), monotonic() + RUNG_SHARE * (until - monotonic()))
+            self._advance(self._grower(options), limit.share(RUNG_SHARE, self.bounded))
             if self.bracket.lower < rung - 1.01 * self.options.tolerance:
                 failed = rung

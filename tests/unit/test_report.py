@@ -71,7 +71,7 @@ CLOSED = result(target(1, 0.125, 0.13))
 OPEN = result(target(1, 0.125, 0.5, note="timeout"))
 UNFOUND = result(target(1, 0.125))
 NONE = result(target(1, inf))
-ALREADY = result(decided=3)
+ALREADY = result(decided=3, own=witness(0.0))
 NEAREST = result(target(1, 0.125, 0.13), target(2, 0.124), target(3, inf))
 EACH = result(target(1, 0.125, 0.13), target(2, 0.124), nearest_only=False)
 
