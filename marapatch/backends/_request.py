@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
+from math import ldexp
 from typing import Any
 
 import numpy as np
@@ -112,9 +113,10 @@ class _Writer:
         lower[place], upper[place] = self.lower, self.upper
 
         def wire(source: Row) -> Wire:
-            factor = 2.0 ** doublings(source)
-            coefficients = source.coefficients * factor
-            return source.sense, place[source.variables], coefficients, source.rhs * factor
+            exponent = doublings(source)
+            coefficients = np.ldexp(source.coefficients, exponent)
+            rhs = ldexp(source.rhs, exponent)
+            return source.sense, place[source.variables], coefficients, rhs
 
         request = {
             "options": dict(options),

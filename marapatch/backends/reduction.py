@@ -97,11 +97,13 @@ def _absorbed(single: Row, lower: NDArray[np.float64], upper: NDArray[np.float64
 
 
 def doublings(row: Row) -> int:
-    """How often ``row`` can be doubled, which is exact, until a coefficient is 1/2 or more.
+    """How often ``row`` can be doubled, which is exact, until a coefficient is 1/2 or more, or its
+    right-hand side as large as float64 holds.
 
     Tolerances of engines are absolute: rows of small coefficients mean nothing to them.
     """
-    return max(0, -frexp(float(np.abs(row.coefficients).max()))[1])
+    wanted = -frexp(float(np.abs(row.coefficients).max()))[1]
+    return max(0, wanted if row.rhs == 0.0 else min(wanted, 1023 - frexp(row.rhs)[1]))
 
 
 def holds(empty: Row) -> bool:

@@ -7,6 +7,7 @@ function with those numbers.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError, UnsupportedOperatorError
-from marapatch.network.layers import Sum
+from marapatch.network.layers import Array, Sum
 from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tensor, Value
 from marapatch.network.onnx_products import join_bias
 from marapatch.network.onnx_windows import read_windows
@@ -33,10 +34,24 @@ def batch_normalization(builder: Builder, node: Node) -> Tensor:
     if not (variance + epsilon > 0.0).all():
         raise InputError(f"{node.label}: var + epsilon must be positive; repair the file")
     factor = scale / np.sqrt(variance + epsilon)
+    if not np.isfinite(factor).all() or ((factor == 0.0) & (scale != 0.0)).any():
+        raise InputError(f"{node.label}: scale / sqrt(var + epsilon) leaves the range of float64")
     column = (-1,) + (1,) * (len(x.shape) - 2)
-    return _diagonal(
-        builder, node, x, factor.reshape(column), (shift - mean * factor).reshape(column)
-    )
+    offset = shift - mean * factor
+    if not _exact_offset(offset, shift, mean, factor):
+        # As a layer of its own: a rounded sum would make another network of it.
+        name, centre = f"{node.output}.centred", (-mean).reshape(column)
+        x = _diagonal(builder, node, x, np.ones(()), centre, name=name)
+        offset = shift
+    return _diagonal(builder, node, x, factor.reshape(column), offset.reshape(column))
+
+
+def _exact_offset(offset: Array, shift: Array, mean: Array, factor: Array) -> bool:
+    """Whether ``offset`` is ``shift - mean * factor`` without any rounding."""
+    if not np.isfinite(offset).all():
+        return False
+    rows = zip(*(a.tolist() for a in (offset, shift, mean, factor)), strict=True)
+    return all(Fraction(o) == Fraction(s) - Fraction(m) * Fraction(f) for o, s, m, f in rows)
 
 
 def add(builder: Builder, node: Node) -> Tensor:
@@ -127,7 +142,13 @@ def neg(builder: Builder, node: Node) -> Tensor:
 
 
 def _diagonal(
-    builder: Builder, node: Node, x: Value, scale: NDArray[Any], shift: NDArray[Any]
+    builder: Builder,
+    node: Node,
+    x: Value,
+    scale: NDArray[Any],
+    shift: NDArray[Any],
+    *,
+    name: str | None = None,
 ) -> Value:
     """``scale * x + shift`` with broadcasting; no layer at all where that is x."""
     try:
@@ -139,7 +160,7 @@ def _diagonal(
     wide = x.move(lambda a: np.broadcast_to(a, shape))
     rows = np.arange(wide.size)
     data = np.broadcast_to(scale, shape).reshape(-1)
-    return builder.linear(node.output, wide, (rows, rows), data, shift, shape=shape)
+    return builder.linear(name or node.output, wide, (rows, rows), data, shift, shape=shape)
 
 
 def average_pool(builder: Builder, node: Node) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from onnx_models import integers as _ints
 from onnx_models import model, node, reference, save
 from onnx_models import normals as _numbers
 
+from marapatch.network.exact import exact_outputs
 from marapatch.network.onnx_reader import OPERATORS, read_onnx
 
 RNG = np.random.default_rng(7)
@@ -436,3 +438,19 @@ def test_operator_agrees_with_onnxruntime(case: Case, tmp_path: Path) -> None:
 def test_every_operator_has_a_case() -> None:
     tried = {n.op_type for case in CASES for n in case.nodes}
     assert set(OPERATORS) <= tried
+
+
+def test_a_normalisation_is_the_network_of_its_own_numbers(tmp_path: Path) -> None:
+    """shift - mean * scale in one number rounds to another network: here by the whole lead."""
+    scale, mean = 2.0**26 + 1.0, 2.0**27 + 1.0
+    constants = {"s": [scale], "b": [scale * mean], "m": [mean], "v": [1.0]}
+    made = model(
+        [node("BatchNormalization", ["x", "s", "b", "m", "v"], ["y"], epsilon=0.0)],
+        [1, 1],
+        {name: np.array(values) for name, values in constants.items()},
+        elem_type=TensorProto.DOUBLE,
+    )
+    network = read_onnx(save(made, tmp_path))
+    (value,) = exact_outputs(network, np.zeros(1))
+    assert value == Fraction(scale * mean) - Fraction(scale) * Fraction(mean)
+    assert value != 0

@@ -127,3 +127,9 @@ def test_an_equality_within_the_bounds_stays() -> None:
     reduced = reduce(query)
     assert reduced is not None
     assert len(reduced.constraints) == 1
+
+
+def test_doublings_stop_where_the_right_hand_side_would_overflow() -> None:
+    exponent = doublings(row({Variable(0): 1e-310}, "<=", 1e10))
+    assert exponent > 900
+    assert np.isfinite(np.ldexp(1e10, exponent))
