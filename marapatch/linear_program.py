@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from marapatch.errors import BackendError
 from marapatch.network.layers import Array, Matrix
+from marapatch.silent_highs import new_highs
 
 FEASIBILITY_TOLERANCE = 1e-9
 
@@ -59,8 +60,7 @@ class LinearProgram:
         model.a_matrix_.value_ = columns.data
         self._columns = np.arange(columns.shape[1], dtype=np.int32)
         self._rows = np.arange(columns.shape[0], dtype=np.int32)
-        self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        self._option("output_flag", False)
+        self._highs = new_highs()
         self._option("threads", 1)
         self._option("presolve", "off")
         self._option("solver", "simplex")

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and what is said at the end about those that were skipped."""
 
 from __future__ import annotations
 
@@ -7,14 +7,42 @@ from pathlib import Path
 
 import pytest
 
+NEEDS = "needs benchmark data"
 
-@pytest.fixture(scope="session")
-def data_dir() -> Path:
-    """The folder with the real networks and images; skips where the user has none."""
+
+@pytest.fixture
+def data_dir(request: pytest.FixtureRequest) -> Path:
+    """The folder with the real networks and images, as MARAPATCH_DATA names it.
+
+    Skips where the user has none, and where it lacks one of the paths that the test's marker
+    ``needs`` names: those that ``marapatch fetch`` does not bring.
+    """
     value = os.environ.get("MARAPATCH_DATA")
     if not value:
-        pytest.skip("MARAPATCH_DATA is not set: it names the folder with the benchmark networks")
+        pytest.skip(f"{NEEDS}: MARAPATCH_DATA is not set")
     path = Path(value)
     if not path.is_dir():
-        pytest.skip(f"MARAPATCH_DATA={value} is not a folder")
+        pytest.skip(f"{NEEDS}: MARAPATCH_DATA={value} is not a folder")
+    for marker in request.node.iter_markers("needs"):
+        for needed in marker.args:
+            if not (path / needed).exists():
+                pytest.skip(f"{NEEDS}: there is no {needed} in MARAPATCH_DATA={value}")
     return path
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line on the tests that were skipped for want of data, and where the data is had."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and NEEDS in report.longrepr[2]
+    ]
+    if skipped:
+        from marapatch.data import data_sets  # scipy takes a moment to import
+
+        count = "1 test was" if len(skipped) == 1 else f"{len(skipped)} tests were"
+        terminalreporter.write_line(
+            f"{count} skipped for want of benchmark data; `marapatch fetch "
+            f"{' '.join(data_sets())} --to data` gets most of it, then say: "
+            "MARAPATCH_DATA=$PWD/data make test"
+        )

@@ -17,6 +17,7 @@ from marapatch.backends.milp import Program, translate
 from marapatch.backends.reduction import check_objective, check_timeout
 from marapatch.errors import BackendError
 from marapatch.query import Query
+from marapatch.silent_highs import new_highs
 
 TOLERANCE = 1e-9
 """By how much a row or a bound may be missed, and a binary be off an integer."""
@@ -153,9 +154,8 @@ def open_solver(program: Program, costs: NDArray[np.float64]) -> Any:
     if program.integer.any():
         kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
         lp.integrality_ = [kinds[int(i)] for i in program.integer]
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
+    solver = new_highs()
     settings: dict[str, bool | int | float] = {
-        "output_flag": False,
         "threads": 1,
         "primal_feasibility_tolerance": TOLERANCE,
         "dual_feasibility_tolerance": TOLERANCE,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +90,11 @@ NETWORKS = [
 REFUSED = {"mnist_nets/marabou/mnist2x5_sigmoid.onnx"}
 
 
+def _each(entries: Sequence[Entry]) -> list[Any]:
+    """A row for each of ``entries``, skipped where its file is not there."""
+    return [pytest.param(e, id=str(e), marks=pytest.mark.needs(e.path)) for e in entries]
+
+
 @cache
 def _mnist(folder: Path) -> tuple[Images, NDArray[np.uint8]]:
     with np.load(folder / "mnist/mnist_test.npz") as arrays:
@@ -142,6 +149,7 @@ def _assert_close(one: NDArray[np.float64], other: NDArray[np.float64], share: f
     assert np.abs(one - other).max() <= share * np.ptp(other)
 
 
+@pytest.mark.needs("reference")  # which is in the whole collection only
 def test_the_table_has_every_network(data_dir: Path) -> None:
     files = {
         str(path.relative_to(data_dir))
@@ -153,7 +161,7 @@ def test_the_table_has_every_network(data_dir: Path) -> None:
     assert files - acas == {entry.path for entry in NETWORKS} | REFUSED
 
 
-@pytest.mark.parametrize("entry", NETWORKS, ids=str)
+@pytest.mark.parametrize("entry", _each(NETWORKS))
 def test_network(entry: Entry, data_dir: Path) -> None:
     network = load(data_dir / entry.path)
     assert tuple((a.outputs, a.inputs) for a in network.affine_layers) == entry.layers
@@ -169,7 +177,7 @@ def test_network(entry: Entry, data_dir: Path) -> None:
         _assert_close(values[100:], expected[100:], 1e-4)
 
 
-@pytest.mark.parametrize("entry", NETWORKS, ids=str)
+@pytest.mark.parametrize("entry", _each(NETWORKS))
 def test_rounding_bound_is_small(entry: Entry, data_dir: Path) -> None:
     """What a witness's margin must exceed: far below the differences between outputs."""
     network = load(data_dir / entry.path)
@@ -184,7 +192,8 @@ MEASURED = [
 ]
 
 
-@pytest.mark.parametrize("entry", MEASURED, ids=str)
+@pytest.mark.needs("reference/accuracy.json")
+@pytest.mark.parametrize("entry", _each(MEASURED))
 def test_accuracy_is_the_known_one(entry: Entry, data_dir: Path) -> None:
     measured = json.loads((data_dir / "reference/accuracy.json").read_text())[entry.path][1]
     network = load(data_dir / entry.path)
@@ -209,6 +218,7 @@ def test_all_45_acas_networks(data_dir: Path) -> None:
         _assert_close(network.standard_form.evaluate(x.astype(np.float64)), values, 1e-9)
 
 
+@pytest.mark.needs("acasxu/nnet", "acasxu/normalisation.json")
 @pytest.mark.parametrize("name", ["1_1", "2_9", "3_3"])
 def test_nnet_files_agree_with_their_onnx_twins(name: str, data_dir: Path) -> None:
     nnet = load(data_dir / f"acasxu/nnet/ACASXU_run2a_{name}_batch_2000.nnet")
@@ -228,7 +238,7 @@ def test_nnet_files_agree_with_their_onnx_twins(name: str, data_dir: Path) -> No
         ("mnist_nets/marabou/mnist10x10.nnet", (0.0, 1.0)),
         ("mnist_nets/neuralverification_jl/mnist3.nnet", None),
         ("mnist_nets/neuralverification_jl/mnist_small.nnet", None),
-        ("neurify/mnist50.nnet", None),
+        pytest.param("neurify/mnist50.nnet", None, marks=pytest.mark.needs("neurify")),
     ],
 )
 def test_headers_of_mnist_nnet_files(

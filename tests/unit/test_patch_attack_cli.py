@@ -298,6 +298,7 @@ def test_a_network_of_one_layer_is_attacked_directly(
     assert any("nothing to halve" in stage["note"] for stage in row["stages"])
 
 
+@pytest.mark.needs("aigent")
 def test_an_mnist_network(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three test images of the network of the paper: found by halving, with few pixels."""
     monkeypatch.chdir(tmp_path)

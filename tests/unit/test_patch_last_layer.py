@@ -139,6 +139,7 @@ def watermarks(data: Path) -> tuple[np.ndarray, list[list[str]], list[list[str]]
     return entering, tables[0], tables[1]
 
 
+@pytest.mark.needs("goldberger")
 def test_published_watermark_optima_from_the_published_sources(data_dir: Path) -> None:
     """All 100 L-infinity optima to 1e-9, from the last layer's published input."""
     entering, table, _ = watermarks(data_dir)
@@ -153,6 +154,7 @@ def test_published_watermark_optima_from_the_published_sources(data_dir: Path) -
         assert patch.evidence is Evidence.BOUND
 
 
+@pytest.mark.needs("goldberger", "reassure/watermark_set.npz")
 def test_watermark_from_the_file(data_dir: Path, tmp_path: Path) -> None:
     """Both norms from the network file, the patched file judged by onnxruntime."""
     _, linf, l1 = watermarks(data_dir)
@@ -187,6 +189,7 @@ PUBLISHED_L1 = (
 )
 
 
+@pytest.mark.needs("goldberger")
 @pytest.mark.parametrize("count", range(1, 6))
 def test_published_acas_intervals(data_dir: Path, count: int) -> None:
     network, rows = acas(data_dir)
@@ -198,6 +201,7 @@ def test_published_acas_intervals(data_dir: Path, count: int) -> None:
     assert patch.confirmed
 
 
+@pytest.mark.needs("goldberger")
 def test_acas_linf_weights_only(data_dir: Path) -> None:
     network, rows = acas(data_dir)
     patch = minimal_patch(network, rows[:4], "0&1", margin=0.01, decision="argmin")
@@ -205,6 +209,7 @@ def test_acas_linf_weights_only(data_dir: Path) -> None:
     assert patch.upper == pytest.approx(0.00170644, abs=2e-8)
 
 
+@pytest.mark.needs("goldberger")
 def test_acas_with_the_published_bias_tying(data_dir: Path) -> None:
     """Their encoding adds the changes of weight row 0 to the bias: each h_0 counts one more."""
     network, rows = acas(data_dir)
@@ -218,6 +223,7 @@ def test_acas_with_the_published_bias_tying(data_dir: Path) -> None:
     assert patch.lower == pytest.approx(0.00161166, abs=1e-8)
 
 
+@pytest.mark.needs("goldberger")
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_acas_one_of_two_advisories(data_dir: Path, count: int) -> None:
     """The disjunctive goal that the published code encoded as a conjunction."""

@@ -135,29 +135,37 @@ def test_evaluation_error_where_rounding_decides_a_phase() -> None:
     assert abs(Fraction(float(outputs[0])) - truth) <= Fraction(float(bound[0]))
 
 
-def test_evaluation_error_where_an_open_phase_spoils_a_cancellation() -> None:
-    """relu(h) - relu(h + 1e-12), h = w x + K - K: while both are active, what h is off by cancels.
-    Where h is computed positive but truly negative, it does not."""
-    K = 1e-13
-    w = np.array([0.7, 1.3, -1.1])
+@pytest.mark.parametrize("share", [1.125, 2.0, 100.0])
+@pytest.mark.parametrize("exponent", [-62, -80])
+def test_evaluation_error_where_an_open_phase_spoils_a_cancellation(
+    exponent: int, share: float
+) -> None:
+    """relu(h) - relu(h + d), h = (x + 1) - 1 + y: while both are active, what h is off by cancels.
+    Where h is computed positive but truly negative, it does not.
+
+    1 swallows x. Every weight is 1 or -1 and the sums that follow are exact, so that h is computed
+    as y in any order, with fused multiplication or without: the same on every machine.
+    """
+    d = 2.0**-44
     network = dense_network(
-        [w[None], np.array([[1.0], [1.0]]), np.array([[1.0, -1.0]])],
-        [np.array([K]), np.array([-K, 1e-12 - K]), np.zeros(1)],
+        [
+            np.eye(2),
+            np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]]),
+            np.array([[1.0, -1.0, 1.0], [1.0, -1.0, 1.0]]),
+            np.array([[1.0, -1.0]]),
+        ],
+        [np.array([1.0, 0.0]), np.array([-1.0, 1.0, 0.0]), np.array([0.0, d]), np.zeros(1)],
     )
+    y = 2.0**exponent
+    x = np.array([-share * y, y])
     form = network.standard_form
-    rng = np.random.default_rng(0)
-    crossed = 0
-    for _ in range(2000):
-        p, q = rng.random(2)
-        x = np.array([p, q, (w[0] * p + w[1] * q) / -w[2]])
-        truth = sum(v * u for v, u in zip(exact(w), exact(x), strict=True))
-        if not (truth < 0 < form.pre_activations(x[None])[0][1][0, 0]):
-            continue
-        crossed += 1
-        outputs, bound = form.evaluation_error(x)
-        (true,) = evaluate_exactly(network, exact(x))
-        assert abs(Fraction(float(outputs[0])) - true) <= Fraction(float(bound[0]))
-    assert crossed > 10
+    assert form.pre_activations(x[None])[0][2][0, 0] == y
+    assert Fraction(x[0]) + Fraction(x[1]) < 0
+    outputs, bound = form.evaluation_error(x)
+    (true,) = evaluate_exactly(network, exact(x))
+    assert abs(Fraction(float(outputs[0])) - true) <= Fraction(float(bound[0]))
+    assert outputs[0] == -d  # as if both phases were active; truly only the second is
+    assert true == -(Fraction(x[0]) + Fraction(x[1]) + Fraction(d))
 
 
 def test_evaluation_error_of_a_deep_network_lets_signs_cancel() -> None:

@@ -191,6 +191,7 @@ def test_the_acas_properties(data_dir: Path, number: str) -> None:
         assert [c.matrix.shape for c in case.conditions] == [(rows, 5)] * conditions
 
 
+@pytest.mark.needs("mnist_fc/prop_index.csv")
 def test_an_mnist_property_is_the_ball_around_its_image(data_dir: Path) -> None:
     folder = data_dir / "mnist_fc"
     images = np.load(data_dir / "mnist" / "mnist_test.npz")["images"]
