@@ -12,7 +12,7 @@ from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tens
 from marapatch.network.onnx_windows import read_windows
 
 LARGEST = float(np.finfo(np.float32).max)
-"""A bound of this size stands for none: exporters write it so."""
+"""The largest number that an attribute can hold."""
 
 
 def relu(builder: Builder, node: Node) -> Tensor:
@@ -36,13 +36,19 @@ def absolute(builder: Builder, node: Node) -> Tensor:
 def clip(builder: Builder, node: Node) -> Tensor:
     """``min(max(x, low), high)``, the bounds as attributes or as inputs."""
     bounds = []
-    for number, attribute, none in ((1, "min", -inf), (2, "max", inf)):
-        bound = float(node.take(attribute, none))
+    for number, attribute, sign in ((1, "min", -1.0), (2, "max", 1.0)):
+        bound, largest = float(node.take(attribute, sign * inf)), LARGEST
         constant = builder.optional(node, number)
         if constant is not None:
-            bound = _scalar(node, constant)
-        bounds.append(bound if abs(bound) < LARGEST else none)
+            bound, largest = _scalar(node, constant), _largest(constant)
+        # Exporters write "no bound" as the largest number of the type.
+        bounds.append(sign * inf if sign * bound >= largest else bound)
     return _clip(builder, node, builder.value(node, 0), *bounds)
+
+
+def _largest(constant: Constant) -> float:
+    kind = constant.values.dtype
+    return float(np.finfo(kind).max) if np.issubdtype(kind, np.floating) else inf
 
 
 def _scalar(node: Node, constant: Constant) -> float:
@@ -52,7 +58,7 @@ def _scalar(node: Node, constant: Constant) -> float:
 
 
 def _clip(builder: Builder, node: Node, x: Value, low: float, high: float) -> Value:
-    if low > high:
+    if low > high or low == inf or high == -inf:
         raise InputError(f"{node.label}: its bounds [{low}, {high}] are empty; repair the file")
     if not isfinite(low) and not isfinite(high):
         return x

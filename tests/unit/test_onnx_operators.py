@@ -15,7 +15,11 @@ from onnx_models import integers as _ints
 from onnx_models import model, node, reference, save
 from onnx_models import normals as _numbers
 
+<<<<<<< HEAD
 from marapatch.network.exact import exact_outputs
+=======
+from marapatch.errors import InputError
+>>>>>>> 6311973 (wip)
 from marapatch.network.onnx_reader import OPERATORS, read_onnx
 
 RNG = np.random.default_rng(7)
@@ -440,6 +444,7 @@ def test_every_operator_has_a_case() -> None:
     assert set(OPERATORS) <= tried
 
 
+<<<<<<< HEAD
 def test_a_normalisation_is_the_network_of_its_own_numbers(tmp_path: Path) -> None:
     """shift - mean * scale in one number rounds to another network: here by the whole lead."""
     scale, mean = 2.0**26 + 1.0, 2.0**27 + 1.0
@@ -454,3 +459,31 @@ def test_a_normalisation_is_the_network_of_its_own_numbers(tmp_path: Path) -> No
     (value,) = exact_outputs(network, np.zeros(1))
     assert value == Fraction(scale * mean) - Fraction(scale) * Fraction(mean)
     assert value != 0
+=======
+@pytest.mark.parametrize("bound", [1e39, 1e207, float(np.finfo(np.float64).max) / 2])
+def test_a_bound_of_a_double_file_beyond_float32_is_a_bound(bound: float, tmp_path: Path) -> None:
+    constants = {"lo": np.array(-bound), "hi": np.array(bound)}
+    made = model(
+        [node("Clip", ["x", "lo", "hi"], ["y"])], (1, 2), constants, elem_type=TensorProto.DOUBLE
+    )
+    network = read_onnx(save(made, tmp_path))
+    found = network.evaluate(1.5 * np.array([[bound, -bound]]))
+    assert found.tolist() == [[bound, -bound]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_number_of_a_type_is_no_bound(dtype: type[np.floating], tmp_path: Path) -> None:
+    largest = np.finfo(dtype).max
+    kind = TensorProto.FLOAT if dtype is np.float32 else TensorProto.DOUBLE
+    constants = {"lo": np.array(-largest, dtype), "hi": np.array(largest, dtype)}
+    made = model([node("Clip", ["x", "lo", "hi"], ["y"])], (1, 2), constants, elem_type=kind)
+    assert list(read_onnx(save(made, tmp_path)).order) == ["x"]
+
+
+@pytest.mark.parametrize("ends", [(np.inf, np.inf), (-np.inf, -np.inf), (1.0, 0.0)])
+def test_empty_bounds_are_refused(ends: tuple[float, float], tmp_path: Path) -> None:
+    constants = {"lo": np.array(ends[0]), "hi": np.array(ends[1])}
+    made = model([node("Clip", ["x", "lo", "hi"], ["y"])], (1, 2), constants)
+    with pytest.raises(InputError, match="are empty"):
+        read_onnx(save(made, tmp_path))
+>>>>>>> 6311973 (wip)

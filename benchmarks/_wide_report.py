@@ -1,0 +1,103 @@
+"""The tables of wide_range.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from re import sub
+from statistics import median
+
+from _harness import Row, table
+
+OUTCOMES = ("closed", "open", "refused", "contradiction", "crash", "failed")
+"""Each question ends in one; ``failed``: its process died or had to be killed."""
+
+HEAD = (
+    "questions",
+    "n",
+    *OUTCOMES,
+    "**wrong**",
+    "no such input",
+    "confirmed",
+    "median s",
+    "most s",
+)
+
+LISTED = 20
+"""So many failures are told in words."""
+
+Rows = Sequence[Row]
+
+
+def failures(rows: Rows) -> list[Row]:
+    """The rows that must not be: a wrong claim, a contradiction, a breakdown."""
+    broken = ("contradiction", "crash", "failed")
+    return [row for row in rows if row.get("wrong") or row["status"] in broken]
+
+
+def report(rows: Rows) -> str:
+    """Every table, in markdown, and what failed, by key."""
+    if not rows:
+        return "nothing known yet\n"
+    sections = [
+        _table("by search", _groups(rows, lambda row: str(row["search"]))),
+        _table("by kind of network", _groups(rows, lambda row: str(row.get("kind", "-")))),
+        _table("by box", _groups(rows, lambda row: str(row.get("box", "-")))),
+        _table("by type and norm", _groups(rows, _type_and_norm)),
+    ]
+    told = [
+        _told("refused because", rows, "refused", "message"),
+        _told("open because", rows, "open", "note"),
+    ]
+    return "\n".join([*sections, *told, _failures(rows), _sources(rows)])
+
+
+def _type_and_norm(row: Row) -> str:
+    return f"{row.get('type', '-')}, {row.get('norm', '-')}"
+
+
+def _groups(rows: Rows, name: Callable[[Row], str]) -> Iterator[tuple[str, list[Row]]]:
+    for found in sorted({name(row) for row in rows}):
+        yield found, [row for row in rows if name(row) == found]
+
+
+def _table(title: str, groups: Iterator[tuple[str, list[Row]]]) -> str:
+    return table((title, *HEAD), [_line(name, group) for name, group in groups])
+
+
+def _line(name: str, group: Rows) -> tuple[object, ...]:
+    counts = [sum(row["status"] == outcome for row in group) for outcome in OUTCOMES]
+    seconds = [row["seconds"] for row in group if "seconds" in row]
+    replayed = [row["confirmed"] for row in group if row.get("confirmed") is not None]
+    return (
+        name,
+        len(group),
+        *counts,
+        sum(bool(row.get("wrong")) for row in group),
+        sum("distance" in row and row["distance"] is None for row in group),
+        f"{sum(replayed)}/{len(replayed)}",
+        f"{median(seconds):.2f}" if seconds else "-",
+        f"{max(seconds):.1f}" if seconds else "-",
+    )
+
+
+def _told(title: str, rows: Rows, outcome: str, field: str) -> str:
+    """What the program says of an outcome, its numbers and the end of the line left out."""
+    concerned = [row for row in rows if row["status"] == outcome]
+    groups = _groups(concerned, lambda row: sub(r"[0-9]+", "N", " ".join(row[field].split()[:9])))
+    return table((title, "n"), [(f"`{name} ...`", len(group)) for name, group in groups])
+
+
+def _failures(rows: Rows) -> str:
+    bad = failures(rows)
+    lines = [f"{len(bad)} of n = {len(rows)} wrong, contradictory or broken down."]
+    for row in bad[:LISTED]:
+        told = "; ".join(row.get("wrong") or [row.get("message") or row.get("error", "")])
+        lines.append(f"- `--show {row['key']}` ({row.get('kind', '-')}): {told}")
+    return "\n".join(lines) + "\n"
+
+
+def _sources(rows: Rows) -> str:
+    found = sorted({f"marapatch {row['marapatch']} ({row['source']})" for row in rows})
+    loads = [row["load"] for row in rows if row.get("load") is not None]
+    load = f"; load average {median(loads):.1f} (median)" if loads else ""
+    return f"Made by {', '.join(found)}{load}.\n"
