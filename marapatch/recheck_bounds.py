@@ -30,6 +30,9 @@ RADIUS_STEPS = 30
 SMALL = 2.0**-1022
 """2^53 times what one product can lose to underflow: enough for every product of one sum."""
 
+BLOCK = 2_000_000
+"""Entries of the forms that are minimised at once."""
+
 LARGEST = 1e150
 """The largest value of a neuron that is checked: sums and differences of two never overflow."""
 
@@ -109,19 +112,37 @@ class Checker:
             slice(int(e) - layer.outputs, int(e))
             for e, layer in zip(ends, form.hidden, strict=True)
         ]
+        self.over_ball = [self._over_ball(parts) for parts in self.hidden]
         low, high, self.sizes, self.pre_sizes = self._intervals()
         self.whole = Node(low, high, np.zeros(low.size), self._no_cut())
 
     def _no_cut(self) -> Form:
         return Form(np.zeros((1, self.form.inputs)), np.zeros(1))
 
+    def _over_ball(self, parts: Sequence[_Part]) -> tuple[Array, Array] | None:
+        """Bounds, by output, of what the network's input contributes to a map: over the ball
+        itself, for L1 far less than over the box around it. None where it contributes nothing."""
+        for part in parts:
+            if part.source == 0:
+                step = max(1, BLOCK // max(1, self.form.inputs))
+                blocks = [part.matrix[i : i + step] for i in range(0, len(part.matrix), step)]
+                ends = [
+                    np.concatenate([np.zeros(0), *(self._least_of(sign * b) for b in blocks)])
+                    for sign in (1.0, -1.0)
+                ]
+                return ends[0], -ends[1]
+        return None
+
+    def _least_of(self, weights: Array) -> Array:
+        return self._least(Form(weights, np.zeros(len(weights))))[0]
+
     def _intervals(self) -> tuple[Array, Array, list[Array], list[Array]]:
         """Interval arithmetic: bounds of all pre-activations; |a| by source; |z| by layer."""
         ranges = [(self.low, self.high)]
         sizes, lows, highs, pre_sizes = [self.size], [np.zeros(0)], [np.zeros(0)], []
         _check_size(self.size)
-        for layer, parts in zip(self.form.hidden, self.hidden, strict=True):
-            low, high = self._image(layer, parts, ranges, sizes)
+        for k in range(len(self.hidden)):
+            low, high = self._image(k, ranges, sizes)
             size = np.maximum(np.abs(low), np.abs(high))
             _check_size(size)
             lows.append(low)
@@ -133,21 +154,24 @@ class Checker:
 
     def _image(
         self,
-        layer: AffineMap,
-        parts: Sequence[_Part],
+        k: int,
         ranges: Sequence[tuple[Array, Array]],
         sizes: Sequence[Array],
     ) -> tuple[Array, Array]:
-        """An enclosure of ``layer(a)`` for ``ranges[s][0] <= a_s <= ranges[s][1]`` by source,
-        all of them at most ``sizes`` in absolute value."""
+        """An enclosure of hidden map ``k`` for inputs of the ball and activations
+        ``ranges[s][0] <= a_s <= ranges[s][1]`` by source, all at most ``sizes`` in absolute value."""
+        layer, over_ball = self.form.hidden[k], self.over_ball[k]
         low, high, error = np.array(layer.bias), np.array(layer.bias), layer.bias_error
         total = np.abs(layer.bias)
         live = (total > 0.0) | (error > 0.0)  # all else is 0 without any rounding
-        for part in parts:
-            positive, negative = np.maximum(part.matrix, 0.0), np.minimum(part.matrix, 0.0)
-            below, above = ranges[part.source]
-            low = low + positive @ below + negative @ above
-            high = high + positive @ above + negative @ below
+        for part in self.hidden[k]:
+            if part.source == 0 and over_ball is not None:
+                low, high = low + over_ball[0], high + over_ball[1]
+            else:
+                positive, negative = np.maximum(part.matrix, 0.0), np.minimum(part.matrix, 0.0)
+                below, above = ranges[part.source]
+                low = low + positive @ below + negative @ above
+                high = high + positive @ above + negative @ below
             total = total + part.size @ sizes[part.source]
             live = live | (part.size > 0.0).any(axis=1)
             if part.inexact is not None:
@@ -275,7 +299,7 @@ class Checker:
         for k, span in enumerate(self.spans):
             if k > split:
                 # A range of a neuron whose bounds contradict each other is of no input at all.
-                least, most = self._image(self.form.hidden[k], self.hidden[k], ranges, self.sizes)
+                least, most = self._image(k, ranges, self.sizes)
                 low[span] = np.maximum(low[span], least)
                 high[span] = np.minimum(high[span], most)
             open_ = np.flatnonzero((low[span] < 0.0) & (high[span] > 0.0))
@@ -339,7 +363,11 @@ class Checker:
             # Every price s >= 0 bounds the knapsack: s r + sum room max(gain - s, 0).
             over = np.maximum(gain - price[:, None], 0.0)
             fall = price * ball.radius + np.einsum("ni,ni->n", over, room)
-            moved = np.where(over > 0.0, room, 0.0)
+            # The last item is taken in part: without it a cut's price could not be judged.
+            ordered = np.take_along_axis(room, order, axis=1)
+            taken = np.clip(ball.radius - (spent - ordered), 0.0, ordered)
+            moved = np.zeros_like(room)
+            np.put_along_axis(moved, order, taken, axis=1)
         else:
             fall = np.einsum("ni,ni->n", gain, room)
             moved = room
