@@ -18,18 +18,17 @@ from typing import Any
 import numpy as np
 
 from marapatch.ball import Ball, Norm
+from marapatch.completion import completed
 from marapatch.errors import InputError
 from marapatch.files import write_whole
 from marapatch.groundtruth import GroundTruth
 from marapatch.network.network import Network
 from marapatch.properties import Rule, beats
-from marapatch.recheck import Progress, Rechecked, recheck_tree
+from marapatch.recheck import NEAR, Progress, Rechecked, recheck_tree
 from marapatch.replay import Replay
 from marapatch.search.recording import TreeRecord
 
 FORMAT = "marapatch trees 1"
-NEAR = 1e-7
-"""Relative difference of two radii that counts as none: the multipliers are kept in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +77,19 @@ class Certificate:
         )
 
     @staticmethod
-    def of(result: GroundTruth) -> Certificate:
+    def of(
+        result: GroundTruth, until: float = inf, progress: Progress | None = None
+    ) -> Certificate:
         """Of a ground truth whose options had ``record``. Raises InputError where they had not,
-        and where nothing was searched, the image being decided otherwise as it is."""
+        and where nothing was searched, the image being decided otherwise as it is.
+
+        Each target's best tree is checked and, where the check falls short, completed
+        (:mod:`marapatch.completion`) until the monotonic clock says ``until`` or a
+        KeyboardInterrupt comes; ``progress``: called with the nodes checked and their number.
+        """
         if not result.options.record:
             raise InputError("the trees were not recorded: set record=True in the options")
-        claims = (TargetClaim(t.target, t.lower, t.trees) for t in result.targets)
+        claims = _completed(result, until, progress)
         witness = result.witness
         return Certificate(
             sha256=None if result.network.source is None else result.network.source.sha256,
@@ -92,7 +98,7 @@ class Certificate:
             margin=result.options.margin,
             upper=result.upper,
             witness=None if witness is None else witness.astype(np.float64).ravel(),
-            claims=tuple(claims),
+            claims=claims,
         )
 
     def save(self, path: str | Path) -> None:
@@ -148,6 +154,34 @@ class Certificate:
                 f"{path}: cannot be read as recorded trees ({type(error).__name__}): give a file "
                 "that `marapatch groundtruth --tree` wrote"
             ) from error
+
+
+def _completed(
+    result: GroundTruth, until: float, progress: Progress | None
+) -> tuple[TargetClaim, ...]:
+    form, margin = result.network.standard_form, result.options.margin
+    trees = {found.target: list(found.trees) for found in result.targets}
+    best: dict[int, int] = {}
+    for target, each in trees.items():
+        if each:
+            radii = [tree.radius for tree in each]
+            best[target] = radii.index(max(radii))
+    total = sum(len(trees[target][i]) for target, i in best.items())
+    done = 0
+    try:
+        for target, i in best.items():
+            condition = beats(target, result.network.outputs, result.rule, margin)
+            record = trees[target][i]
+
+            def watch(nodes: int, _: int, before: int = done) -> None:
+                if progress is not None:
+                    progress(before + nodes, total)
+
+            trees[target][i] = completed(record, form, result.ball, condition, until, watch)
+            done += len(record)
+    except KeyboardInterrupt:
+        pass  # what was not checked is written as the search left it: all of it can be checked
+    return tuple(TargetClaim(t.target, t.lower, tuple(trees[t.target])) for t in result.targets)
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ class Checker:
         sizes: Sequence[Array],
     ) -> tuple[Array, Array]:
         """An enclosure of hidden map ``k`` for inputs of the ball and activations
-        ``ranges[s][0] <= a_s <= ranges[s][1]`` by source, all at most ``sizes`` in absolute value."""
+        ``ranges[s][0] <= a_s <= ranges[s][1]`` by source, at most ``sizes`` in absolute value."""
         layer, over_ball = self.form.hidden[k], self.over_ball[k]
         low, high, error = np.array(layer.bias), np.array(layer.bias), layer.bias_error
         total = np.abs(layer.bias)
