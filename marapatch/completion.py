@@ -63,7 +63,7 @@ def completed(
     """
     inside = divided(record, sum(layer.outputs for layer in form.hidden), condition.rhs.size)
     radius = min(record.radius, ball.whole_box)
-    if not radius > 0.0:
+    if not radius > 0.0 or monotonic() > until:
         return record
     with np.errstate(all="ignore"):  # what overflows proves nothing, here as in the check
         checker = Checker(form, ball.at(radius), condition)
@@ -184,4 +184,7 @@ class _Completion:
 
 
 def _multipliers(nodes: Nodes) -> tuple[Array, Array, Array]:
-    return nodes.alpha[0], nodes.beta[0], nodes.mix[0]
+    # The checker takes alpha as it is also where the phase is known.
+    lower, upper = nodes.lower[0], nodes.upper[0]
+    alpha = np.where(lower >= 0.0, 1.0, np.where(upper <= 0.0, 0.0, nodes.alpha[0]))
+    return alpha, nodes.beta[0], nodes.mix[0]

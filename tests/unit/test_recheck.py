@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from recorded_trees import SPOILERS, built, grow
+from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
 
 from marapatch.backends.base import Infeasible
 from marapatch.ball import Ball, Norm
+from marapatch.completion import LEAST_NODES, completed
 from marapatch.errors import InputError
 from marapatch.network.network import dense_network
 from marapatch.network.standard_form import AffineMap, StandardForm
@@ -320,7 +322,78 @@ def test_a_solvers_word_is_not_taken_for_a_proof() -> None:
     assert (checked.radius, checked.given, checked.short) == (0.0, 0.5, 0)
 
 
+# --- records completed before they are handed on ---
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> None:
+    """One node, plain multipliers and a radius just below the optimum: all has to be added."""
+    case = small_case(seed, ("plain", "corner"))
+    question, distance = case.question, optimum(case.question, case.witnessed)
+    radius = float(np.fmin(0.999 * float(distance), 0.999 * case.ball.whole_box))
+    neurons = sum(layer.outputs for layer in question.form.hidden)
+    record = built([(-1, 0, 0)], neurons, question.condition.rhs.size, radius)
+    about = question.form, question.ball, question.condition
+    assert proved(record, question) < radius
+    assert completed(record, *about, until=-np.inf) is record
+    counts: list[tuple[int, int]] = []
+    whole = completed(record, *about, progress=lambda *count: counts.append(count))
+    assert counts == [(1, 1)]
+    assert radius >= proved(whole, question) >= radius * (1.0 - NEAR)
+    assert not beyond(proved(replace(whole, radius=1.01 * radius), question), distance)
+    assert completed(whole, *about) is whole
+
+
+def test_leaves_of_a_solver_and_hopeless_ones_stay() -> None:
+    question = _plain()
+    about = question.form, question.ball, question.condition
+    closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), vouched=np.array([True]))
+    assert completed(closed, *about) is closed
+    label = int(question.form.evaluate(question.ball.centre[None])[0].argmax())
+    already = beats(label, 3, Rule.ARGMAX)  # the centre itself: nothing refutes it
+    hopeless = completed(built([(-1, 0, 0)], 6, 2, 0.3), question.form, question.ball, already)
+    assert recheck_tree(hopeless, question.form, question.ball, already).radius == 0.0
+    assert len(hopeless) <= 1 + LEAST_NODES
+
+
 # --- the arithmetic, at exact points ---
+
+
+def test_maps_of_the_input_are_bounded_over_an_l1_ball() -> None:
+    """A neuron x + y within a distance of 1 is at most 1, in a box that lets both go far."""
+    network = dense_network([np.array([[1.0, 1.0]]), np.ones((2, 1))], [np.zeros(1), np.zeros(2)])
+    ball = Ball(np.zeros(2), np.full(2, -5.0), np.full(2, 5.0), Norm.L1, 1.0)
+    whole = Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX)).whole
+    assert (whole.low[0], whole.high[0]) == pytest.approx((-1.0, 1.0), abs=1e-12)
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_the_least_value_under_a_cut_is_nearly_the_linear_programs(norm: Norm) -> None:
+    """Also where a distance is spent on one entry in part, as in an L1 ball in a wide box."""
+    rng = np.random.default_rng(9)
+    network = dense_network([np.eye(3), np.ones((2, 3))], [np.zeros(3), np.zeros(2)])
+    bound = 0
+    for _ in range(20):
+        ball = Ball(np.zeros(3), np.full(3, -5.0), rng.uniform(0.5, 5.0, 3), norm, 1.0)
+        checker = Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX))
+        form, cut = rng.normal(size=(2, 3))
+        level = float(rng.uniform(0.0, 0.6) * (np.abs(cut).max() if norm is Norm.L1 else 1.0))
+        plus, minus = np.hstack([form, -form]), np.hstack([cut, -cut])
+        least = linprog(
+            plus,
+            A_ub=np.stack([minus, np.ones(6)])[: 2 if norm is Norm.L1 else 1],
+            b_ub=[-level, 1.0][: 2 if norm is Norm.L1 else 1],
+            bounds=[(0.0, up) for up in (*np.minimum(ball.upper, 1.0), 1.0, 1.0, 1.0)],
+        )
+        if not least.success:  # no point of the ball is beyond the cut
+            continue
+        given = Form(cut[None], np.array([level]))
+        found = checker._least_under(Form(form[None], np.zeros(1)), given)[0]
+        alone = checker._least(Form(form[None], np.zeros(1)))[0][0]
+        assert found <= least.fun + 1e-12
+        assert found >= least.fun - 0.05 * (least.fun - alone) - 1e-12
+        bound += alone < least.fun - 1e-3
+    assert bound >= 5
 
 
 def children(checker: Checker, rng: np.random.Generator, depth: int) -> list[Node]:
