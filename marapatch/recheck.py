@@ -97,10 +97,10 @@ def recheck_tree(
 def supported(checker: Checker, leaf: Node, multipliers: Multipliers) -> float:
     """The radius up to which ``leaf`` is refuted: by itself or, as what refutes a node refutes
     its parts, by a node above it."""
-    reached = checker.radius_of(checker.cut(leaf, *multipliers))
+    reached = checker.over.radius_of(checker.cut(leaf, *multipliers))
     above = leaf.above
     while reached < checker.ball.radius and above is not None:
-        reached = max(reached, checker.radius_of(above.cut))
+        reached = max(reached, checker.over.radius_of(above.cut))
         above = above.above
     return reached
 

@@ -24,7 +24,8 @@ from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition, Rule, beats
 from marapatch.question import Question
 from marapatch.recheck import recheck_tree
-from marapatch.recheck_bounds import Checker, Form, Node
+from marapatch.recheck_bounds import Checker, Node
+from marapatch.recheck_least import Form
 from marapatch.replay import Replay
 from marapatch.search.recording import TreeRecord
 
@@ -388,8 +389,8 @@ def test_the_least_value_under_a_cut_is_nearly_the_linear_programs(norm: Norm) -
         if not least.success:  # no point of the ball is beyond the cut
             continue
         given = Form(cut[None], np.array([level]))
-        found = checker._least_under(Form(form[None], np.zeros(1)), given)[0]
-        alone = checker._least(Form(form[None], np.zeros(1)))[0][0]
+        found = checker.over.least_under(Form(form[None], np.zeros(1)), given)[0]
+        alone = checker.over.least(Form(form[None], np.zeros(1)))[0][0]
         assert found <= least.fun + 1e-12
         assert found >= least.fun - 0.05 * (least.fun - alone) - 1e-12
         bound += alone < least.fun - 1e-3
@@ -429,7 +430,7 @@ def check(
         nodes = children(checker, rng, 3)
         chosen = [multipliers(checker, rng) for _ in nodes]
         forms = [checker.cut(node, *parts) for node, parts in zip(nodes, chosen, strict=True)]
-        radii = [checker.radius_of(form) for form in forms]
+        radii = [checker.over.radius_of(form) for form in forms]
     met = 0
     for x in exact.points(ball, rng, 6):
         hidden, outputs = exact.evaluate(truth, x)
@@ -592,8 +593,8 @@ def test_overflow_proves_nothing() -> None:
     with np.errstate(all="ignore"):
         huge = Form(np.array([[1e308, -1e308]]), np.array([1e308]))
         for cut in (huge, Form(np.array([[np.nan, 1.0]]), np.array([np.inf]))):
-            assert not np.isnan(checker._least_under(Form(np.eye(2), np.zeros(2)), cut)).any()
-            assert checker.radius_of(cut) == 0.0
+            assert not np.isnan(checker.over.least_under(Form(np.eye(2), np.zeros(2)), cut)).any()
+            assert checker.over.radius_of(cut) == 0.0
         node = checker.root([(np.full(6, np.nan), np.full(6, np.inf), np.full(2, 1e308))])
         assert np.isfinite(node.low).all()
         assert np.isfinite(node.high).all()
