@@ -27,6 +27,7 @@ from marapatch.files import write_whole
 from marapatch.groundtruth import GroundTruth
 from marapatch.properties import Rule, beats
 from marapatch.recheck import Progress
+from marapatch.recheck_form import form_of
 from marapatch.search.recording import TreeRecord
 
 FORMATS = ("marapatch trees 1", "marapatch trees 2")
@@ -193,7 +194,7 @@ def sha256_of(centre: NDArray[np.float64]) -> str:
 def _completed(
     result: GroundTruth, until: float, progress: Progress | None
 ) -> tuple[TargetClaim, ...]:
-    form, margin = result.network.standard_form, result.options.margin
+    form, margin = form_of(result.network), result.options.margin
     trees = {found.target: list(found.trees) for found in result.targets}
     best: dict[int, int] = {}
     for target, each in trees.items():

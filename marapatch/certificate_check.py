@@ -11,10 +11,12 @@ import numpy as np
 from marapatch.ball import Ball
 from marapatch.certificate import Certificate
 from marapatch.errors import InputError
+from marapatch.network.exact import can_be_exact, exact_outputs
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
-from marapatch.properties import beats
+from marapatch.properties import OutputCondition, beats
 from marapatch.recheck import NEAR, Progress, Rechecked, recheck_tree
+from marapatch.recheck_form import form_of
 from marapatch.replay import Replay
 
 
@@ -102,10 +104,11 @@ def recheck(
             f"the trees are of another network file (sha256 {certificate.sha256}), not of this "
             f"one ({sha256})"
         )
-    if certificate.ball.centre.size != network.standard_form.inputs:
+    if certificate.ball.centre.size != network.inputs:
         raise InputError("the trees are of a network with another number of inputs")
     ball, checks, upper = certificate.ball, [], inf
     note = _misplaced(certificate, network)
+    form = form_of(network)
     total = sum(len(tree) for claim in certificate.claims for tree in claim.trees)
     done = 0
     for claim in certificate.claims:
@@ -117,7 +120,7 @@ def recheck(
                 if progress is not None:
                     progress(before + nodes, total)
 
-            found.append(recheck_tree(tree, network.standard_form, ball, condition, watch))
+            found.append(recheck_tree(tree, form, ball, condition, watch))
             done += len(tree)
         radius, given = (
             inf if best >= ball.whole_box > 0.0 else best  # there is nothing beyond the box
@@ -128,8 +131,7 @@ def recheck(
         )
         checks.append(TargetCheck(claim.target, claim.lower, radius, given, tuple(found)))
         if certificate.witness is not None and not note:
-            replayed = Replay(network, ball, condition)(certificate.witness)
-            upper = upper if replayed is None else min(upper, replayed.distance)
+            upper = min(upper, _distance(certificate.witness, network, ball, condition))
     held = upper <= certificate.upper * (1.0 + NEAR)
     if not (held or note):
         note = (
@@ -164,6 +166,17 @@ def _misplaced(certificate: Certificate, network: Network) -> str:
             i = int(wrong.argmax())
             return f"the witness's entry {i} is {witness[i]!r}, {what}"
     return ""
+
+
+def _distance(witness: Array, network: Network, ball: Ball, condition: OutputCondition) -> float:
+    """How far the witness is; infinite where it does not meet the condition. Where the network is
+    small enough, its outputs in exact arithmetic are to say so too."""
+    replayed = Replay(network, ball, condition)(witness)
+    if replayed is None:
+        return inf
+    if can_be_exact(network) and not condition.met_exactly(exact_outputs(network, witness)):
+        return inf
+    return replayed.distance
 
 
 def difference(ball: Ball, image: Array, network: Network) -> int | None:
