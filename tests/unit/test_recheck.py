@@ -8,6 +8,7 @@ from functools import cache
 from itertools import islice
 
 import exact_optimum as exact
+import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -19,12 +20,15 @@ from marapatch.backends.base import Infeasible
 from marapatch.ball import Ball, Norm
 from marapatch.completion import LEAST_NODES, completed
 from marapatch.errors import InputError
-from marapatch.network.network import dense_network
+from marapatch.network.exact import exact_outputs
+from marapatch.network.layers import Affine, Layer, Relu
+from marapatch.network.network import Network, dense_network
 from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition, Rule, beats
 from marapatch.question import Question
 from marapatch.recheck import recheck_tree
 from marapatch.recheck_bounds import Checker, Node
+from marapatch.recheck_form import form_of
 from marapatch.recheck_least import Form
 from marapatch.replay import Replay
 from marapatch.search.recording import TreeRecord
@@ -206,6 +210,68 @@ def test_any_tree_with_any_multipliers_proves_nothing_false() -> None:
         assert not beyond(radius, distance)
         reached += radius > 0.5 * float(distance)
     assert reached >= 2
+
+
+def over_the_whole_range(rng: np.random.Generator) -> Network:
+    """Fused layers whose numbers are of all sizes that float64 has, their products often not."""
+    graph = nx.DiGraph()
+    graph.add_node("input")
+    last, inputs = "input", 2
+
+    def add(name: str, layer: Layer) -> None:
+        nonlocal last
+        graph.add_node(name, layer=layer, inputs=(last,))
+        graph.add_edge(last, name)
+        last = name
+
+    for block in range(3):
+        powers = rng.uniform(-250.0, 250.0, int(rng.integers(1, 4)))
+        powers[-1] = -powers[:-1].sum() + rng.uniform(-3.0, 3.0)
+        for k, power in enumerate(np.clip(powers, -300.0, 300.0)):
+            weight = rng.normal(size=(2, inputs if block == k == 0 else 2)) * 10.0**power
+            so_far = 10.0 ** np.clip(powers[: k + 1].sum(), -300.0, 300.0)
+            add(
+                f"affine {block} {k}", Affine(weight, rng.normal(size=2) * so_far * (block + k > 0))
+            )
+        if block < 2:
+            add(f"relu {block}", Relu())
+    return Network(graph, "input", last, (2,), (2,), np.dtype(np.float64))
+
+
+@pytest.mark.parametrize("scale", [0.0, -150.0, 100.0])
+def test_numbers_of_every_size_prove_nothing_false(scale: float) -> None:
+    """Claims about a whole box, against points of it that are decided so in exact arithmetic."""
+    rng = np.random.default_rng(6)
+    reached, met = 0, 0
+    for _ in range(40):
+        network = over_the_whole_range(rng)
+        size = 10.0**scale
+        centre = rng.uniform(0.0, size, 2)
+        ball = Ball(centre, centre - size, centre + size, rng.choice(list(Norm)), np.inf)
+        try:
+            form = form_of(network)
+        except InputError:  # it overflows
+            continue
+        points = exact.points(ball.at(ball.whole_box), rng, 8)
+        outputs = [exact_outputs(network, x) for x in points]
+        for target in range(2):
+            record = built([(-1, 0, 0)], 4, 1, ball.whole_box * float(rng.choice([1.0, 0.1, 1e-3])))
+            size_of = 10.0 ** float(rng.choice([0.0, -290.0, 290.0]))
+            record = replace(record, mix=np.full((1, 1), size_of))
+            try:
+                radius = recheck_tree(record, form, ball, beats(target, 2, Rule.ARGMAX)).radius
+            except InputError:  # its values are too large
+                continue
+            reached += radius > 0.0
+            for x, y in zip(points, outputs, strict=True):
+                away = [abs(a - Fraction(c)) for a, c in zip(x, centre.tolist(), strict=True)]
+                if y[target] >= y[1 - target]:
+                    met += 1
+                    assert radius == 0.0 or Fraction(radius) < (
+                        max(away) if ball.norm is Norm.LINF else sum(away)
+                    )
+    assert reached >= 5
+    assert met >= 100
 
 
 GOOD = [(-1, 0, 0), (0, 1, 1), (0, 1, -1), (2, 0, 1), (2, 0, -1)]
