@@ -1,35 +1,39 @@
 """A ground truth with the trees that prove it, as a file that anyone can check again.
 
-The file may come from anyone: what :func:`recheck` reports is true of the question that the file
-states (:attr:`Certificate.question` says it in words) whatever else is in it.
+The file may come from anyone: what :mod:`marapatch.certificate_check` reports is true of the
+question that the file states (:attr:`Certificate.question` says it in words, and
+:attr:`Certificate.image` names the image) whatever else is in it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import zipfile
-import zlib
-from dataclasses import asdict, dataclass
-from math import inf, isfinite
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marapatch.ball import Ball, Norm
+from marapatch.bounded_npz import read_npz
+from marapatch.completion import completed
 from marapatch.errors import InputError
 from marapatch.files import write_whole
 from marapatch.groundtruth import GroundTruth
-from marapatch.network.network import Network
 from marapatch.properties import Rule, beats
-from marapatch.recheck import Progress, Rechecked, recheck_tree
-from marapatch.replay import Replay
+from marapatch.recheck import Progress
+from marapatch.recheck_form import form_of
 from marapatch.search.recording import TreeRecord
 
-FORMAT = "marapatch trees 1"
-NEAR = 1e-7
-"""Relative difference of two radii that counts as none: the multipliers are kept in float32."""
+FORMATS = ("marapatch trees 1", "marapatch trees 2")
+"""Versions of the file, oldest first. The second names the image."""
+
+WANTED = "give a file that `marapatch groundtruth --tree` wrote"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +47,11 @@ class TargetClaim:
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What was asked, what is claimed, and the trees. Raises InputError where nothing is claimed.
+    """What was asked, what is claimed, and the trees.
 
     ``sha256``: of the network's file. ``ball``: centre, box and norm. ``witness``: the input at
-    ``upper``, flat, in float64; None where there is none.
+    ``upper``, flat, in float64; None where there is none. Raises InputError where nothing is
+    claimed, a target is claimed twice or a number is none that could be so.
     """
 
     sha256: str | None
@@ -54,15 +59,41 @@ class Certificate:
     rule: Rule
     margin: float
     upper: float
-    witness: np.ndarray[Any, np.dtype[np.float64]] | None
+    witness: NDArray[np.float64] | None
     claims: tuple[TargetClaim, ...]
 
     def __post_init__(self) -> None:
         if not self.claims:
             raise InputError("there is no tree: no target was searched")
-        given = None if self.witness is None else self.witness.shape
-        if given not in (None, self.ball.centre.shape):
-            raise InputError(f"the witness has shape {given}, the centre {self.ball.centre.shape}")
+        targets = [claim.target for claim in self.claims]
+        if len(set(targets)) < len(targets):
+            raise InputError(f"a target is claimed twice: {_short(targets)}")
+        if not 0.0 <= self.margin < inf:
+            raise InputError(f"the margin is {self.margin}; it must be finite and at least 0")
+        for what, number in [("upper end", self.upper)] + [
+            (f"lower end of target {claim.target}", claim.lower) for claim in self.claims
+        ]:
+            if not number >= 0.0:
+                raise InputError(f"the {what} is {number}; it must be at least 0")
+        if self.witness is not None:
+            self._check_witness(self.witness)
+
+    def _check_witness(self, witness: NDArray[Any]) -> None:
+        if witness.shape != self.ball.centre.shape:
+            raise InputError(
+                f"the witness has shape {witness.shape}, the centre {self.ball.centre.shape}"
+            )
+        if witness.dtype != np.float64 or not np.isfinite(witness).all():
+            raise InputError(
+                "the witness holds entries that are no finite float64 numbers "
+                f"(it is {_short(witness.dtype)})"
+            )
+
+    @property
+    def image(self) -> str:
+        """The sha256 (hexadecimal) of the centre's bytes: its numbers as float64, little-endian,
+        one after the other (for a picture: rows of pixels, scaled as they enter the network)."""
+        return sha256_of(self.ball.centre)
 
     @property
     def question(self) -> str:
@@ -78,12 +109,19 @@ class Certificate:
         )
 
     @staticmethod
-    def of(result: GroundTruth) -> Certificate:
+    def of(
+        result: GroundTruth, until: float = inf, progress: Progress | None = None
+    ) -> Certificate:
         """Of a ground truth whose options had ``record``. Raises InputError where they had not,
-        and where nothing was searched, the image being decided otherwise as it is."""
+        and where nothing was searched, the image being decided otherwise as it is.
+
+        Each target's best tree is checked and, where the check falls short, completed
+        (:mod:`marapatch.completion`) until the monotonic clock says ``until`` or a
+        KeyboardInterrupt comes; ``progress``: called with the nodes checked and their number.
+        """
         if not result.options.record:
             raise InputError("the trees were not recorded: set record=True in the options")
-        claims = (TargetClaim(t.target, t.lower, t.trees) for t in result.targets)
+        claims = _completed(result, until, progress)
         witness = result.witness
         return Certificate(
             sha256=None if result.network.source is None else result.network.source.sha256,
@@ -92,14 +130,15 @@ class Certificate:
             margin=result.options.margin,
             upper=result.upper,
             witness=None if witness is None else witness.astype(np.float64).ravel(),
-            claims=tuple(claims),
+            claims=claims,
         )
 
     def save(self, path: str | Path) -> None:
         """Write an .npz file, whole or not at all. Raises InputError."""
         about = {
-            "format": FORMAT,
+            "format": FORMATS[-1],
             "sha256": self.sha256,
+            "image": self.image,
             "norm": self.ball.norm.value,
             "decision": self.rule.value,
             "margin": self.margin,
@@ -131,164 +170,69 @@ class Certificate:
 
     @staticmethod
     def load(path: str | Path) -> Certificate:
-        """Read what :meth:`save` wrote. Raises InputError on any other file."""
+        """Read what :meth:`save` wrote, of any version so far. Raises InputError on any other
+        file, naming it."""
         try:
-            # Read here: where the file is no archive, numpy would leave it open.
-            content = io.BytesIO(Path(path).read_bytes())
-            with np.load(content, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            about = json.loads(str(arrays["about"]))
-            if about["format"] != FORMAT:
-                raise InputError(f"is of the format {about['format']!r}, not {FORMAT!r}")
-            return _built(about, arrays)
+            arrays = read_npz(Path(path))
+        except InputError as error:
+            raise InputError(f"{error}; {WANTED}") from error
+        try:
+            return _built(arrays)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         except _UNREADABLE as error:
             raise InputError(
-                f"{path}: cannot be read as recorded trees ({type(error).__name__}): give a file "
-                "that `marapatch groundtruth --tree` wrote"
+                f"{path}: cannot be read as recorded trees ({type(error).__name__}); {WANTED}"
             ) from error
 
 
-@dataclass(frozen=True)
-class TargetCheck:
-    """What one target's claim came to: ``radius`` up to which it was refuted again, by the best
-    tree; ``given``: the same if the leaves that a solver closed are as it said."""
-
-    target: int
-    claimed: float
-    radius: float
-    given: float
-    trees: tuple[Rechecked, ...]
-
-    @property
-    def held(self) -> bool:
-        """Whether all that was claimed was refuted again, without a solver's word."""
-        return self.radius >= self.claimed * (1.0 - NEAR)
-
-    @property
-    def held_given(self) -> bool:
-        """Whether all that was claimed follows if a solver's word is taken for some leaves."""
-        return self.given >= self.claimed * (1.0 - NEAR)
-
-    @property
-    def vouched(self) -> int:
-        """How many leaves rest on a solver's word where ``given`` is more than ``radius``."""
-        return sum(tree.vouched for tree in self.trees) if self.given > self.radius else 0
+def sha256_of(centre: NDArray[np.float64]) -> str:
+    """What names an image in a certificate; see :attr:`Certificate.image`."""
+    return hashlib.sha256(np.ascontiguousarray(centre, dtype="<f8").tobytes()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Recheck:
-    """The bracket as checked again: ``lower`` over all targets, ``upper`` of the witness (infinite
-    without one that changes the decision to a target). ``given``: what ``lower`` would be if the
-    leaves that a solver closed, and nothing else can check, are as the solver said."""
-
-    lower: float
-    given: float
-    upper: float
-    targets: tuple[TargetCheck, ...]
-    witness_held: bool
-
-    @property
-    def held(self) -> bool:
-        """Whether everything claimed was found true again; nothing was taken on trust."""
-        return self.witness_held and all(target.held for target in self.targets)
-
-    @property
-    def held_given(self) -> bool:
-        """Whether everything claimed is true if a solver was right about some leaves."""
-        return self.witness_held and all(target.held_given for target in self.targets)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; None where a number is infinite."""
-
-        def plain(value: Any) -> Any:
-            match value:
-                case dict():
-                    return {name: plain(part) for name, part in value.items()}
-                case list() | tuple():
-                    return [plain(part) for part in value]
-                case float():
-                    return value if isfinite(value) else None
-                case _:
-                    return value
-
-        return {**plain(asdict(self)), "held": self.held, "held_given": self.held_given}
-
-
-def recheck(
-    certificate: Certificate, network: Network, progress: Progress | None = None
-) -> Recheck:
-    """Check every leaf of every tree again, independently of the search, and the witness.
-
-    Raises InputError where ``network`` is another file than the one that the trees are of, and
-    where a record is no tree over its neurons.
-    """
-    sha256 = None if network.source is None else network.source.sha256
-    if certificate.sha256 != sha256:
-        raise InputError(
-            f"the trees are of another network file (sha256 {certificate.sha256}), not of this "
-            f"one ({sha256})"
-        )
-    if certificate.ball.centre.size != network.standard_form.inputs:
-        raise InputError("the trees are of a network with another number of inputs")
-    ball, checks, upper = certificate.ball, [], inf
-    total = sum(len(tree) for claim in certificate.claims for tree in claim.trees)
+def _completed(
+    result: GroundTruth, until: float, progress: Progress | None
+) -> tuple[TargetClaim, ...]:
+    form, margin = form_of(result.network), result.options.margin
+    trees = {found.target: list(found.trees) for found in result.targets}
+    best: dict[int, int] = {}
+    for target, each in trees.items():
+        if each:
+            radii = [tree.radius for tree in each]
+            best[target] = radii.index(max(radii))
+    total = sum(len(trees[target][i]) for target, i in best.items())
     done = 0
-    for claim in certificate.claims:
-        condition = beats(claim.target, network.outputs, certificate.rule, certificate.margin)
-        found = []
-        for tree in claim.trees:
+    try:
+        for target, i in best.items():
+            condition = beats(target, result.network.outputs, result.rule, margin)
+            record = trees[target][i]
 
             def watch(nodes: int, _: int, before: int = done) -> None:
                 if progress is not None:
                     progress(before + nodes, total)
 
-            found.append(recheck_tree(tree, network.standard_form, ball, condition, watch))
-            done += len(tree)
-        radius, given = (
-            inf if best >= ball.whole_box > 0.0 else best  # there is nothing beyond the box
-            for best in (
-                max((each.radius for each in found), default=0.0),
-                max((each.given for each in found), default=0.0),
-            )
-        )
-        checks.append(TargetCheck(claim.target, claim.lower, radius, given, tuple(found)))
-        if certificate.witness is not None:
-            replayed = Replay(network, ball, condition)(certificate.witness)
-            upper = upper if replayed is None else min(upper, replayed.distance)
-    return Recheck(
-        lower=min(check.radius for check in checks),
-        given=min(check.given for check in checks),
-        upper=upper,
-        targets=tuple(checks),
-        witness_held=upper <= certificate.upper * (1.0 + NEAR),
-    )
+            trees[target][i] = completed(record, form, result.ball, condition, until, watch)
+            done += len(record)
+    except KeyboardInterrupt:
+        pass  # what was not checked is written as the search left it: all of it can be checked
+    return tuple(TargetClaim(t.target, t.lower, tuple(trees[t.target])) for t in result.targets)
 
 
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    RecursionError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What numpy, zipfile and json raise on files that are not what they expect."""
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What json and what is made of it raise where something else is expected."""
 
 _MULTIPLIERS = ("alpha", "beta", "mix")
 _ARRAYS = ("parent", "neuron", "phase", *_MULTIPLIERS, "vouched")
 
 
-def _built(about: Any, arrays: dict[str, Any]) -> Certificate:
-    norm = Norm(about["norm"])
+def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
+    if "about" not in arrays or arrays["about"].dtype.kind != "U" or arrays["about"].ndim:
+        raise InputError("holds no text 'about' that says what the trees are of")
+    about = json.loads(str(arrays["about"]))
+    if about["format"] not in FORMATS:
+        known = " or ".join(map(repr, FORMATS))
+        raise InputError(f"is of the format {_short(about['format'])}, not {known}")
     claims = []
     for i, claim in enumerate(about["targets"]):
         trees = []
@@ -299,17 +243,56 @@ def _built(about: Any, arrays: dict[str, Any]) -> Certificate:
                     arrays[f"{i}/{j}/round {k}/beta"],
                     arrays[f"{i}/{j}/round {k}/mix"],
                 )
-                for k in range(tree["rounds"])
+                for k in range(_whole(tree["rounds"], "rounds"))
             )
             parts = {name: arrays[f"{i}/{j}/{name}"] for name in _ARRAYS}
-            trees.append(TreeRecord(radius=float(tree["radius"]), rounds=rounds, **parts))
-        claims.append(TargetClaim(int(claim["target"]), float(claim["lower"]), tuple(trees)))
-    return Certificate(
-        sha256=about["sha256"],
-        ball=Ball(arrays["centre"], arrays["lower"], arrays["upper"], norm, inf),
+            trees.append(TreeRecord(_number(tree["radius"], "radius"), rounds=rounds, **parts))
+        target, lower = _whole(claim["target"], "target"), _number(claim["lower"], "lower")
+        claims.append(TargetClaim(target, lower, tuple(trees)))
+    centre, low, high = (_vector(arrays, name) for name in ("centre", "lower", "upper"))
+    sha256 = about["sha256"]
+    if not (sha256 is None or isinstance(sha256, str)):
+        raise InputError(f"the sha256 of the network is {_short(sha256)}, not text")
+    certificate = Certificate(
+        sha256=sha256,
+        ball=Ball(centre, low, high, Norm(about["norm"]), inf),
         rule=Rule(about["decision"]),
-        margin=float(about["margin"]),
-        upper=float(about["upper"]),
-        witness=arrays.get("witness"),
+        margin=_number(about["margin"], "margin"),
+        upper=_number(about["upper"], "upper"),
+        witness=_vector(arrays, "witness") if "witness" in arrays else None,
         claims=tuple(claims),
     )
+    if about["format"] != FORMATS[0] and about["image"] != certificate.image:
+        raise InputError(
+            f"names the image {_short(about['image'])}, but its centre has the sha256 "
+            f"{certificate.image}"
+        )
+    return certificate
+
+
+def _vector(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
+    """One of the arrays that must be float64 of the centre's shape, exactly as stored."""
+    array, shape = arrays[name], arrays["centre"].shape
+    if array.dtype != np.float64 or array.ndim != 1 or array.shape != shape:
+        raise InputError(
+            f"the array {name!r} is {_short(array.dtype)} {_short(array.shape)}; it must be "
+            f"float64 in one row{'' if name == 'centre' else ' like the centre'}"
+        )
+    return array.astype(np.float64)  # in this machine's order of bytes
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{what} is {_short(value)}, not a number")
+    return float(value)
+
+
+def _whole(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{what} is {_short(value)}, not a whole number")
+    return value
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if not isinstance(value, np.dtype) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

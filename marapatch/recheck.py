@@ -2,10 +2,10 @@
 
 From the splits and multipliers of a :class:`TreeRecord` this module works out everything else for
 itself: the bounds of the neurons, the linear forms, their least values. It is meant to be read
-and believed: one node after the other, and nothing shared with the search but the normal form of
-the network. The record may come from anyone: it is looked through before any of it is used, and
-no multiplier in it can make a false claim hold. The arithmetic is :mod:`marapatch.recheck_bounds`.
-(DESIGN: 6.5.)
+and believed: one node after the other, and nothing shared with the search but the layers as read
+(:mod:`marapatch.recheck_form` makes affine maps and ReLUs of them). The record may come from
+anyone: it is looked through before any of it is used, and no multiplier in it can make a false
+claim hold. The arithmetic is :mod:`marapatch.recheck_bounds`. (DESIGN: 6.5.)
 
 What is checked of each leaf is weak duality: for every input of the leaf that meets the
 condition, a sum of things that are at most 0 (rows of the condition not met by less than 0, the
@@ -36,6 +36,9 @@ Flags = NDArray[np.bool_]
 Multipliers = tuple[Array, Array, Array]
 Progress = Callable[[int, int], None]
 """Called with the nodes checked and their number."""
+
+NEAR = 1e-7
+"""Relative difference of two radii that counts as none: the multipliers are kept in float32."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def recheck_tree(
     where the record is no tree over the network's neurons, naming what is wrong with it.
     """
     neurons = sum(layer.outputs for layer in form.hidden)
-    inside = _looked_through(record, neurons, condition.rhs.size)
+    inside = divided(record, neurons, condition.rhs.size)
     leaves = int((~inside).sum())
     vouched = int(record.vouched.sum())
     radius = min(record.radius, ball.whole_box)
@@ -78,31 +81,32 @@ def recheck_tree(
     with np.errstate(all="ignore"):  # what overflows proves nothing
         checker = Checker(form, ball.at(radius), condition)
         proved, given, short = radius, radius, 0
-        for done, (number, node) in enumerate(_nodes(checker, record, inside)):
+        for done, (number, node) in enumerate(walk(checker, record, inside)):
             if progress is not None:
                 progress(done + 1, len(record))
             if inside[number] or node.empty:
                 continue
-            supported = _supported(checker, node, _multipliers(record, number))
-            proved = min(proved, supported)
+            reached = supported(checker, node, multipliers_of(record, number))
+            proved = min(proved, reached)
             if not record.vouched[number]:
-                given = min(given, supported)
-                short += supported < radius
+                given = min(given, reached)
+                short += reached < radius
     return Rechecked(proved, given, len(record), leaves, short, vouched)
 
 
-def _supported(checker: Checker, leaf: Node, multipliers: Multipliers) -> float:
+def supported(checker: Checker, leaf: Node, multipliers: Multipliers) -> float:
     """The radius up to which ``leaf`` is refuted: by itself or, as what refutes a node refutes
     its parts, by a node above it."""
-    supported = checker.radius_of(checker.cut(leaf, *multipliers))
+    reached = checker.over.radius_of(checker.cut(leaf, *multipliers))
     above = leaf.above
-    while supported < checker.ball.radius and above is not None:
-        supported = max(supported, checker.radius_of(above.cut))
+    while reached < checker.ball.radius and above is not None:
+        reached = max(reached, checker.over.radius_of(above.cut))
         above = above.above
-    return supported
+    return reached
 
 
-def _multipliers(record: TreeRecord, number: int) -> Multipliers:
+def multipliers_of(record: TreeRecord, number: int) -> Multipliers:
+    """Alpha, beta and mix of node ``number``."""
     return _double(record.alpha[number], record.beta[number], record.mix[number])
 
 
@@ -111,7 +115,7 @@ def _double(alpha: Any, beta: Any, mix: Any) -> Multipliers:
     return alpha, beta, mix
 
 
-def _nodes(checker: Checker, record: TreeRecord, inside: Flags) -> Iterator[tuple[int, Node]]:
+def walk(checker: Checker, record: TreeRecord, inside: Flags) -> Iterator[tuple[int, Node]]:
     """Every node with its bounds, children after their parents; few are kept at a time."""
     waiting = np.where(inside, 2, 0)
     kept: dict[int, Node] = {}
@@ -126,11 +130,11 @@ def _nodes(checker: Checker, record: TreeRecord, inside: Flags) -> Iterator[tupl
             if not waiting[parent]:
                 del kept[parent]
         if inside[number]:
-            kept[number] = checker.with_cut(node, *_multipliers(record, number))
+            kept[number] = checker.with_cut(node, *multipliers_of(record, number))
         yield number, node
 
 
-def _looked_through(record: TreeRecord, neurons: int, rows: int) -> Flags:
+def divided(record: TreeRecord, neurons: int, rows: int) -> Flags:
     """Which nodes are divided; InputError unless the record is a tree that covers the ball."""
     radius, count = record.radius, int(np.size(record.parent))
     if not (isfinite(radius) and radius >= 0.0):
@@ -154,7 +158,7 @@ def _looked_through(record: TreeRecord, neurons: int, rows: int) -> Flags:
             ("alpha", "beta", "mix"), parts, (neurons, neurons, rows), strict=True
         ):
             _looked_at(part, f"{name} in round {k} of the tree", "f", (size,))
-    return _divided(record, neurons)
+    return _covering(record, neurons)
 
 
 def _looked_at(array: Any, what: str, kind: str, shape: tuple[int, ...]) -> None:
@@ -166,7 +170,7 @@ def _looked_at(array: Any, what: str, kind: str, shape: tuple[int, ...]) -> None
         raise InputError(f"{what} contains NaN or infinity")
 
 
-def _divided(record: TreeRecord, neurons: int) -> Flags:
+def _covering(record: TreeRecord, neurons: int) -> Flags:
     parent, count = record.parent, len(record)
     if parent[0] != -1 or record.phase[0] != 0:
         raise InputError(

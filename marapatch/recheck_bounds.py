@@ -10,25 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
 
 import numpy as np
 
-from marapatch.ball import Ball, Norm
+from marapatch.ball import Ball
 from marapatch.errors import InputError
 from marapatch.network.arithmetic import UNIT, gamma
-from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import AffineMap, StandardForm
+from marapatch.network.layers import Array
+from marapatch.network.standard_form import StandardForm
 from marapatch.properties import OutputCondition
+from marapatch.recheck_least import SMALL, BallMinimum, Form
+from marapatch.recheck_maps import Map, Part, parts_of
 
-PRICE_STEPS = 8
-"""Bisections of the price of a node's cut when a neuron is bounded."""
-
-RADIUS_STEPS = 30
-"""Bisections of the radius that a leaf supports, where it does not support all that is claimed."""
-
-SMALL = 2.0**-1022
-"""2^53 times what one product can lose to underflow: enough for every product of one sum."""
+BLOCK = 2_000_000
+"""Entries of the forms that are minimised at once."""
 
 LARGEST = 1e150
 """The largest value of a neuron that is checked: sums and differences of two never overflow."""
@@ -41,14 +36,6 @@ class Line:
     lower: Array
     upper: Array
     offset: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Form:
-    """``weights @ x + constant``, rounding subtracted: (rows, inputs) and (rows,)."""
-
-    weights: Array
-    constant: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +58,6 @@ class Node:
         return bool((self.low > self.high).any())
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """What a map takes from one source: the matrix, |matrix|, and its inexactness or None."""
-
-    source: int
-    matrix: Array
-    size: Array
-    inexact: Array | None
-
-
-def _parts(layer: AffineMap) -> tuple[_Part, ...]:
-    zipped = zip(layer.sources, layer.weights, layer.weight_errors, strict=True)
-    return tuple(
-        _Part(source, _dense(w), np.abs(_dense(w)), None if e is None else _dense(e))
-        for source, w, e in zipped
-    )
-
-
 class Checker:
     """One question over the ball of one radius.
 
@@ -99,29 +68,50 @@ class Checker:
 
     def __init__(self, form: StandardForm, ball: Ball, condition: OutputCondition) -> None:
         self.form, self.ball, self.condition = form, ball, condition
-        self.low, self.high = ball.enclosing_box
-        self.down, self.up = ball.reach
-        self.size = np.maximum(np.abs(self.low), np.abs(self.high))
-        self.hidden = [_parts(layer) for layer in form.hidden]
-        self.output = _parts(form.output)
+        self.over = BallMinimum(ball)
+        self.hidden = [parts_of(layer) for layer in form.hidden]
         ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
         self.spans = [
             slice(int(e) - layer.outputs, int(e))
             for e, layer in zip(ends, form.hidden, strict=True)
         ]
+        self.over_ball = [self._over_ball(parts) for parts in self.hidden]
         low, high, self.sizes, self.pre_sizes = self._intervals()
+        layers = (*form.hidden, form.output)
+        all_parts = (*self.hidden, parts_of(form.output))
+        self.maps = [
+            Map.of(layer, parts, self.sizes) for layer, parts in zip(layers, all_parts, strict=True)
+        ]
         self.whole = Node(low, high, np.zeros(low.size), self._no_cut())
 
     def _no_cut(self) -> Form:
         return Form(np.zeros((1, self.form.inputs)), np.zeros(1))
 
+    def _over_ball(self, parts: Sequence[Part]) -> tuple[Array, Array] | None:
+        """Bounds, by output, of what the network's input contributes to a map: over the ball
+        itself, for L1 far less than over the box around it. None where it contributes nothing."""
+        for part in parts:
+            if part.source == 0:
+                step = max(1, BLOCK // max(1, self.form.inputs))
+                blocks = [part.matrix[i : i + step] for i in range(0, len(part.matrix), step)]
+                ends = [
+                    np.concatenate([np.zeros(0), *(self._least_of(sign * b) for b in blocks)])
+                    for sign in (1.0, -1.0)
+                ]
+                return ends[0], -ends[1]
+        return None
+
+    def _least_of(self, weights: Array) -> Array:
+        least = self.over.least(Form(weights, np.zeros(len(weights))))[0]
+        return np.where(weights.any(axis=1), least, 0.0)  # 0 is nothing that rounds
+
     def _intervals(self) -> tuple[Array, Array, list[Array], list[Array]]:
         """Interval arithmetic: bounds of all pre-activations; |a| by source; |z| by layer."""
-        ranges = [(self.low, self.high)]
-        sizes, lows, highs, pre_sizes = [self.size], [np.zeros(0)], [np.zeros(0)], []
-        _check_size(self.size)
-        for layer, parts in zip(self.form.hidden, self.hidden, strict=True):
-            low, high = self._image(layer, parts, ranges, sizes)
+        ranges = [(self.over.low, self.over.high)]
+        sizes, lows, highs, pre_sizes = [self.over.size], [np.zeros(0)], [np.zeros(0)], []
+        _check_size(self.over.size)
+        for k in range(len(self.hidden)):
+            low, high = self._image(k, ranges, sizes)
             size = np.maximum(np.abs(low), np.abs(high))
             _check_size(size)
             lows.append(low)
@@ -133,21 +123,24 @@ class Checker:
 
     def _image(
         self,
-        layer: AffineMap,
-        parts: Sequence[_Part],
+        k: int,
         ranges: Sequence[tuple[Array, Array]],
         sizes: Sequence[Array],
     ) -> tuple[Array, Array]:
-        """An enclosure of ``layer(a)`` for ``ranges[s][0] <= a_s <= ranges[s][1]`` by source,
-        all of them at most ``sizes`` in absolute value."""
+        """An enclosure of hidden map ``k`` for inputs of the ball and activations
+        ``ranges[s][0] <= a_s <= ranges[s][1]`` by source, at most ``sizes`` in absolute value."""
+        layer, over_ball = self.form.hidden[k], self.over_ball[k]
         low, high, error = np.array(layer.bias), np.array(layer.bias), layer.bias_error
         total = np.abs(layer.bias)
         live = (total > 0.0) | (error > 0.0)  # all else is 0 without any rounding
-        for part in parts:
-            positive, negative = np.maximum(part.matrix, 0.0), np.minimum(part.matrix, 0.0)
-            below, above = ranges[part.source]
-            low = low + positive @ below + negative @ above
-            high = high + positive @ above + negative @ below
+        for part in self.hidden[k]:
+            if part.source == 0 and over_ball is not None:
+                low, high = low + over_ball[0], high + over_ball[1]
+            else:
+                positive, negative = np.maximum(part.matrix, 0.0), np.minimum(part.matrix, 0.0)
+                below, above = ranges[part.source]
+                low = low + positive @ below + negative @ above
+                high = high + positive @ above + negative @ below
             total = total + part.size @ sizes[part.source]
             live = live | (part.size > 0.0).any(axis=1)
             if part.inexact is not None:
@@ -191,13 +184,9 @@ class Checker:
         extra = -sign * np.maximum(beta, 0.0)
         lines = [self._line(node, span, alpha[span]) for span in self.spans]
         rows = -(mix @ self.condition.matrix)[None]
-        started = self._backward(self.form.output, self.output, rows, lines, extra)
+        started = self._backward(self.maps[-1], rows, lines, extra)
         # The mix of the rows is itself rounded, and what is lost there is multiplied by |y|.
-        size = np.abs(self.form.output.bias) + self.form.output.bias_error
-        for part in self.output:
-            size = size + part.size @ self.sizes[part.source]
-            if part.inexact is not None:
-                size = size + part.inexact @ self.sizes[part.source]
+        size = self.maps[-1].carried + self.maps[-1].strayed
         lost = mix @ (np.abs(self.condition.matrix) @ size + np.abs(self.condition.rhs))
         lost = gamma(mix.size + 8) * lost + SMALL * (mix.size + 8) * (1.0 + size.sum())
         return Form(started.weights, started.constant + mix @ self.condition.rhs - lost)
@@ -222,34 +211,24 @@ class Checker:
         return Line(slope, chord, offset)
 
     def _backward(
-        self,
-        layer: AffineMap,
-        parts: Sequence[_Part],
-        rows: Array,
-        lines: Sequence[Line],
-        extra: Array | None = None,
+        self, last: Map, rows: Array, lines: Sequence[Line], extra: Array | None = None
     ) -> Form:
-        """A form below ``rows @ layer(a) + extra @ z``, back through the layers of ``lines``."""
+        """A form below ``rows @ last(a) + extra @ z``, back through the layers of ``lines``."""
         into: dict[int, Array] = {}
         constant, error = np.zeros(rows.shape[0]), np.zeros(rows.shape[0])
         sums = 4 * len(self.form.sizes) + 8  # how often a coefficient or the constant is added to
 
-        def through(layer: AffineMap, parts: Sequence[_Part], rows: Array) -> None:
+        def through(map_: Map, rows: Array) -> None:
             nonlocal constant, error
-            size = np.abs(rows)
-            unit = gamma(layer.outputs + sums)
-            for part in parts:
+            operations = map_.layer.outputs + sums
+            for part in map_.parts:
                 into[part.source] = into.get(part.source, 0.0) + rows @ part.matrix
-                reach = self.sizes[part.source]
-                error = error + unit * (size @ (part.size @ reach))
-                error = error + SMALL * (layer.outputs + sums) * (1.0 + reach.sum())
-                if part.inexact is not None:
-                    error = error + size @ (part.inexact @ reach)
-            constant = constant + rows @ layer.bias
-            error = error + unit * (size @ np.abs(layer.bias)) + size @ layer.bias_error
-            error = error + SMALL * (layer.outputs + sums)
+            constant = constant + rows @ map_.layer.bias
+            size = np.abs(rows)
+            error = error + gamma(operations) * (size @ map_.carried) + size @ map_.strayed
+            error = error + SMALL * operations * map_.spread
 
-        through(layer, parts, rows)
+        through(last, rows)
         for k in range(len(lines), 0, -1):
             coefficient = into.pop(k, np.zeros((rows.shape[0], self.form.hidden[k - 1].outputs)))
             line, reach = lines[k - 1], self.pre_sizes[k - 1]
@@ -262,7 +241,7 @@ class Checker:
             if extra is not None:  # what cancels here was rounded above at its full size
                 rows = rows + extra[self.spans[k - 1]]
                 error = error + 8.0 * UNIT * (np.abs(rows) @ reach)
-            through(self.form.hidden[k - 1], self.hidden[k - 1], rows)
+            through(self.maps[k - 1], rows)
         weights = into.get(0, np.zeros((rows.shape[0], self.form.inputs)))
         error = error * (1.0 + 1e-9) + gamma(8 * len(lines) + 16) * np.abs(constant)
         return Form(weights, constant - error)
@@ -270,95 +249,26 @@ class Checker:
     def _tightened(self, node: Node, split: int) -> Node:
         """Bound what is open behind layer ``split``, and the first layer, under the node's cut."""
         low, high = node.low.copy(), node.high.copy()
-        ranges = [(self.low, self.high)]
+        ranges = [(self.over.low, self.over.high)]
         lines: list[Line] = []
         for k, span in enumerate(self.spans):
             if k > split:
                 # A range of a neuron whose bounds contradict each other is of no input at all.
-                least, most = self._image(self.form.hidden[k], self.hidden[k], ranges, self.sizes)
+                least, most = self._image(k, ranges, self.sizes)
                 low[span] = np.maximum(low[span], least)
                 high[span] = np.minimum(high[span], most)
             open_ = np.flatnonzero((low[span] < 0.0) & (high[span] > 0.0))
             if open_.size and (k > split or k == 0):
                 unit = np.eye(span.stop - span.start)[open_]
                 both = np.concatenate([unit, -unit])
-                form = self._backward(self.form.hidden[k], self.hidden[k], both, lines)
-                least = self._least_under(form, node.cut)
+                form = self._backward(self.maps[k], both, lines)
+                least = self.over.least_under(form, node.cut)
                 at = span.start + open_
                 low[at] = np.maximum(low[at], least[: open_.size])
                 high[at] = np.minimum(high[at], -least[open_.size :])
             lines.append(self._line(replace(node, low=low, high=high), span))
             ranges.append((np.maximum(low[span], 0.0), np.maximum(high[span], 0.0)))
         return replace(node, low=low, high=high)
-
-    def _least_under(self, form: Form, cut: Form) -> Array:
-        """By row: a lower bound on ``form`` over the inputs of the ball where ``cut <= 0``.
-
-        For every price p >= 0 the least value of ``form + p cut`` is one (Lagrange)."""
-        best, at = self._least(form)
-        if not cut.weights.any():
-            return best
-        price = np.zeros(best.size)
-        low, high = np.zeros(best.size), np.full(best.size, inf)
-        guess = np.abs(form.weights).sum(axis=1) / max(float(np.abs(cut.weights).sum()), 1e-300)
-        for step in range(PRICE_STEPS + 1):
-            value = at @ cut.weights[0] + cut.constant[0]
-            if step == 0:
-                guess = np.where(value > 0.0, guess, 0.0)  # the cut does not bind elsewhere
-            else:
-                low, high = np.where(value > 0.0, price, low), np.where(value > 0.0, high, price)
-                guess = np.where(np.isinf(high), 4.0 * price, 0.5 * (low + high))
-            if step == PRICE_STEPS:
-                break
-            price = guess
-            mixed = Form(
-                form.weights + price[:, None] * cut.weights,
-                form.constant + price * cut.constant,
-            )
-            least, at = self._least(mixed)
-            lost = np.abs(form.weights) @ self.size + np.abs(form.constant)
-            lost += price * float(np.abs(cut.weights[0]) @ self.size + abs(cut.constant[0]))
-            lost = gamma(8) * lost + 8.0 * SMALL * (1.0 + self.size.sum())
-            best = np.fmax(best, least - lost)  # not maximum: NaN must not become a bound
-        return best
-
-    def _least(self, form: Form, radius: float | None = None) -> tuple[Array, Array]:
-        """By row: a lower bound over the ball (of ``radius``), and an input about where it is."""
-        weights = form.weights
-        ball = self.ball if radius is None else self.ball.at(radius)
-        down, up = (self.down, self.up) if radius is None else ball.reach
-        room = np.where(weights > 0.0, down, up)
-        gain = np.abs(weights)
-        if ball.norm is Norm.L1:
-            order = np.argsort(-gain, axis=1)
-            spent = np.cumsum(np.take_along_axis(room, order, axis=1), axis=1)
-            full = spent >= ball.radius
-            last = np.where(full.any(axis=1), full.argmax(axis=1), gain.shape[1] - 1)
-            price = np.take_along_axis(gain, order, axis=1)[np.arange(last.size), last]
-            price = np.where(full.any(axis=1), price, 0.0)
-            # Every price s >= 0 bounds the knapsack: s r + sum room max(gain - s, 0).
-            over = np.maximum(gain - price[:, None], 0.0)
-            fall = price * ball.radius + np.einsum("ni,ni->n", over, room)
-            moved = np.where(over > 0.0, room, 0.0)
-        else:
-            fall = np.einsum("ni,ni->n", gain, room)
-            moved = room
-        lost = gain @ (2.0 * self.size) + np.abs(form.constant) + fall
-        count = 4 * gain.shape[1]
-        value = weights @ ball.centre + form.constant - fall - gamma(count) * lost - count * SMALL
-        value = np.where(np.isfinite(value), value, -inf)
-        return value, ball.centre - np.sign(weights) * moved
-
-    def radius_of(self, form: Form) -> float:
-        """A radius, at most the ball's, up to which the one row of ``form`` is more than 0."""
-        if self._least(form)[0][0] > 0.0:
-            return self.ball.radius
-        low, high = 0.0, self.ball.radius
-        for _ in range(RADIUS_STEPS):
-            middle = 0.5 * (low + high)
-            refuted = self._least(form, middle)[0][0] > 0.0
-            low, high = (middle, high) if refuted else (low, middle)
-        return low
 
 
 def _check_size(size: Array) -> None:
@@ -367,7 +277,3 @@ def _check_size(size: Array) -> None:
             f"the network's values over the ball are not all below {LARGEST:g}: they cannot be "
             "checked in float64"
         )
-
-
-def _dense(weight: Matrix) -> Array:
-    return weight if isinstance(weight, np.ndarray) else np.asarray(weight.toarray())

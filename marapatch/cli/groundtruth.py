@@ -127,7 +127,8 @@ def command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the search trees (.npz); marapatch recheck works every leaf out anew.",
+            help="Write the search trees (.npz), checked and completed within --timeout; "
+            "marapatch recheck works every leaf out anew.",
         ),
     ] = None,
     verbose: Annotated[

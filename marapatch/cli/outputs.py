@@ -77,9 +77,9 @@ def report(
     if outputs.tree is not None and result.already:
         typer.echo(f"marapatch: no tree was grown, so {outputs.tree} was not written", err=True)
     elif outputs.tree is not None:
-        from marapatch.certificate import Certificate
+        from marapatch.cli.tree_output import write_trees
 
-        Certificate.of(result).save(outputs.tree)
+        write_trees(result, outputs.tree)
     if result.witness is None:
         for path in (outputs.witness, outputs.picture):
             if path is not None:

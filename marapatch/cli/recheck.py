@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from marapatch.cli.options import JsonOption, NetworkArgument
+from marapatch.cli.options import (
+    IndexOption,
+    JsonOption,
+    NetworkArgument,
+    ScaleName,
+    ScaleOption,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from marapatch.certificate import Certificate
+    from marapatch.certificate_check import Recheck
 
 EPILOG = """Example:
 
 marapatch groundtruth example:mnist_3x24 example:seven --target 3 --tree seven.npz
 
-marapatch recheck seven.npz example:mnist_3x24
+marapatch recheck seven.npz example:mnist_3x24 example:seven
 
 Exit codes: 0 everything claimed was found true again, 1 some of it was not (also where it rests
-on a solver's word), 2 bad input.
+on a solver's word, or is of another image than IMAGE), 2 bad input.
 """
 
 
@@ -27,6 +40,16 @@ def command(
         Path, typer.Argument(metavar="TREES", help="What groundtruth --tree wrote (.npz).")
     ],
     network: NetworkArgument,
+    image: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="IMAGE",
+            help="Say whether the trees are about this image (the kinds that groundtruth reads).",
+            show_default=False,
+        ),
+    ] = None,
+    index: IndexOption = None,
+    scale: ScaleOption = ScaleName.AUTO,
     json_file: JsonOption = None,
 ) -> None:
     """Work out every leaf of the recorded trees anew, without the code that grew them.
@@ -35,22 +58,29 @@ def command(
     are computed from the network and the recorded multipliers alone; the upper bound is the
     witness, evaluated again. A leaf that only a solver closed counts as far as its multipliers
     reach: what would hold if the solver was right is said apart.
+
+    The image is named by the SHA-256 of its numbers as they enter the network: float64,
+    little-endian, one after the other.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from marapatch.bundled import resolve
-    from marapatch.certificate import Certificate, recheck
+    from marapatch.certificate import Certificate
+    from marapatch.certificate_check import difference, recheck
     from marapatch.errors import InputError
     from marapatch.files import check_distinct, check_writable, write_whole
+    from marapatch.inputs import fit, read_image
     from marapatch.network.load import load
-    from marapatch.report import dump, rounded_down, rounded_up
+    from marapatch.report import dump
 
     file = resolve(network, "network")
     net = load(file)
     certificate = Certificate.load(trees)
+    picture = None if image is None else resolve(image, "image")
+    given = None if picture is None else fit(read_image(picture, index, scale.value), net)
     if json_file is not None:
-        check_distinct([json_file], [trees, Path(file)])
+        check_distinct([json_file], [trees, *map(Path, filter(None, (file, picture)))])
         check_writable(json_file)
     hidden = not sys.stderr.isatty()
     with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
@@ -61,7 +91,22 @@ def command(
             )
         except InputError as error:
             raise InputError(f"{trees}: {error}") from error
+    entry = None if given is None else difference(certificate.ball, given, net)
+    same = None if given is None else entry is None
+    _print(certificate, result, net.outputs)
+    if given is not None:
+        typer.echo(f"{picture}: {_compared(entry, certificate.ball.centre, given)}")
+    _conclude(result)
+    if json_file is not None:
+        write_whole(json_file, dump({**result.to_json(), "image_is_the_one": same}))
+    raise typer.Exit(0 if result.held and same is not False else 1)
+
+
+def _print(certificate: Certificate, result: Recheck, outputs: int) -> None:
+    from marapatch.report import rounded_down, rounded_up
+
     typer.echo(certificate.question)
+    typer.echo(f"image: sha256 {result.image}")
     for target in result.targets:
         nodes = sum(tree.nodes for tree in target.trees)
         leaves = sum(tree.leaves for tree in target.trees)
@@ -75,19 +120,30 @@ def command(
             f"{rounded_down(target.radius)} ({nodes} nodes, {leaves} leaves{solver})"
         )
     targets = {target.target for target in result.targets}
-    others = sorted(set(range(net.outputs)) - targets)
+    others = sorted(set(range(outputs)) - targets)
     which = f"otherwise than {others[0]}" if len(others) == 1 else f"as {_listed(targets)}"
     bracket = f"[{rounded_down(result.lower)}, {rounded_up(result.upper)}]"
     typer.echo(f"the nearest input decided {which}: {bracket}")
+    if result.witness_note:
+        typer.echo(result.witness_note)
+
+
+def _conclude(result: Recheck) -> None:
     if result.held:
         typer.echo("what is claimed holds")
     elif result.held_given:
         typer.echo("what is claimed holds ONLY IF a solver was right about the leaves it closed")
     else:
         typer.echo("what is claimed does NOT hold")
-    if json_file is not None:
-        write_whole(json_file, dump(result.to_json()))
-    raise typer.Exit(0 if result.held else 1)
+
+
+def _compared(entry: int | None, centre: NDArray[np.float64], given: NDArray[np.float64]) -> str:
+    if entry is None:
+        return "the image that the trees are about"
+    return (
+        f"NOT the image that the trees are about: entry {entry} is {given[entry]:.9g}, "
+        f"theirs is {centre[entry]:.9g}"
+    )
 
 
 def _listed(targets: set[int]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +19,8 @@ import pytest
 from recorded_trees import built
 from small_networks import branching_network
 
-from marapatch.certificate import Certificate, TargetClaim, recheck
+from marapatch.certificate import Certificate, TargetClaim
+from marapatch.certificate_check import difference, recheck
 from marapatch.cli import main
 from marapatch.errors import InputError
 from marapatch.groundtruth import GroundTruth, GroundTruthOptions, ground_truth
@@ -124,8 +127,6 @@ def test_claims_and_witnesses_that_are_not_so_do_not_hold() -> None:
     centre = replace(good, witness=np.array(good.ball.centre))
     assert recheck(centre, SMALL).upper == np.inf
     assert not recheck(centre, SMALL).held
-    for nan in (replace(good, upper=np.nan), replace(good, witness=np.full(3, np.nan))):
-        assert not recheck(nan, SMALL).held
 
 
 def test_a_box_of_one_point_is_no_proof_of_anything() -> None:
@@ -164,8 +165,19 @@ def test_what_does_not_fit_is_refused() -> None:
         recheck(replace(good, sha256="0" * 64), SMALL)
     with pytest.raises(InputError, match="target 7 is not one of"):
         recheck(replace(good, claims=(TargetClaim(7, 0.1, ()),)), SMALL)
-    with pytest.raises(InputError, match="margin"):
-        recheck(replace(good, margin=np.nan), SMALL)
+    for margin in (np.nan, np.inf, -0.1):
+        with pytest.raises(InputError, match="the margin is"):
+            replace(good, margin=margin)
+    with pytest.raises(InputError, match="the upper end is nan"):
+        replace(good, upper=np.nan)
+    with pytest.raises(InputError, match="no finite float64 numbers"):
+        replace(good, witness=np.full(3, np.nan))
+    with pytest.raises(InputError, match="no finite float64 numbers"):
+        replace(good, witness=np.array(["0.1", "0.2", "0.3"]))
+    with pytest.raises(InputError, match="lower end of target 0 is nan"):
+        replace(good, claims=(TargetClaim(0, np.nan, ()),))
+    with pytest.raises(InputError, match="a target is claimed twice"):
+        replace(good, claims=(good.claims[0], good.claims[0]))
     with pytest.raises(InputError, match="the witness has shape"):
         replace(good, witness=np.zeros(2))
     with pytest.raises(InputError, match="no target was searched"):
@@ -174,6 +186,62 @@ def test_what_does_not_fit_is_refused() -> None:
     half = replace(claim, trees=(built([(-1, 0, 0), (0, 1, 1)], 11, 2),))
     with pytest.raises(InputError, match="they do not cover it"):
         recheck(replace(good, claims=(half,)), SMALL)
+
+
+def test_a_first_version_that_names_no_image_is_still_read(tmp_path: Path) -> None:
+    about = json.loads(str(_arrays()["about"]))
+    named = about.pop("image")
+    about["format"] = "marapatch trees 1"
+    (tmp_path / "t.npz").write_bytes(stored(about=np.array(json.dumps(about))))
+    read = Certificate.load(tmp_path / "t.npz")
+    assert read.image == named == hashlib.sha256(IMAGE.astype("<f8").tobytes()).hexdigest()
+    assert recheck(read, SMALL).image == named
+
+
+def test_a_witness_counts_exactly_as_it_is_stored() -> None:
+    """Nothing of it is rounded or moved into the box: it holds as it stands, or not."""
+    good = certificate()
+    assert good.witness is not None
+    assert recheck(good, SMALL).witness_note == ""
+    beyond = np.array(good.witness)
+    entry = int(np.abs(beyond - IMAGE).argmax())
+    narrow = replace(good.ball, lower=np.minimum(IMAGE, beyond), upper=np.maximum(IMAGE, beyond))
+    assert recheck(replace(good, ball=narrow), SMALL).witness_held
+    beyond[entry] = np.nextafter(beyond[entry], 10.0 * (beyond[entry] - IMAGE[entry]))
+    checked = recheck(replace(good, ball=narrow, witness=beyond), SMALL)
+    assert (checked.witness_held, checked.upper) == (False, np.inf)
+    assert f"the witness's entry {entry} is" in checked.witness_note
+    assert "outside the box" in checked.witness_note
+    single = replace(SMALL, input_dtype=np.dtype(np.float32))
+    checked = recheck(good, single)
+    assert not checked.witness_held
+    assert "no number of the network's input type float32" in checked.witness_note
+    checked = recheck(replace(good, witness=None), SMALL)
+    assert checked.witness_note == "there is no witness at the upper end"
+    assert not checked.held
+    assert "not at" in recheck(replace(good, upper=0.5 * good.upper), SMALL).witness_note
+
+
+def test_a_lower_end_above_what_its_trees_refute_does_not_hold() -> None:
+    good = certificate()
+    claims = tuple(replace(claim, lower=1.001 * claim.lower) for claim in good.claims)
+    checked = recheck(replace(good, claims=claims), SMALL)
+    assert not any(target.held for target in checked.targets)
+
+
+def test_an_image_is_the_one_if_its_entries_become_the_centres() -> None:
+    single = replace(SMALL, input_dtype=np.dtype(np.float32))
+    exact = np.array([0.1, 0.5, 0.3])
+    centre = exact.astype(np.float32).astype(np.float64)
+    ball = replace(certificate().ball, centre=centre, lower=np.zeros(3), upper=np.ones(3))
+    assert difference(ball, exact, single) is None
+    assert difference(ball, exact, SMALL) == 0
+    assert difference(ball, exact + np.array([0, 0, 1e-3]), single) == 2
+    # 0.3 as float32 lies above 0.3: within a box that ends there the number below it is the centre.
+    edge = np.nextafter(np.float32(0.3), np.float32(0)).astype(np.float64)
+    cut = replace(ball, centre=np.array([*centre[:2], edge]), upper=np.array([1.0, 1.0, 0.3]))
+    assert difference(cut, exact, single) is None
+    assert difference(replace(cut, upper=np.ones(3)), exact, single) == 2
 
 
 def test_nothing_recorded_is_no_certificate() -> None:
@@ -254,15 +322,82 @@ OTHER: dict[str, Callable[[], bytes]] = {
     "the witness does not fit": lambda: stored(witness=np.zeros(7)),
     "an array is missing": lambda: stored(**{"0/0/alpha": None}),
     "an array holds objects": lambda: stored(**{"0/0/alpha": np.array([{}], object)}),
+    "the witness is text": lambda: stored(witness=np.array(["0.1", "0.2", "0.3"])),
+    "the witness is of bytes": lambda: stored(witness=np.array([b"0.1", b"0.2", b"0.3"])),
+    "the witness is complex": lambda: stored(witness=np.zeros(3, complex)),
+    "the witness is of records": lambda: stored(witness=np.zeros(3, [("a", "f8")])),
+    "the witness is a time": lambda: stored(witness=np.zeros(3, "M8[s]")),
+    "the witness is a column": lambda: stored(witness=np.zeros((3, 1))),
+    "the witness has NaN": lambda: stored(witness=np.full(3, np.nan)),
+    "the witness is infinite": lambda: stored(witness=np.full(3, np.inf)),
+    "the centre is text": lambda: stored(centre=np.array(["0.25", "0.5", "0.75"])),
+    "the box is of single precision": lambda: stored(lower=np.zeros(3, np.float32)),
+    "the box is one number": lambda: stored(upper=np.array(1.0)),
+    "about is bytes": lambda: stored(about=np.array(b"{}")),
+    "about is a list of texts": lambda: stored(about=np.array(["{}"])),
+    "the margin is NaN": lambda: _about(margin=np.nan),
+    "the margin is negative": lambda: _about(margin=-1.0),
+    "the margin is true": lambda: _about(margin=True),
+    "the upper end is NaN": lambda: _about(upper=np.nan),
+    "the upper end is negative": lambda: _about(upper=-1.0),
+    "the upper end is text": lambda: _about(upper="1.0"),
+    "a lower end is NaN": lambda: _claims(lower=np.nan),
+    "a lower end is a huge whole number": lambda: _claims(lower=10**400),
+    "a target is a fraction": lambda: _claims(target=0.5),
+    "a target is named twice": lambda: _about(targets=2 * [_claim()]),
+    "rounds are a fraction": lambda: _claims(trees=[{"radius": 1.0, "rounds": 0.5}]),
+    "the network's sha256 is a number": lambda: _about(sha256=5),
+    "another image is named": lambda: _about(image="0" * 64),
+    "no image is named": lambda: _about(image=None),
+    "two arrays have one name": lambda: _appended("centre.npy", _npy()),
+    "an array is longer than it says": lambda: _appended("more.npy", _npy() + b"x"),
+    "an array is shorter than it says": lambda: _appended("more.npy", _npy()[:-1]),
+    "an array announces 2^60 bytes": lambda: _appended("more.npy", _announced((2**57,))),
+    "an array announces 5 GiB": lambda: _appended("more.npy", _announced((5 * 2**27,))),
+    "an array announces less than nothing": lambda: _appended("more.npy", _announced((-1,))),
+    "an array wraps around": lambda: _appended("more.npy", _announced((2**32, 2**32))),
+    "an array of nothing is huge": lambda: _appended("more.npy", _announced((2**60, 0))),
+    "entries have no size": lambda: _appended("more.npy", _announced((3,), "'<U0'")),
+    "a header is a call": lambda: _appended("more.npy", _announced((3,), "exit(1)")),
+    "a header is far too long": lambda: _appended(
+        "more.npy", _npy()[:8] + b"\xff\xff" + b" " * 65535
+    ),
+    "compressed otherwise": lambda: _appended("more.npy", _npy(), zipfile.ZIP_LZMA),
 }
+
+
+def _claim(**change: object) -> dict[str, object]:
+    return {"target": 0, "lower": 0.0, "trees": [], **change}
+
+
+def _claims(**change: object) -> bytes:
+    return _about(targets=[_claim(**change)])
+
+
+def _announced(shape: tuple[int, ...], kind: str = "'<f8'") -> bytes:
+    """An array's file of a few bytes with a header of any ``shape``."""
+    header = f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}"
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def _appended(name: str, member: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    content = io.BytesIO(stored())
+    with warnings.catch_warnings(), zipfile.ZipFile(content, "a") as archive:
+        warnings.simplefilter("ignore")  # two members of one name, on purpose
+        archive.writestr(name, member, method)
+    return content.getvalue()
 
 
 @pytest.mark.parametrize("what", OTHER)
 def test_other_files_are_refused_with_their_name(what: str, tmp_path: Path) -> None:
     path = tmp_path / "t.npz"
     path.write_bytes(OTHER[what]())
-    with pytest.raises(InputError, match=r"t\.npz"):
+    with pytest.raises(InputError, match=r"t\.npz") as caught:
         Certificate.load(path)
+    said = str(caught.value)
+    assert len(said.splitlines()) == 1
+    assert len(said) < 400
     with pytest.raises(InputError, match="missing"):
         Certificate.load(tmp_path / "missing.npz")
 
@@ -324,6 +459,23 @@ def test_groundtruth_writes_what_recheck_proves_again(
     assert "norm linf, 3 of 3 inputs may change within [0, 1], decided by argmax" in printed
     assert "the nearest input decided otherwise than" in printed
 
+    digest = hashlib.sha256(IMAGE.astype("<f8").tobytes()).hexdigest()
+    assert said["image"] == digest
+    assert f"image: sha256 {digest}" in printed
+    assert said["image_is_the_one"] is None
+
+    np.save("other.npy", IMAGE + np.array([0.0, 0.125, 0.0]))
+    np.save("both.npy", np.stack([IMAGE, IMAGE]))
+    assert main(["recheck", "t.npz", "net.onnx", "image.npy"]) == 0
+    assert "image.npy: the image that the trees are about" in capsys.readouterr().out
+    assert main(["recheck", "t.npz", "net.onnx", "both.npy", "--index", "1"]) == 0
+    capsys.readouterr()
+    assert main(["recheck", "t.npz", "net.onnx", "other.npy", "--json", "r.json"]) == 1
+    assert "NOT the image that the trees are about: entry 1 is 0.625" in capsys.readouterr().out
+    assert json.loads((files / "r.json").read_text())["image_is_the_one"] is False
+    assert main(["recheck", "t.npz", "net.onnx", "both.npy"]) == 2
+    assert "choose one with --index" in capsys.readouterr().err
+
     good = Certificate.load(files / "t.npz")
     high = tuple(replace(c, lower=2.0 * good.upper) for c in good.claims)
     replace(good, claims=high).save(files / "high.npz")
@@ -345,7 +497,7 @@ def test_bad_input_is_exit_code_2_and_one_line(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["recheck", "image.npy", "net.onnx"]) == 2
-    assert "image.npy: cannot be read as recorded trees" in capsys.readouterr().err
+    assert "image.npy: damaged, or no .npz file" in capsys.readouterr().err
     assert main([*RUN, "--tree", "t.npz", "--target", "0" if _label() else "1"]) in (0, 1)
     capsys.readouterr()
     assert main(["recheck", "t.npz", "net.onnx", "--json", "t.npz"]) == 2

@@ -8,21 +8,28 @@ from functools import cache
 from itertools import islice
 
 import exact_optimum as exact
+import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from recorded_trees import SPOILERS, built, grow
+from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
 
 from marapatch.backends.base import Infeasible
 from marapatch.ball import Ball, Norm
+from marapatch.completion import LEAST_NODES, completed
 from marapatch.errors import InputError
-from marapatch.network.network import dense_network
+from marapatch.network.exact import exact_outputs
+from marapatch.network.layers import Affine, Layer, Relu
+from marapatch.network.network import Network, dense_network
 from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition, Rule, beats
 from marapatch.question import Question
 from marapatch.recheck import recheck_tree
-from marapatch.recheck_bounds import Checker, Form, Node
+from marapatch.recheck_bounds import Checker, Node
+from marapatch.recheck_form import form_of
+from marapatch.recheck_least import Form
 from marapatch.replay import Replay
 from marapatch.search.recording import TreeRecord
 
@@ -205,6 +212,68 @@ def test_any_tree_with_any_multipliers_proves_nothing_false() -> None:
     assert reached >= 2
 
 
+def over_the_whole_range(rng: np.random.Generator) -> Network:
+    """Fused layers whose numbers are of all sizes that float64 has, their products often not."""
+    graph = nx.DiGraph()
+    graph.add_node("input")
+    last, inputs = "input", 2
+
+    def add(name: str, layer: Layer) -> None:
+        nonlocal last
+        graph.add_node(name, layer=layer, inputs=(last,))
+        graph.add_edge(last, name)
+        last = name
+
+    for block in range(3):
+        powers = rng.uniform(-250.0, 250.0, int(rng.integers(1, 4)))
+        powers[-1] = -powers[:-1].sum() + rng.uniform(-3.0, 3.0)
+        for k, power in enumerate(np.clip(powers, -300.0, 300.0)):
+            weight = rng.normal(size=(2, inputs if block == k == 0 else 2)) * 10.0**power
+            so_far = 10.0 ** np.clip(powers[: k + 1].sum(), -300.0, 300.0)
+            add(
+                f"affine {block} {k}", Affine(weight, rng.normal(size=2) * so_far * (block + k > 0))
+            )
+        if block < 2:
+            add(f"relu {block}", Relu())
+    return Network(graph, "input", last, (2,), (2,), np.dtype(np.float64))
+
+
+@pytest.mark.parametrize("scale", [0.0, -150.0, 100.0])
+def test_numbers_of_every_size_prove_nothing_false(scale: float) -> None:
+    """Claims about a whole box, against points of it that are decided so in exact arithmetic."""
+    rng = np.random.default_rng(6)
+    reached, met = 0, 0
+    for _ in range(40):
+        network = over_the_whole_range(rng)
+        size = 10.0**scale
+        centre = rng.uniform(0.0, size, 2)
+        ball = Ball(centre, centre - size, centre + size, rng.choice(list(Norm)), np.inf)
+        try:
+            form = form_of(network)
+        except InputError:  # it overflows
+            continue
+        points = exact.points(ball.at(ball.whole_box), rng, 8)
+        outputs = [exact_outputs(network, x) for x in points]
+        for target in range(2):
+            record = built([(-1, 0, 0)], 4, 1, ball.whole_box * float(rng.choice([1.0, 0.1, 1e-3])))
+            size_of = 10.0 ** float(rng.choice([0.0, -290.0, 290.0]))
+            record = replace(record, mix=np.full((1, 1), size_of))
+            try:
+                radius = recheck_tree(record, form, ball, beats(target, 2, Rule.ARGMAX)).radius
+            except InputError:  # its values are too large
+                continue
+            reached += radius > 0.0
+            for x, y in zip(points, outputs, strict=True):
+                away = [abs(a - Fraction(c)) for a, c in zip(x, centre.tolist(), strict=True)]
+                if y[target] >= y[1 - target]:
+                    met += 1
+                    assert radius == 0.0 or Fraction(radius) < (
+                        max(away) if ball.norm is Norm.LINF else sum(away)
+                    )
+    assert reached >= 5
+    assert met >= 100
+
+
 GOOD = [(-1, 0, 0), (0, 1, 1), (0, 1, -1), (2, 0, 1), (2, 0, -1)]
 
 
@@ -320,7 +389,78 @@ def test_a_solvers_word_is_not_taken_for_a_proof() -> None:
     assert (checked.radius, checked.given, checked.short) == (0.0, 0.5, 0)
 
 
+# --- records completed before they are handed on ---
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> None:
+    """One node, plain multipliers and a radius just below the optimum: all has to be added."""
+    case = small_case(seed, ("plain", "corner"))
+    question, distance = case.question, optimum(case.question, case.witnessed)
+    radius = float(np.fmin(0.999 * float(distance), 0.999 * case.ball.whole_box))
+    neurons = sum(layer.outputs for layer in question.form.hidden)
+    record = built([(-1, 0, 0)], neurons, question.condition.rhs.size, radius)
+    about = question.form, question.ball, question.condition
+    assert proved(record, question) < radius
+    assert completed(record, *about, until=-np.inf) is record
+    counts: list[tuple[int, int]] = []
+    whole = completed(record, *about, progress=lambda *count: counts.append(count))
+    assert counts == [(1, 1)]
+    assert radius >= proved(whole, question) >= radius * (1.0 - NEAR)
+    assert not beyond(proved(replace(whole, radius=1.01 * radius), question), distance)
+    assert completed(whole, *about) is whole
+
+
+def test_leaves_of_a_solver_and_hopeless_ones_stay() -> None:
+    question = _plain()
+    about = question.form, question.ball, question.condition
+    closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), vouched=np.array([True]))
+    assert completed(closed, *about) is closed
+    label = int(question.form.evaluate(question.ball.centre[None])[0].argmax())
+    already = beats(label, 3, Rule.ARGMAX)  # the centre itself: nothing refutes it
+    hopeless = completed(built([(-1, 0, 0)], 6, 2, 0.3), question.form, question.ball, already)
+    assert recheck_tree(hopeless, question.form, question.ball, already).radius == 0.0
+    assert len(hopeless) <= 1 + LEAST_NODES
+
+
 # --- the arithmetic, at exact points ---
+
+
+def test_maps_of_the_input_are_bounded_over_an_l1_ball() -> None:
+    """A neuron x + y within a distance of 1 is at most 1, in a box that lets both go far."""
+    network = dense_network([np.array([[1.0, 1.0]]), np.ones((2, 1))], [np.zeros(1), np.zeros(2)])
+    ball = Ball(np.zeros(2), np.full(2, -5.0), np.full(2, 5.0), Norm.L1, 1.0)
+    whole = Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX)).whole
+    assert (whole.low[0], whole.high[0]) == pytest.approx((-1.0, 1.0), abs=1e-12)
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_the_least_value_under_a_cut_is_nearly_the_linear_programs(norm: Norm) -> None:
+    """Also where a distance is spent on one entry in part, as in an L1 ball in a wide box."""
+    rng = np.random.default_rng(9)
+    network = dense_network([np.eye(3), np.ones((2, 3))], [np.zeros(3), np.zeros(2)])
+    bound = 0
+    for _ in range(20):
+        ball = Ball(np.zeros(3), np.full(3, -5.0), rng.uniform(0.5, 5.0, 3), norm, 1.0)
+        checker = Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX))
+        form, cut = rng.normal(size=(2, 3))
+        level = float(rng.uniform(0.0, 0.6) * (np.abs(cut).max() if norm is Norm.L1 else 1.0))
+        plus, minus = np.hstack([form, -form]), np.hstack([cut, -cut])
+        least = linprog(
+            plus,
+            A_ub=np.stack([minus, np.ones(6)])[: 2 if norm is Norm.L1 else 1],
+            b_ub=[-level, 1.0][: 2 if norm is Norm.L1 else 1],
+            bounds=[(0.0, up) for up in (*np.minimum(ball.upper, 1.0), 1.0, 1.0, 1.0)],
+        )
+        if not least.success:  # no point of the ball is beyond the cut
+            continue
+        given = Form(cut[None], np.array([level]))
+        found = checker.over.least_under(Form(form[None], np.zeros(1)), given)[0]
+        alone = checker.over.least(Form(form[None], np.zeros(1)))[0][0]
+        assert found <= least.fun + 1e-12
+        assert found >= least.fun - 0.05 * (least.fun - alone) - 1e-12
+        bound += alone < least.fun - 1e-3
+    assert bound >= 5
 
 
 def children(checker: Checker, rng: np.random.Generator, depth: int) -> list[Node]:
@@ -356,7 +496,7 @@ def check(
         nodes = children(checker, rng, 3)
         chosen = [multipliers(checker, rng) for _ in nodes]
         forms = [checker.cut(node, *parts) for node, parts in zip(nodes, chosen, strict=True)]
-        radii = [checker.radius_of(form) for form in forms]
+        radii = [checker.over.radius_of(form) for form in forms]
     met = 0
     for x in exact.points(ball, rng, 6):
         hidden, outputs = exact.evaluate(truth, x)
@@ -519,8 +659,8 @@ def test_overflow_proves_nothing() -> None:
     with np.errstate(all="ignore"):
         huge = Form(np.array([[1e308, -1e308]]), np.array([1e308]))
         for cut in (huge, Form(np.array([[np.nan, 1.0]]), np.array([np.inf]))):
-            assert not np.isnan(checker._least_under(Form(np.eye(2), np.zeros(2)), cut)).any()
-            assert checker.radius_of(cut) == 0.0
+            assert not np.isnan(checker.over.least_under(Form(np.eye(2), np.zeros(2)), cut)).any()
+            assert checker.over.radius_of(cut) == 0.0
         node = checker.root([(np.full(6, np.nan), np.full(6, np.inf), np.full(2, 1e308))])
         assert np.isfinite(node.low).all()
         assert np.isfinite(node.high).all()
