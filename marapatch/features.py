@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
-from marapatch.image_files import one_line
+from marapatch.input_files import one_line
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
 from marapatch.network.onnx_file import FLOATS, read_model, shape_of_input, sole_input

@@ -119,12 +119,14 @@ def read_given(
 ) -> Given:
     """Read the network and place the image in its box; InputError where anything does not fit."""
     from marapatch.bundled import resolve
-    from marapatch.inputs import read_image, read_mask, start
+    from marapatch.inputs import check_fit, read_image, read_mask, start
     from marapatch.network.load import load
 
     network, image = resolve(network, "network"), resolve(image, "image")
     net = load(network)
-    loaded = read_image(image, index, scale.value)
+    loaded = read_image(
+        image, index, scale.value, check=lambda layout: check_fit(image, layout, net)
+    )
     paths = tuple(Path(file) for file in (network, image, box, mask) if file is not None)
     free = None if mask is None else read_mask(mask, net)
     return Given(net, loaded, start(loaded, net, box), free, paths)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.bundled import PREFIX, resolve
-from marapatch.cli.patch_inputs import read_inputs, separate
+from marapatch.cli.patch_inputs import read_inputs, read_several, separate
 from marapatch.errors import InputError
 from marapatch.features import FileFeatures, penultimate
 from marapatch.image_files import read_array
-from marapatch.inputs import LoadedImage, Scale, Start, read_box, read_image, start
+from marapatch.inputs import LoadedImage, Scale, Start, read_box, start
 from marapatch.network.layers import Array
 from marapatch.network.load import load
 from marapatch.network.network import Network
@@ -60,7 +60,7 @@ def read_images(
     labels: str | None,
 ) -> ImageSet:
     """The images of ``path``; InputError where one does not fit its box, or labels do not fit."""
-    loaded = read_image(path, index, scale)
+    loaded = read_several(path, network, index, scale)
     images = separate(loaded, network)
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit}: give at least 1")
