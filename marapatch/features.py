@@ -47,8 +47,8 @@ class FileFeatures:
 
     def __init__(self, path: str | Path, layer: str | None = None) -> None:
         self.path = Path(path)
+        model, _ = read_model(self.path)
         try:
-            model, _ = read_model(self.path)
             tensor = _tensor(model.graph, layer)
             value = sole_input(model.graph)
             self._shape = shape_of_input(value)[1:]

@@ -110,6 +110,6 @@ def one_line(error: BaseException) -> str:
 
 def shown(text: object, most: int = SHOWN) -> str:
     """``text`` for a message: at most ``most`` characters of it, none of which moves the cursor."""
-    whole = str(text)
-    plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in whole[: most + 1])
+    start = " ".join(str(text)[: 2 * most].split())
+    plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in start)
     return plain if len(plain) <= most else f"{plain[: most - 3]}..."

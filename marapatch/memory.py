@@ -56,14 +56,18 @@ class Budget:
 
     spent: int = 0
 
-    def spend(self, what: str, size: int) -> None:
-        """Count ``size`` bytes for ``what``; InputError where all together is over the limit."""
+    def room(self, what: str, size: int) -> None:
+        """Raise InputError where ``size`` bytes for ``what`` would be over the limit."""
         if self.spent + size > limit() >= size:
             raise InputError(
                 f"{what}: with it the network needs {_gib(self.spent + size)} of memory, the limit "
                 f"is {_gib(limit())}; --max-memory sets it (in GiB)"
             )
         afford(what, size)
+
+    def spend(self, what: str, size: int) -> None:
+        """Count ``size`` bytes for ``what``; InputError where all together is over the limit."""
+        self.room(what, size)
         self.spent += size
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.network.layers import Abs, Clip, LeakyRelu, Maximum, MaxPool, Relu, Sum
-from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tensor, Value
+from marapatch.network.onnx_graph import Builder, Constant, Registry, Tensor, Value
+from marapatch.network.onnx_node import Node
 from marapatch.network.onnx_windows import read_windows
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -41,7 +42,7 @@ def clip(builder: Builder, node: Node) -> Tensor:
         constant = builder.optional(node, number)
         if constant is not None:
             bound = _scalar(node, constant)
-        bounds.append(bound if abs(bound) < LARGEST else none)
+        bounds.append(none if abs(bound) >= LARGEST else bound)  # NaN is refused below
     return _clip(builder, node, builder.value(node, 0), *bounds)
 
 
@@ -52,7 +53,7 @@ def _scalar(node: Node, constant: Constant) -> float:
 
 
 def _clip(builder: Builder, node: Node, x: Value, low: float, high: float) -> Value:
-    if low > high:
+    if not low <= high:
         raise InputError(f"{node.label}: its bounds [{low}, {high}] are empty; repair the file")
     if not isfinite(low) and not isfinite(high):
         return x
@@ -83,6 +84,7 @@ def _extreme(builder: Builder, node: Node, sign: float) -> Value:
         )
     except ValueError as error:
         raise InputError(f"{node.label}: its inputs do not broadcast") from error
+    builder.room(node, (*shape, len(operands)))
     if len(values) == 1 and shape == values[0].shape:
         bounds = [sign * bound for c in constants for bound in c.numbers().reshape(-1).tolist()]
         if all(c.values.size == 1 for c in constants):
@@ -109,6 +111,7 @@ def max_pool(builder: Builder, node: Node) -> Tensor:
     node.allow("storage_order", 0)
     x = builder.value(node, 0)
     windows = read_windows(node, x.shape[2:], None)
+    builder.coefficients(node, windows.entries * prod(x.shape[:2]))
     positions = windows.positions()
     inside = positions >= 0
     if not inside.any(axis=1).all():
