@@ -27,13 +27,20 @@ def memory_limit(size: float) -> Iterator[None]:
 
     Raises InputError where ``size`` is no positive number.
     """
-    if not (isfinite(size) and size >= 1.0):
-        raise InputError(f"the memory limit must be a positive number of bytes, not {size}")
-    token = _limit.set(int(size))
+    token = _limit.set(limit())
     try:
+        set_limit(size)
         yield
     finally:
         _limit.reset(token)
+
+
+def set_limit(size: float) -> None:
+    """Let files need up to ``size`` bytes from here on, to the end of the :func:`memory_limit`
+    around this. Raises InputError where ``size`` is no positive number."""
+    if not (isfinite(size) and size >= 1.0):
+        raise InputError(f"the memory limit must be a positive number of bytes, not {size}")
+    _limit.set(int(size))
 
 
 def limit() -> int:

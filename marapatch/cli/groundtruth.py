@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from marapatch.cli.options import (
+    MAX_MEMORY,
     BoxOption,
     DecisionName,
     DecisionOption,
@@ -21,6 +22,7 @@ from marapatch.cli.options import (
     LabelOption,
     MarginOption,
     MaskOption,
+    MaxMemoryOption,
     NetworkArgument,
     NodesOption,
     NormName,
@@ -110,6 +112,7 @@ def command(
     ] = EvidenceName.SOLVER,
     jobs: Annotated[int, typer.Option(metavar="N", help="Processes to use.")] = 1,
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -94,6 +94,33 @@ NodesOption = Annotated[
         "a time limit it gives the same answer on any load.",
     ),
 ]
+
+
+def _set_limit(gib: float) -> float:
+    """Let the files that are read need up to ``gib`` GiB, until the command has ended."""
+    from marapatch.errors import InputError
+    from marapatch.memory import GIB, set_limit
+
+    if not 0.0 < gib < 2.0**30:
+        raise InputError(f"--max-memory {gib}: give a positive number of GiB")
+    set_limit(gib * GIB)
+    return gib
+
+
+MaxMemoryOption = Annotated[
+    float,
+    typer.Option(
+        "--max-memory",
+        metavar="GIB",
+        callback=_set_limit,
+        help="The memory that the numbers of a file may need; a file that needs more is refused "
+        "before it is read.",
+    ),
+]
+"""Takes effect by being parsed, so that a command only has to name it."""
+
+MAX_MEMORY = 4.0
+
 SeedOption = Annotated[int, typer.Option(help="For what is random in the attacks.")]
 
 

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from marapatch.cli.options import (
+    MAX_MEMORY,
     DecisionName,
     DecisionOption,
     IndexOption,
     JsonOption,
+    MaxMemoryOption,
     NetworkArgument,
     NodesOption,
     ScaleName,
@@ -144,6 +146,7 @@ def command(
         float, typer.Option(help="Closed at this gap, relative to the upper end.")
     ] = 1e-3,
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
     check: Annotated[
         str | None,
         typer.Option(

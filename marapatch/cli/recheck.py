@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from marapatch.cli.options import JsonOption, NetworkArgument
+from marapatch.cli.options import MAX_MEMORY, JsonOption, MaxMemoryOption, NetworkArgument
 
 EPILOG = """Example:
 
@@ -28,6 +28,7 @@ def command(
     ],
     network: NetworkArgument,
     json_file: JsonOption = None,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
 ) -> None:
     """Work out every leaf of the recorded trees anew, without the code that grew them.
 

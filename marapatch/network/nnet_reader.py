@@ -114,8 +114,8 @@ def _parse(lines: _Lines) -> Network:
     if layers > 1 and flags.size == layers:
         if flags.any():
             raise InputError(
-                f"layer types {shown(flags.astype(int).tolist())}: only fully connected layers (0) of "
-                "this dialect are read; convert the network to ONNX"
+                f"layer types {shown(flags.astype(int).tolist())}: only fully connected layers (0) "
+                "of this dialect are read; convert the network to ONNX"
             )
         notes = ("Neurify's .nnet dialect: the file states no ranges of its inputs",)
     else:
