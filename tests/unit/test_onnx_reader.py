@@ -341,7 +341,7 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
 def test_a_tensor_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
     made = model([node("Gemm", ["x", "w"], ["y"])], (1, 4), {"w": _numbers(4, 3)})
     made.graph.initializer[0].raw_data = made.graph.initializer[0].raw_data[:-4]
-    with pytest.raises(InputError, match="tensor 'w' of shape .* needs 48 bytes, the file has 44"):
+    with pytest.raises(InputError, match="needs 48 bytes, the file has 44"):
         read_onnx(save(made, tmp_path))
 
 
