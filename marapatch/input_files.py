@@ -23,6 +23,11 @@ GZIP = b"\x1f\x8b"
 DEFLATE_RATIO = 1040
 """A deflated byte stands for at most 1032: a stream that announces more is cut off, or lies."""
 
+GROWTH = 100
+SMALL = 64 * 2**20
+"""Weights and properties shrink by a factor of 1.1 to 30. What is larger than ``SMALL`` and shrank
+by more than ``GROWTH`` is made to fill the memory."""
+
 SHOWN = 60
 """Of what a file says, at most so many characters are repeated in a message."""
 
@@ -69,18 +74,24 @@ def read_bytes(path: Path, factor: float = 1.0) -> bytes:
 
 def unpacked(path: Path, content: bytes, factor: float = 1.0) -> bytes:
     """``content`` of ``path``, decompressed where it is gzip: in pieces, so that a file that grows
-    beyond the memory limit (``factor`` as for :func:`read_bytes`) is refused by then. InputError
-    where it is damaged."""
+    beyond the memory limit (``factor`` as for :func:`read_bytes`), or as nothing does that is worth
+    reading, is refused by then. InputError where it is damaged."""
     if not content.startswith(GZIP):
         return content
     parts: list[bytes] = []
     size = 0
     try:
-        with gunzip(io.BytesIO(content)) as stream:
+        packed = io.BytesIO(content)
+        with gunzip(packed) as stream:
             while part := stream.read(_CHUNK):
                 size += len(part)
                 if factor * size > limit():
                     afford(f"{path}, decompressed,", int(factor * size))
+                if size > SMALL and size > GROWTH * packed.tell():
+                    raise InputError(
+                        f"{path}: grows more than {GROWTH} times when it is decompressed, as only "
+                        "zeros do; give the file itself"
+                    )
                 parts.append(part)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: truncated or damaged: {one_line(error)}") from error

@@ -20,7 +20,7 @@ from marapatch.network.onnx_node import Node
 from marapatch.network.onnx_tensors import STORED_BYTES, decoded, entries_of
 from marapatch.network.parameters import Positions
 
-MADE_BYTES = 128
+MADE_BYTES = 256
 """For each entry of a tensor that a node makes: its place, its row of a layer, and its row of the
 affine maps and bounds that are made of that later."""
 
@@ -237,7 +237,7 @@ class Builder:
         """
         rows, columns = places
         node, order = value.node, value.index.reshape(-1)
-        if np.unique(rows).size != rows.size:  # two equal columns in a row would be added up
+        if _repeats(rows):  # two equal columns in a row would be added up
             node, order = self.injective(value)
         entries = np.broadcast_to(np.asarray(data, dtype=np.float64), rows.shape)
         size = (prod(shape), self.sizes[node])
@@ -267,7 +267,7 @@ class Builder:
     def injective(self, value: Value) -> tuple[str, Positions]:
         """A node and, for each entry of ``value``, its position there, no position twice."""
         flat = value.index.reshape(-1)
-        if np.unique(flat).size == flat.size:
+        if not _repeats(flat):
             return value.node, flat
         return self.select(value), np.arange(flat.size)
 
@@ -283,6 +283,11 @@ class Builder:
         node, order = self.bijective(value)
         result = self.add(name, layer, (node,), (order.size,))
         return Value(result.node, order.reshape(value.shape))
+
+
+def _repeats(places: Positions) -> bool:
+    """Whether a place occurs twice."""
+    return bool(np.bincount(places, minlength=1).max() > 1)
 
 
 def _fresh(node: str, shape: tuple[int, ...]) -> Value:

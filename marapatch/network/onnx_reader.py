@@ -81,7 +81,7 @@ def _read(file: Path, model: Any, content: bytes) -> Network:
     if not isinstance(output, Value):
         raise InputError(f"output {shown(output_name)!r} does not depend on the input")
     # Rounding is bounded for every pair of outputs, and so are the conditions of a decision.
-    builder.budget.room(f"{output.size} outputs", 32 * output.size**2)
+    builder.budget.room(f"a decision among {output.size} outputs", 32 * output.size**2)
     output_node = builder.select(output)
     keep = nx.ancestors(builder.graph, output_node) | {output_node, builder.input_name}
     builder.graph.remove_nodes_from([n for n in builder.graph if n not in keep])

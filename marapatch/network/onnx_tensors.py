@@ -30,7 +30,9 @@ def entries_of(tensor: Any) -> int:
     """How many entries a tensor has; InputError where its sizes are none."""
     sizes = list(tensor.dims)
     if len(sizes) > MAX_AXES or min(sizes, default=0) < 0:
-        raise InputError(f"tensor {shown(tensor.name)!r} has the shape {shown(sizes)}")
+        raise InputError(
+            f"tensor {shown(tensor.name)!r} has the shape {shown(sizes)}; repair the file"
+        )
     return prod(sizes)
 
 
@@ -92,8 +94,11 @@ def _read(tensor: Any, folder: Path) -> bytes:
     if not location or "\0" in location or relative.is_absolute() or ".." in relative.parts:
         raise InputError(f"{what}, {shown(location)!r}, that is not in the network's folder")
     path = folder / relative
-    inside = path.parent.resolve().is_relative_to(folder.resolve())
-    if not inside or path.is_symlink():
+    try:
+        inside = path.parent.resolve().is_relative_to(folder.resolve()) and not path.is_symlink()
+    except OSError as error:
+        raise InputError(f"{what}, {shown(location)!r}, that cannot be found") from error
+    if not inside:
         raise InputError(
             f"{what}, {shown(location)!r}, that leads out of the network's folder; copy it there"
         )
