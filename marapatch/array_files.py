@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -67,15 +68,23 @@ class Stream:
         Raises InputError where it would not fit the memory limit, or the data end too soon.
         """
         header = self.header
-        if index is None or header.fortran:
+        width = header.dtype.itemsize
+        if index is None:
             values = self._take(header.entries)
             if self.file.read(1):  # this also makes gzip and zip compare their checksums
                 raise InputError(f"{self.name}: damaged: more data than its header announces")
-            shaped = values.reshape(header.shape, order="F" if header.fortran else "C")
-            return shaped if index is None else np.asarray(shaped[index])
+            return values.reshape(header.shape, order="F" if header.fortran else "C")
         one = prod(header.shape[1:])
-        self._skip(index * one * header.dtype.itemsize)
-        return self._take(one).reshape(header.shape[1:])
+        if not header.fortran:
+            self.file.seek(index * one * width, io.SEEK_CUR)
+            return self._take(one).reshape(header.shape[1:])
+        afford(self.name, one * width)
+        values = np.empty(one, header.dtype)
+        self.file.seek(index * width, io.SEEK_CUR)
+        for k in range(one):  # the others' entries lie between
+            values[k] = self._take(1)[0]
+            self.file.seek((header.shape[0] - 1) * width, io.SEEK_CUR)
+        return values.reshape(header.shape[1:], order="F")
 
     def _take(self, entries: int) -> NDArray[Any]:
         size = entries * self.header.dtype.itemsize
@@ -93,13 +102,6 @@ class Stream:
             place[done : done + len(part)] = np.frombuffer(part, np.uint8)
             done += len(part)
         return values
-
-    def _skip(self, size: int) -> None:
-        while size > 0:
-            part = self.file.read(min(_CHUNK, size))
-            if not part:
-                raise InputError(f"{self.name}: truncated or damaged: its data end too soon")
-            size -= len(part)
 
 
 @contextmanager
@@ -138,8 +140,8 @@ class Archive:
         where = f"{self.path}, array {shown(key)!r}"
         names = self.archive.namelist()
         info = self.archive.getinfo(f"{key}.npy" if f"{key}.npy" in names else key)
-        if info.compress_type not in _METHODS:
-            raise InputError(f"{where}: is compressed in a way that .npz files are not")
+        if info.compress_type not in _METHODS or info.flag_bits & 1:
+            raise InputError(f"{where}: is packed or encrypted as .npz files are not")
         with self.archive.open(info) as member:
             header = _header(where, member)
             ratio = 1 if info.compress_type == zipfile.ZIP_STORED else DEFLATE_RATIO
@@ -165,6 +167,9 @@ def read_npz(path: Path) -> Mapping[str, NDArray[Any]]:
     return found
 
 
+_BROKEN_HEADER = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, TokenError)
+"""What numpy raises on a header that is no dictionary of Python."""
+
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -188,7 +193,7 @@ def idx_stream(path: Path) -> Iterator[Stream]:
         if not zipped and there != header.size:
             raise InputError(
                 f"{path}: truncated or damaged: an idx file of shape {shown(shape)} has "
-                f"{header.size} bytes of data, this one {there}"
+                f"{shown(header.size, 30)} bytes of data, this one {there}"
             )
         _check_size(str(path), header, there, DEFLATE_RATIO if zipped else 1)
         yield Stream(str(path), header, file)
@@ -199,7 +204,7 @@ def _check_size(name: str, header: Header, there: int, ratio: int) -> None:
     if header.size > there * ratio:
         raise InputError(
             f"{name}: truncated or damaged: an array of shape {shown(header.shape)} has "
-            f"{header.size} bytes of data, more than the file can hold"
+            f"{shown(header.size, 30)} bytes of data, more than the file can hold"
         )
 
 
@@ -219,7 +224,7 @@ def _header(name: str, file: IO[bytes]) -> Header:
     )
     try:
         shape, fortran, dtype = read(io.BytesIO(raw + text), max_header_size=MAX_HEADER)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except _BROKEN_HEADER as error:
         raise InputError(f"{name}: its header is damaged, it describes no array") from error
     if len(shape) > MAX_AXES or min(shape, default=0) < 0:
         raise InputError(f"{name}: its header is damaged: a shape of {shown(shape)}")

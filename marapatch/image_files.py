@@ -159,7 +159,7 @@ def _npz(name: Path, key: str | None, index: int | None, check: Check) -> FileAr
 
 
 def _png(name: Path, index: int | None, check: Check) -> FileArray:
-    from PIL import Image  # noqa: PLC0415  # only where a picture is read: start-up stays quick
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415  # only where a picture is read: start-up stays quick
 
     try:
         with opened(name) as file, warnings.catch_warnings():
@@ -180,6 +180,8 @@ def _png(name: Path, index: int | None, check: Check) -> FileArray:
                     layout = Layout(layout.shape[1:])
                 _judge(name, layout, check)
                 values = np.asarray(picture.convert("L" if grey else "RGB"))
+    except UnidentifiedImageError as error:
+        raise InputError(f"{name}: cannot be read: it is no PNG picture, or cut off") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{name}: far too large for an image of a network") from error
     chosen = values if index is None else values[index]

@@ -170,7 +170,7 @@ def _named(name: str) -> Callable[[Any, Random], None]:
 
 def _not_utf8(rng: Random) -> bytes:
     made = good()
-    made.graph.node[0].op_type = "QQQQ"
+    made.graph.node[0].output[0] = made.graph.node[1].input[0] = "QQQQ"
     return bytes(made.SerializeToString()).replace(b"QQQQ", b"Q\xff\xfeQ")
 
 

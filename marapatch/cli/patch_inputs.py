@@ -90,7 +90,11 @@ def read_goals_given(
     asked = DEFAULT_MARGIN if margin is None else margin
     wanted = [] if want is None else read_list(want)
     avoided = [] if avoid is None else read_list(avoid)
-    return per_input(wanted, avoided, inputs, outputs, rule, asked)
+    try:
+        return per_input(wanted, avoided, inputs, outputs, rule, asked)
+    except InputError as error:
+        files = [text for text in (want, avoid) if text is not None and Path(text).suffix]
+        raise InputError(": ".join([*files, str(error)])) from error
 
 
 def read_mask_of(path: str, network: Network) -> Array:
@@ -112,11 +116,16 @@ def read_check(path: str, network: Network, *, scale: Scale) -> Labelled:
     """Images and labels of an .npz file."""
     if Path(path).suffix.lower() != ".npz":
         raise InputError(f"{path}: --check takes an .npz file with the arrays images and labels")
-    labels = read_array(f"{path}:labels")
     images = _rows(read_several(f"{path}:images", network, None, scale), network)
-    if not labels.integer or labels.values.shape != (len(images),):
-        raise InputError(
-            f"{path}: {len(images)} images need as many whole numbers as labels, not an array of "
-            f"shape {labels.values.shape}"
-        )
+
+    def fits(layout: Layout) -> None:
+        if layout.shape != (len(images),):
+            raise InputError(
+                f"{path}: {len(images)} images need as many whole numbers as labels, not an array "
+                f"of shape {shown(layout.shape)}"
+            )
+
+    labels = read_array(f"{path}:labels", check=fits)
+    if not labels.integer:
+        raise InputError(f"{path}: labels are whole numbers, not fractions")
     return images, labels.values.astype(np.int64)

@@ -85,7 +85,13 @@ def check_model(model: Any) -> int:
 
 
 def check_names(graph: Any) -> None:
-    """Refuse a tensor that is defined twice: which of the two is meant, nobody can tell."""
+    """Refuse a tensor that is defined twice (which of the two is meant, nobody can tell), and
+    names that are no text."""
+    values = (*graph.input, *graph.output, *graph.initializer)
+    names = [value.name for value in values]
+    names += [name for node in graph.node for name in (*node.input, *node.output)]
+    if not all(isinstance(name, str) for name in names):  # protobuf gives bytes then
+        raise InputError("a name in it is not UTF-8; repair the file")
     given = {value.name for value in graph.input}
     if len(given) < len(graph.input):
         raise InputError("an input is defined twice; repair the file")

@@ -194,7 +194,7 @@ BROKEN = {
     "not gzip": ("a.idx.gz", text("hello"), "not an idx file"),
     "empty idx": ("a.idx", text(""), "not an idx file"),
     "truncated png": ("a.png", truncated_png, "cannot be read"),
-    "not a png": ("a.png", text("hello"), "cannot be read: cannot identify"),
+    "not a png": ("a.png", text("hello"), "cannot be read: it is no PNG picture"),
     "alpha": ("a.png", alpha_png, "a PNG of kind 'RGBA'; save it as"),
     "transparent": ("a.png", transparent_png, "with transparency"),
     "16 bits": ("a.png", sixteen_bit_png, "save it as 8-bit"),
@@ -432,3 +432,19 @@ def test_unusable_masks(tmp_path: Path, values: NDArray[np.generic], message: st
 
 def test_scales_are_the_ones_the_command_offers() -> None:
     assert Scale.__args__ == ("auto", "1", "255")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("pack", ["npy", "npz"])
+def test_one_of_many_is_read_without_the_others(tmp_path: Path, order: str, pack: str) -> None:
+    """Whichever axis runs fastest in the file."""
+    values = np.random.default_rng(3).normal(size=(5, 2, 3, 4))
+    stored = np.asfortranarray(values) if order == "F" else values
+    path = tmp_path / f"a.{pack}"
+    if pack == "npy":
+        np.save(path, stored)
+    else:
+        np.savez_compressed(path, stored)
+    for index in range(5):
+        np.testing.assert_array_equal(read_image(path, index).values, values[index])
+    np.testing.assert_array_equal(read_image(path).values, values)
