@@ -14,6 +14,7 @@ from marapatch.network.network import Network
 from marapatch.patch_attack_records import ALREADY, Record
 from marapatch.patching.patch_attack import PatchAttackOptions, judge
 from marapatch.properties import Rule
+from marapatch.replay import decided_class
 
 NEAR = 1e-9
 """Relative difference of two distances that counts as none: sums may be taken in another order."""
@@ -32,7 +33,7 @@ class Judge:
     def fault(self, record: Record, start: Start, label: int | None) -> str:
         """What of ``record`` is not so for the image at ``start`` with its ``label``; empty where
         all of it is. That nothing was found is taken as said: it claims nothing."""
-        decided = self.rule.decide(self._network.evaluate(start.x)[0])
+        decided = decided_class(self._network, start.x, self.rule)
         if (record.decision, record.label, record.wanted) != (decided, label, self.target):
             return f"the image is decided {decided}, not {record.decision}, or was asked otherwise"
         done = decided == self.target or label not in (None, decided)

@@ -30,6 +30,8 @@ class _Kept:
 
     def write(self, text: str) -> int:
         """Write ``text`` now; characters that the terminal does not have are escaped."""
+        if text == "":  # a full disk refuses even that, and click only tries what it may write
+            return 0
         try:
             try:
                 written = self._stream.write(text)
