@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marapatch.array_files import read_npz
 from marapatch.ball import Ball, Norm
-from marapatch.bounded_npz import read_npz
 from marapatch.completion import completed
 from marapatch.errors import InputError
 from marapatch.files import write_whole

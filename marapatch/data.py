@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from marapatch.data_sets import FOLDERS
 from marapatch.errors import InputError
 from marapatch.files import write_whole
-from marapatch.image_files import one_line
+from marapatch.input_files import one_line
 
 VARIABLE = "MARAPATCH_DATA"
 

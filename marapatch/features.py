@@ -7,30 +7,18 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import ArrayLike
-from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 from marapatch.errors import InputError
-from marapatch.image_files import one_line
+from marapatch.input_files import one_line
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
 from marapatch.network.onnx_file import FLOATS, read_model, shape_of_input, sole_input
+from marapatch.network.onnx_session import FAULTS, OnnxSession
 
 BATCH = 64
 LINEAR = ("Gemm", "MatMul")
 """The operators of fully connected layers; the penultimate features enter the last of them."""
-
-FAULTS: tuple[type[Exception], ...] = (
-    faults.EPFail,
-    faults.Fail,
-    faults.InvalidArgument,
-    faults.InvalidGraph,
-    faults.NotImplemented,
-    faults.RuntimeException,
-    RuntimeError,
-)
-"""What onnxruntime raises on files and inputs; it has no common class of them."""
 
 
 def penultimate(network: Network, inputs: ArrayLike) -> Array:
@@ -59,8 +47,8 @@ class FileFeatures:
 
     def __init__(self, path: str | Path, layer: str | None = None) -> None:
         self.path = Path(path)
+        model, _ = read_model(self.path)
         try:
-            model, _ = read_model(self.path)
             tensor = _tensor(model.graph, layer)
             value = sole_input(model.graph)
             self._shape = shape_of_input(value)[1:]
@@ -96,16 +84,11 @@ class FileFeatures:
             raise InputError(f"{self.path}: onnxruntime: {one_line(error)}") from error
         return np.asarray(found, dtype=np.float64).reshape(len(batch), -1)
 
-    def _open(self, model: Any) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            return onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-        except FAULTS as error:
-            raise InputError(f"{self.path}: onnxruntime: {one_line(error)}") from error
+    def _open(self, model: Any) -> Any:
+        opened = OnnxSession.of(model.SerializeToString())
+        if opened.session is None:
+            raise InputError(f"{self.path}: onnxruntime: {opened.reason[:200]}")
+        return opened.session
 
 
 def _tensor(graph: Any, layer: str | None) -> str:

@@ -26,7 +26,7 @@ def check_writable(path: Path) -> None:
             raise InputError(f"{path}: cannot be written: there is no folder {folder}")
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: cannot be written: {_reason(error)}") from error
@@ -62,12 +62,15 @@ def write_whole(path: Path, content: bytes) -> None:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be written: {_reason(error)}") from error
 
 
 def _identity(path: Path) -> Path:
-    return path.resolve()
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # links in a circle: no file at all
+        return path.absolute()
 
 
 def _reason(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, isnan
+from math import isfinite, isnan, prod
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError
-from marapatch.image_files import read_array
+from marapatch.image_files import Check, Layout, read_array, useful
+from marapatch.input_files import shown
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
 from marapatch.vnnlib import read_property
@@ -50,14 +51,16 @@ class Start:
     notes: tuple[str, ...] = ()
 
 
-def read_image(path: str | Path, index: int | None = None, scale: Scale = "auto") -> LoadedImage:
-    """Read the image in ``path`` (see :func:`marapatch.image_files.read_array`).
+def read_image(
+    path: str | Path, index: int | None = None, scale: Scale = "auto", check: Check = useful
+) -> LoadedImage:
+    """Read the image in ``path`` (see :func:`marapatch.image_files.read_array`; ``check`` too).
 
     Whole numbers of 0..255 are divided by 255 under ``auto``, floating-point numbers never; the
     notes say so. Raises InputError where the file cannot be read, an entry is NaN or infinite, or
     ``auto`` cannot tell (whole numbers none of which is above 1).
     """
-    array = read_array(str(path), index)
+    array = read_array(str(path), index, check)
     values, notes = array.values, list(array.notes)
     bad = ~np.isfinite(values)
     if bad.any():
@@ -90,20 +93,41 @@ def fit(image: LoadedImage, network: Network) -> Array:
     The shapes may differ in axes of size 1, and either side may be flat (row-major); a picture
     with its colours last fits a network with its channels first. InputError otherwise.
     """
-    have = tuple(n for n in image.values.shape if n != 1)
-    want = tuple(n for n in network.input_shape if n != 1)
-    if have == want or (image.values.size == network.inputs and min(len(have), len(want)) <= 1):
-        return np.array(image.values.reshape(-1))
-    if image.channels_last and (have[-1], *have[:-1]) == want:
-        return np.array(np.moveaxis(image.values, -1, 0).reshape(-1))
+    layout = Layout(image.values.shape, image.channels_last)
+    check_fit(image.path, layout, network)
+    if _colours_move(layout, network):
+        return np.array(np.moveaxis(image.values.squeeze(), -1, 0).reshape(-1))
+    return np.array(image.values.reshape(-1))
+
+
+def check_fit(path: str | Path, layout: Layout, network: Network) -> None:
+    """Raise InputError where :func:`fit` would, from the layout alone."""
+    have, want = _long(layout.shape), _long(network.input_shape)
+    same_size = prod(layout.shape) == network.inputs
+    if have == want or (same_size and min(len(have), len(want)) <= 1):
+        return
+    if _colours_move(layout, network):
+        return
     hint = ""
     if have[1:] in (want, (network.inputs,)):
         hint = f": it holds {have[0]} images, choose one with --index"
     elif sorted(have) == sorted(want):
         hint = ": the axes are in another order, transpose them"
     raise InputError(
-        f"{image.path}: the image has shape {image.values.shape}, the network takes "
-        f"{network.input_shape} or flat ({network.inputs},){hint}"
+        f"{path}: the image has shape {shown(layout.shape)}, the network takes "
+        f"{shown(network.input_shape)} or flat ({network.inputs},){hint}"
+    )
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def _colours_move(layout: Layout, network: Network) -> bool:
+    """Whether the image's colours, its last axis, are the network's first."""
+    have, want = _long(layout.shape), _long(network.input_shape)
+    return (
+        layout.channels_last and have != want and len(have) > 1 and (have[-1], *have[:-1]) == want
     )
 
 
@@ -168,12 +192,15 @@ def read_box(spec: str | None, network: Network, image: LoadedImage) -> tuple[Ar
     if suffix == ".vnnlib":
         return _vnnlib_box(spec, network)
     if suffix == ".npy":
-        values = read_array(spec).values
-        if values.shape not in ((2, network.inputs), (2, *network.input_shape)):
-            raise InputError(
-                f"{spec}: a box has shape {(2, network.inputs)} or {(2, *network.input_shape)} "
-                f"(lower, upper), not {values.shape}"
-            )
+
+        def fits(layout: Layout) -> None:
+            if layout.shape not in ((2, network.inputs), (2, *network.input_shape)):
+                raise InputError(
+                    f"{spec}: a box has shape {(2, network.inputs)} or {(2, *network.input_shape)} "
+                    f"(lower, upper), not {shown(layout.shape)}"
+                )
+
+        values = read_array(spec, check=fits).values
         lower, upper = values.reshape(2, -1)
         return _checked_box(spec, lower, upper, network)
     low, comma, high = spec.partition(",")
@@ -195,7 +222,7 @@ def read_mask(path: str | Path, network: Network) -> NDArray[np.bool_]:
     Raises InputError where entries are not boolean (or 0 and 1), the shape does not fit or no
     entry may change.
     """
-    array = read_array(str(path))
+    array = read_array(str(path), check=lambda layout: check_fit(path, layout, network))
     if not (array.integer and np.isin(array.values, (0.0, 1.0)).all()):
         raise InputError(f"{path}: a mask holds booleans: True where an entry may change")
     image = LoadedImage(str(path), array.values, integer=True, scaled=False)

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from marapatch.errors import InputError
+from marapatch.input_files import read_bytes
+
+ROW_BYTES = 24.0
+"""For each byte of a file: its lines, and the objects that they become."""
 
 Row = dict[str, Any]
 """One object; its ``key`` names it."""
@@ -31,13 +35,13 @@ class Store:
         if not self.path.exists():
             return []
         found: dict[str, Row] = {}
-        content = self.path.read_bytes()
+        content = read_bytes(self.path, ROW_BYTES)
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 row = json.loads(line)
                 found[row["key"]] = row
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise InputError(
                     f"{self.path}, line {number}: not an object with a key; delete the line"
                 ) from error

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from typing import Any
 
@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
+from marapatch.input_files import shown
 from marapatch.json_lines import Row
 from marapatch.measures import distances
 from marapatch.network.layers import Array
+from marapatch.patching.attack_options import Stage
 from marapatch.patching.patch_attack import PatchAttack
 
 FOUND, NOT_FOUND, ALREADY = "found", "not found", "already"
@@ -72,14 +74,74 @@ class Record:
 
     @staticmethod
     def from_row(row: Row) -> Record:
-        """The record that :meth:`to_row` wrote; InputError where it is none."""
+        """The record that :meth:`to_row` wrote; InputError where it is none: every field has its
+        type, numbers are finite, and an adversarial input is there exactly where it was found.
+        Whether the network decides so is not looked at."""
         content = {name: value for name, value in row.items() if name != "key"}
-        try:
-            for name in ("stages", "entries", "values"):
-                content[name] = tuple(content[name])
-            return Record(**content)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"row {row.get('key')!r} is not of a patch attack") from error
+        wrong = [name for name, fits in _FITS.items() if not fits(content.get(name))]
+        wrong += sorted(set(content) - set(_FITS))
+        if not wrong and row.get("key") != str(content["image"]):
+            wrong = ["key"]
+        sizes = [content.get(name) for name in ("target", "l0", "l1", "l2", "linf")]
+        if not wrong and any((size is None) == (content["status"] == FOUND) for size in sizes):
+            wrong = ["status"]
+        if not wrong and len(content["entries"]) != len(content["values"]):
+            wrong = ["values"]
+        if wrong:
+            raise InputError(
+                f"row {shown(row.get('key'))!r} is not of a patch attack: its {shown(wrong[0])!r} "
+                "is not what it should be; delete the row"
+            )
+        for name in ("stages", "entries", "values"):
+            content[name] = tuple(content[name])
+        return Record(**content)
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _real(value: Any) -> bool:
+    return _whole(value) or (type(value) is float and isfinite(value))
+
+
+def _size(value: Any) -> bool:
+    return value is None or (_real(value) and value >= 0.0)
+
+
+def _class(value: Any) -> bool:
+    return value is None or _whole(value)
+
+
+def _stage(value: Any) -> bool:
+    names = {field.name for field in fields(Stage)}
+    return (
+        isinstance(value, dict)
+        and set(value) == names
+        and _whole(value["layer"])
+        and _whole(value["changed"])
+        and all(isinstance(value[name], str) for name in ("kind", "norm", "note"))
+        and all(_size(value[name]) for name in ("lower", "upper"))
+        and _real(value["seconds"])
+    )
+
+
+def _each(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda values: isinstance(values, list) and all(map(fits, values))
+
+
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("image", "decision"), _whole),
+    **dict.fromkeys(("label", "wanted", "target", "l0"), _class),
+    **dict.fromkeys(("l1", "l2", "linf"), _size),
+    **dict.fromkeys(("by", "reason"), lambda value: isinstance(value, str)),
+    "status": lambda value: value in (FOUND, NOT_FOUND, ALREADY),
+    "seconds": lambda value: value is not None and _size(value),
+    "stages": _each(_stage),
+    "entries": _each(_whole),
+    "values": _each(_real),
+}
+"""What the fields of a row may be."""
 
 
 def already(image: int, decision: int, label: int | None, wanted: int | None) -> Record:

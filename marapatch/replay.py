@@ -13,7 +13,6 @@ from functools import cached_property
 from math import inf
 
 import numpy as np
-import onnxruntime
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.exact import can_be_exact, exact_outputs
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
+from marapatch.network.onnx_session import OnnxSession
 from marapatch.properties import OutputCondition, Rule
 from marapatch.verdict import Witness
 
@@ -78,16 +78,12 @@ class Replay:
         return _below(min(self.condition.exact_slack(exact))), np.array([_near(y) for y in exact])
 
     def _confirm(self, vector: NDArray[np.floating]) -> bool | None:
-        """Whether onnxruntime on the file as given meets the condition too."""
-        if self._session is None:
-            return None
-        name = self._session.get_inputs()[0].name
-        shape = [1 if not isinstance(n, int) else n for n in self._session.get_inputs()[0].shape]
-        outputs = self._session.run(None, {name: vector.reshape(shape)})[0]
-        flat = np.asarray(outputs, dtype=np.float64).reshape(1, -1)
-        if flat.shape[1] != self.condition.matrix.shape[1]:
+        """Whether onnxruntime on the file as given meets the condition too; None where there is no
+        ONNX file, or onnxruntime does not run it."""
+        outputs = None if self._session is None else self._session.outputs(vector)
+        if outputs is None or outputs.size != self.condition.matrix.shape[1]:
             return None  # the file ends in an ArgMax, which was dropped
-        slack = self.condition.slack(flat)[0]
+        slack = self.condition.slack(outputs.astype(np.float64)[None])[0]
         strict = self.condition.strict
         return bool((slack >= 0.0).all() and (strict is None or (slack[strict] > 0.0).all()))
 
@@ -96,16 +92,11 @@ class Replay:
         return {name: value for name, value in vars(self).items() if name != "_session"}
 
     @cached_property
-    def _session(self) -> onnxruntime.InferenceSession | None:
+    def _session(self) -> OnnxSession | None:
         source = self.network.source
         if source is None or source.format != "onnx":
             return None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            source.content, options, providers=["CPUExecutionProvider"]
-        )
+        return OnnxSession.of(source.content)
 
 
 def decided_class(network: Network, x: Array, rule: Rule) -> int:

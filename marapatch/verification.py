@@ -12,7 +12,6 @@ from time import monotonic
 from typing import Protocol, assert_never
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from marapatch.backends.base import Backend
@@ -21,6 +20,7 @@ from marapatch.bracket import Bracket
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
+from marapatch.network.onnx_session import OnnxSession
 from marapatch.properties import OutputCondition
 from marapatch.question import Question
 from marapatch.replay import Replay
@@ -234,20 +234,12 @@ def counterexample(witness: Witness, outputs: Array) -> str:
 
 def outputs_of(network: Network, witness: Witness) -> Array:
     """What onnxruntime gives at a witness on the file as given, in the file's type; where there is
-    no ONNX file, the network's own float64 outputs."""
+    no ONNX file that it runs, the network's own float64 outputs."""
     source = network.source
     if source is None or source.format != "onnx":
         return witness.outputs
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        source.content, options, providers=["CPUExecutionProvider"]
-    )
-    given = session.get_inputs()[0]
-    shape = [n if isinstance(n, int) else 1 for n in given.shape]
-    outputs = session.run(None, {given.name: witness.input.reshape(shape)})[0]
-    flat = np.asarray(outputs).reshape(-1)
-    return flat if flat.size == network.outputs else witness.outputs
+    outputs = OnnxSession.of(source.content).outputs(witness.input)
+    return witness.outputs if outputs is None or outputs.size != network.outputs else outputs
 
 
 def _number(value: np.floating) -> str:

@@ -26,6 +26,7 @@ from marapatch.cli import (
     recheck,
     verify,
 )
+from marapatch.cli.streams import kept_streams
 from marapatch.errors import (
     BackendError,
     ContradictionError,
@@ -33,9 +34,12 @@ from marapatch.errors import (
     MarapatchError,
     UnsupportedOperatorError,
 )
+from marapatch.memory import DEFAULT_LIMIT, memory_limit
 
 DEFECT = 70
 INTERRUPTED = 130
+LONGEST = 400
+"""Characters of an error's line; a path may be longer than a screen."""
 
 app = typer.Typer(
     name="marapatch",
@@ -77,20 +81,31 @@ def _common(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; errors become one line on stderr."""
-    try:
-        code = app(
-            None if arguments is None else list(arguments),
-            prog_name="marapatch",
-            standalone_mode=False,
-        )
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
-    except Exception as error:
-        if os.environ.get("MARAPATCH_DEBUG"):
-            raise
-        message, code = _judged(error)
-        typer.echo(f"marapatch: error: {' '.join(message.split())}", err=True)
-    return code if isinstance(code, int) else 0
+    with kept_streams(), memory_limit(DEFAULT_LIMIT):
+        try:
+            code = app(
+                None if arguments is None else list(arguments),
+                prog_name="marapatch",
+                standalone_mode=False,
+            )
+        except (KeyboardInterrupt, typer.Abort):
+            return INTERRUPTED
+        except Exception as error:
+            if os.environ.get("MARAPATCH_DEBUG"):
+                raise
+            message, code = _judged(error)
+            typer.echo(f"marapatch: error: {_short(message)}", err=True)
+        return code if isinstance(code, int) else 0
+
+
+def _short(message: str) -> str:
+    """One line of at most :data:`LONGEST` characters: what was found stands at its beginning, what
+    to do at its end."""
+    line = " ".join(message.split())
+    half = LONGEST // 2
+    if len(line) > LONGEST:
+        line = f"{line[: half - 2]} ... {line[3 - half :]}"
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
 
 
 def _judged(error: Exception) -> tuple[str, int]:
@@ -106,6 +121,12 @@ def _judged(error: Exception) -> tuple[str, int]:
             context = getattr(error, "ctx", None)
             path = "marapatch" if context is None else context.command_path
             return f"{error.format_message()} (see: {path} --help)", 2
+        case MemoryError():
+            return (
+                "there is not enough memory for this question; ask it of a smaller network, or of "
+                "fewer inputs",
+                2,
+            )
         case MarapatchError():
             return f"{type(error).__name__}: {error}; please report this", DEFECT
         case _:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, assert_never
 import typer
 
 from marapatch.cli.options import (
+    MAX_MEMORY,
     BoxOption,
     DecisionName,
     DecisionOption,
@@ -18,6 +19,7 @@ from marapatch.cli.options import (
     LabelOption,
     MarginOption,
     MaskOption,
+    MaxMemoryOption,
     NetworkArgument,
     ScaleName,
     ScaleOption,
@@ -85,6 +87,7 @@ def command(
     index: IndexOption = None,
     decision: DecisionOption = DecisionName.ARGMAX,
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
     out: Annotated[
         Path | None,
         typer.Option(

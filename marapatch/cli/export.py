@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from marapatch.cli.options import NetworkArgument
+from marapatch.cli.options import MAX_MEMORY, MaxMemoryOption, NetworkArgument
 from marapatch.cli.verify import PropertyArgument
 
 EPILOG = """Examples:
@@ -31,6 +31,7 @@ def command(
     network: NetworkArgument,
     specification: PropertyArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file; its suffix is the format.")],
+    max_memory: MaxMemoryOption = MAX_MEMORY,
 ) -> int:
     """Write the query "is there an input with this property?" for another solver."""
     from marapatch.bundled import resolve

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from marapatch.cli.options import (
+    MAX_MEMORY,
     BoxOption,
     DecisionName,
     DecisionOption,
@@ -21,6 +22,7 @@ from marapatch.cli.options import (
     LabelOption,
     MarginOption,
     MaskOption,
+    MaxMemoryOption,
     NetworkArgument,
     NodesOption,
     NormName,
@@ -110,6 +112,7 @@ def command(
     ] = EvidenceName.SOLVER,
     jobs: Annotated[int, typer.Option(metavar="N", help="Processes to use.")] = 1,
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -144,7 +147,7 @@ def command(
     from marapatch.cli.outputs import Outputs, report
     from marapatch.errors import InputError
     from marapatch.groundtruth import GroundTruthOptions, ground_truth
-    from marapatch.inputs import fit, read_image
+    from marapatch.inputs import check_fit, fit, read_image
     from marapatch.verdict import Evidence
 
     if all_targets and target is not None:
@@ -166,7 +169,12 @@ def command(
         **chosen,
     )
     given = read_given(network, image, index=index, scale=scale, box=box, mask=mask)
-    first = None if init is None else fit(read_image(init, scale="1"), given.network)
+    first = None
+    if init is not None:
+        known = read_image(
+            init, scale="1", check=lambda layout: check_fit(init, layout, given.network)
+        )
+        first = fit(known, given.network)
     each = range(given.network.outputs) if all_targets else ()
     outputs = Outputs(witness=out, report=json_file, picture=plot, tree=tree, each=each)
     outputs.check(inputs=given.paths if init is None else (*given.paths, Path(init)))

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marapatch.cli.options import DecisionName, DecisionOption, NetworkArgument
+from marapatch.cli.options import (
+    MAX_MEMORY,
+    DecisionName,
+    DecisionOption,
+    MaxMemoryOption,
+    NetworkArgument,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,6 +43,7 @@ def command(
         int, typer.Option(metavar="K", help="The class that should win over all others.")
     ],
     decision: DecisionOption = DecisionName.ARGMAX,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write every mark as JSON.")
     ] = None,

@@ -94,6 +94,33 @@ NodesOption = Annotated[
         "a time limit it gives the same answer on any load.",
     ),
 ]
+
+
+def _set_limit(gib: float) -> float:
+    """Let the files that are read need up to ``gib`` GiB, until the command has ended."""
+    from marapatch.errors import InputError
+    from marapatch.memory import GIB, set_limit
+
+    if not 0.0 < gib < 2.0**30:
+        raise InputError(f"--max-memory {gib}: give a positive number of GiB")
+    set_limit(gib * GIB)
+    return gib
+
+
+MaxMemoryOption = Annotated[
+    float,
+    typer.Option(
+        "--max-memory",
+        metavar="GIB",
+        callback=_set_limit,
+        help="The memory that the numbers of a file may need; a file that needs more is refused "
+        "before it is read.",
+    ),
+]
+"""Takes effect by being parsed, so that a command only has to name it."""
+
+MAX_MEMORY = 4.0
+
 SeedOption = Annotated[int, typer.Option(help="For what is random in the attacks.")]
 
 
@@ -119,12 +146,14 @@ def read_given(
 ) -> Given:
     """Read the network and place the image in its box; InputError where anything does not fit."""
     from marapatch.bundled import resolve
-    from marapatch.inputs import read_image, read_mask, start
+    from marapatch.inputs import check_fit, read_image, read_mask, start
     from marapatch.network.load import load
 
     network, image = resolve(network, "network"), resolve(image, "image")
     net = load(network)
-    loaded = read_image(image, index, scale.value)
+    loaded = read_image(
+        image, index, scale.value, check=lambda layout: check_fit(image, layout, net)
+    )
     paths = tuple(Path(file) for file in (network, image, box, mask) if file is not None)
     free = None if mask is None else read_mask(mask, net)
     return Given(net, loaded, start(loaded, net, box), free, paths)

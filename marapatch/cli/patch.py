@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from marapatch.cli.options import (
+    MAX_MEMORY,
     DecisionName,
     DecisionOption,
     IndexOption,
     JsonOption,
+    MaxMemoryOption,
     NetworkArgument,
     NodesOption,
     ScaleName,
@@ -144,6 +146,7 @@ def command(
         float, typer.Option(help="Closed at this gap, relative to the upper end.")
     ] = 1e-3,
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
     check: Annotated[
         str | None,
         typer.Option(
@@ -170,12 +173,15 @@ def command(
     from marapatch.bundled import resolve
     from marapatch.cli.patch_inputs import read_check, read_goals_given, read_inputs, read_mask_of
     from marapatch.cli.patch_outputs import PatchOutputs, listener, report
+    from marapatch.errors import InputError
     from marapatch.network.load import load
-    from marapatch.patching.minimal import minimal_patch
+    from marapatch.patching.minimal import MAX_INPUTS, minimal_patch
     from marapatch.patching.options import PatchOptions
     from marapatch.patching.sparse import sparse_patch
     from marapatch.properties import Rule
 
+    if layer == "all" and weights is not None:
+        raise InputError("--weights fits one layer only: give --layer K")
     options = PatchOptions(
         tolerance=tolerance,
         timeout=timeout,
@@ -192,19 +198,16 @@ def command(
     rule = Rule(decision.value)
     path, where = resolve(network, "network"), resolve(inputs, "image")
     net = load(path)
-    given = read_inputs(where, net, index=index, scale=scale.value)
+    given = read_inputs(where, net, index=index, scale=scale.value, most=MAX_INPUTS)
     goals = read_goals_given(
         want, avoid, spec, inputs=len(given), outputs=net.outputs, rule=rule, margin=margin
     )
-    mask = None if weights is None else read_mask_of(weights)
+    mask = None if weights is None else read_mask_of(weights, net)
     labelled = None if check is None else read_check(check, net, scale=scale.value)
     outputs = PatchOutputs(network=out, report=json_file, picture=plot)
     read = [Path(file) for file in (path, where, spec, weights, check) if file is not None]
     outputs.check(read)
     numbers = range(len(net.affine_layers)) if layer == "all" else (layer,)
-    if layer == "all" and mask is not None:
-        typer.echo("marapatch: --weights fits one layer only, so give --layer K", err=True)
-        raise typer.Exit(2)
     minimise = sparse_patch if norm is PatchNorm.L0 else minimal_patch
     patches = []
     for number in numbers:

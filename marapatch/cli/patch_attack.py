@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from marapatch.cli.options import (
+    MAX_MEMORY,
     BoxOption,
     DecisionName,
     DecisionOption,
     IndexOption,
+    MaxMemoryOption,
     NetworkArgument,
     NormName,
     ScaleName,
@@ -120,6 +122,7 @@ def command(
     scale: ScaleOption = ScaleName.AUTO,
     decision: DecisionOption = DecisionName.ARGMAX,
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FOLDER", help="Keep everything here; goes on later."),
@@ -207,7 +210,7 @@ def command(
     )
     read = (network, images, labels, samples, box, transfer)
     run.check([Path(file) for file in read if file is not None])
-    for note in given.notes:
+    for note in (*given.notes, *run.notes):
         typer.echo(f"marapatch: {note}", err=True)
     interrupted = run.attack(verbose=verbose)
     measures = run.report(interrupted=interrupted)

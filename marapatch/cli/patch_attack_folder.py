@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from marapatch.errors import InputError
 from marapatch.files import check_writable, write_whole
+from marapatch.input_files import read_text, shown
 from marapatch.json_lines import Store
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
@@ -56,7 +57,10 @@ class Folder:
             return {}
         self._compare()
         self._begun = True
-        return {record.image: record for record in map(Record.from_row, self._rows.rows())}
+        try:
+            return {record.image: record for record in map(Record.from_row, self._rows.rows())}
+        except InputError as error:
+            raise InputError(f"{self._rows.path}: {error}") from error
 
     def append(self, record: Record) -> None:
         """Keep a finished record, on the disk before this returns."""
@@ -101,8 +105,8 @@ class Folder:
     def _compare(self) -> None:
         """Raise InputError, naming what differs, where the folder's run asked something else."""
         try:
-            before = json.loads(self._asked.read_text())
-        except (OSError, ValueError) as error:
+            before = json.loads(read_text(self._asked, "a record of what was asked"))
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{self._asked}: cannot be read; name a new folder") from error
         now = json.loads(dump(self.settings))
         names = [*now, *(before if isinstance(before, dict) else ())]
@@ -115,8 +119,7 @@ class Folder:
 
 
 def _short(content: Any, name: str) -> str:
-    text = json.dumps(content.get(name) if isinstance(content, dict) else content)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return shown(json.dumps(content.get(name) if isinstance(content, dict) else content), 40)
 
 
 def arrays(records: Sequence[Record], originals: Mapping[int, Array], network: Network) -> bytes:

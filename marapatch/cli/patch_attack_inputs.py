@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.bundled import PREFIX, resolve
-from marapatch.cli.patch_inputs import read_inputs, separate
+from marapatch.cli.patch_inputs import read_inputs, read_several, separate
 from marapatch.errors import InputError
 from marapatch.features import FileFeatures, penultimate
-from marapatch.image_files import read_array
-from marapatch.inputs import LoadedImage, Scale, Start, read_box, read_image, start
+from marapatch.image_files import Layout, read_array
+from marapatch.inputs import LoadedImage, Scale, Start, read_box, start
 from marapatch.network.layers import Array
 from marapatch.network.load import load
 from marapatch.network.network import Network
@@ -60,7 +61,7 @@ def read_images(
     labels: str | None,
 ) -> ImageSet:
     """The images of ``path``; InputError where one does not fit its box, or labels do not fit."""
-    loaded = read_image(path, index, scale)
+    loaded = read_several(path, network, index, scale)
     images = separate(loaded, network)
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit}: give at least 1")
@@ -102,13 +103,17 @@ def _labels(path: str, first: int, count: int, classes: int) -> dict[int, int]:
 
     The file has one for each of these images, or one for every image of the file they are from.
     """
-    array = read_array(f"{path}:labels" if Path(path).suffix.lower() == ".npz" else path)
+
+    def fits(layout: Layout) -> None:
+        size = prod(layout.shape)
+        if size != count and not (count == 1 and size > first):
+            raise InputError(f"{path}: has {size} labels for {count} images")
+
+    named = f"{path}:labels" if Path(path).suffix.lower() == ".npz" else path
+    array = read_array(named, check=fits)
     values = array.values.reshape(-1)
     if not array.integer or (values < 0).any() or (values >= classes).any():
         raise InputError(f"{path}: labels are whole numbers of 0..{classes - 1}")
-    single = count == 1 and values.size > first
-    if values.size != count and not single:
-        raise InputError(f"{path}: has {values.size} labels for {count} images")
     offset = 0 if values.size == count else first
     return {first + i: int(values[offset + i]) for i in range(count)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +19,7 @@ from marapatch.cli.patch_attack_live import Live
 from marapatch.errors import InputError
 from marapatch.files import check_distinct, check_writable, write_whole
 from marapatch.network.network import Network
+from marapatch.patch_attack_judging import Judge
 from marapatch.patch_attack_records import Record, already, record
 from marapatch.patch_attack_report import (
     Features,
@@ -34,6 +35,9 @@ from marapatch.properties import Rule
 from marapatch.replay import decided_class
 from marapatch.report import dump
 from marapatch.selftest import versions
+
+SHOWN_FAULTS = 5
+"""Of an earlier run's records that do not hold, so many are named."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What was asked, and in ``done`` what became of the images so far."""
+    """What was asked, and in ``done`` what became of the images so far; ``notes``: what a user
+    should know before the run begins."""
 
     network: Network
     images: ImageSet
@@ -62,6 +67,7 @@ class Run:
     other: Network | None
     files: Files
     done: dict[int, Record] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def check(self, read: Sequence[Path]) -> None:
         """Raise InputError where something cannot be written or asked; read what is done."""
@@ -78,7 +84,25 @@ class Run:
         check_distinct(outputs, read)
         for path in outputs:
             check_writable(path)
-        self.done.update(self._folder.open())
+        self._take_up(self._folder.open())
+
+    def _take_up(self, before: Mapping[int, Record]) -> None:
+        """Take what is done of an earlier run; what does not hold is done again, and said."""
+        judge = Judge(self.network, self.options, self.target, self.rule)
+        faults = {}
+        for number in self.images.numbers:
+            if number not in before:
+                continue
+            start, label = self.images.start(number), self.images.label(number)
+            fault = judge.fault(before[number], start, label)
+            if fault:
+                faults[number] = fault
+            else:
+                self.done[number] = before[number]
+        for number, fault in list(faults.items())[:SHOWN_FAULTS]:
+            self.notes.append(f"{self.files.folder}: image {number} is done again: {fault}")
+        if len(faults) > SHOWN_FAULTS:
+            self.notes.append(f"and {len(faults) - SHOWN_FAULTS} more are done again")
 
     def attack(self, *, verbose: bool) -> bool:
         """Attack every image that is not done; returns whether it was interrupted.

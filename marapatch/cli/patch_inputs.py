@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError
-from marapatch.image_files import read_array
+from marapatch.image_files import Layout, read_array
+from marapatch.input_files import shown
 from marapatch.inputs import LoadedImage, Scale, fit, read_image
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
@@ -21,9 +23,28 @@ from marapatch.properties import Rule
 Labelled = tuple[Array, NDArray[np.int64]]
 
 
-def read_inputs(path: str, network: Network, *, index: int | None, scale: Scale) -> Array:
-    """All inputs of a file as (n, network inputs); InputError where they do not fit."""
-    return _rows(read_image(path, index, scale), network)
+def read_inputs(
+    path: str, network: Network, *, index: int | None, scale: Scale, most: int | None = None
+) -> Array:
+    """All inputs of a file, at most ``most``, as (n, network inputs); InputError where they do not
+    fit."""
+    return _rows(read_several(path, network, index, scale, most), network)
+
+
+def read_several(
+    path: str, network: Network, index: int | None, scale: Scale, most: int | None = None
+) -> LoadedImage:
+    """A file that holds one input or several, not read where the sizes do not fit."""
+
+    def fits(layout: Layout) -> None:
+        _check_several(path, layout.shape, network)
+        count = prod(layout.shape) // network.inputs
+        if most is not None and count > most:
+            raise InputError(
+                f"{path}: {count} inputs are too many, at most {most} are taken; choose some"
+            )
+
+    return read_image(path, index, scale, check=fits)
 
 
 def _rows(image: LoadedImage, network: Network) -> Array:
@@ -32,14 +53,21 @@ def _rows(image: LoadedImage, network: Network) -> Array:
 
 def separate(image: LoadedImage, network: Network) -> list[LoadedImage]:
     """The images of a file that holds one or several; InputError where the sizes do not fit."""
+    _check_several(image.path, image.values.shape, network)
     if image.values.size == network.inputs:
         return [image]
-    if image.values.ndim < 2 or image.values.size != image.values.shape[0] * network.inputs:
+    return [replace(image, values=values) for values in image.values]
+
+
+def _check_several(path: str, shape: tuple[int, ...], network: Network) -> None:
+    """Raise InputError where an array of ``shape`` holds no whole number of inputs."""
+    if prod(shape) == network.inputs:
+        return
+    if len(shape) < 2 or prod(shape[1:]) != network.inputs:
         raise InputError(
-            f"{image.path}: shape {image.values.shape} is neither one input nor several of "
+            f"{path}: shape {shown(shape)} is neither one input nor several of "
             f"{network.inputs} entries"
         )
-    return [replace(image, values=values) for values in image.values]
 
 
 def read_goals_given(
@@ -62,23 +90,42 @@ def read_goals_given(
     asked = DEFAULT_MARGIN if margin is None else margin
     wanted = [] if want is None else read_list(want)
     avoided = [] if avoid is None else read_list(avoid)
-    return per_input(wanted, avoided, inputs, outputs, rule, asked)
+    try:
+        return per_input(wanted, avoided, inputs, outputs, rule, asked)
+    except InputError as error:
+        files = [text for text in (want, avoid) if text is not None and Path(text).suffix]
+        raise InputError(": ".join([*files, str(error)])) from error
 
 
-def read_mask_of(path: str) -> Array:
-    """The numbers of a mask file, whatever their shape."""
-    return read_array(path).values
+def read_mask_of(path: str, network: Network) -> Array:
+    """The numbers of a mask file: as many as a layer of the network has weights."""
+    sizes = {layer.weights for layer in network.affine_layers}
+    sizes |= {layer.inputs * layer.outputs for layer in network.affine_layers}
+
+    def fits(layout: Layout) -> None:
+        if prod(layout.shape) > max(sizes, default=0):
+            raise InputError(
+                f"{path}: a mask of shape {shown(layout.shape)} has more entries than any layer "
+                "has weights"
+            )
+
+    return read_array(path, check=fits).values
 
 
 def read_check(path: str, network: Network, *, scale: Scale) -> Labelled:
     """Images and labels of an .npz file."""
     if Path(path).suffix.lower() != ".npz":
         raise InputError(f"{path}: --check takes an .npz file with the arrays images and labels")
-    labels = read_array(f"{path}:labels")
-    images = _rows(read_image(f"{path}:images", scale=scale), network)
-    if not labels.integer or labels.values.shape != (len(images),):
-        raise InputError(
-            f"{path}: {len(images)} images need as many whole numbers as labels, not an array of "
-            f"shape {labels.values.shape}"
-        )
+    images = _rows(read_several(f"{path}:images", network, None, scale), network)
+
+    def fits(layout: Layout) -> None:
+        if layout.shape != (len(images),):
+            raise InputError(
+                f"{path}: {len(images)} images need as many whole numbers as labels, not an array "
+                f"of shape {shown(layout.shape)}"
+            )
+
+    labels = read_array(f"{path}:labels", check=fits)
+    if not labels.integer:
+        raise InputError(f"{path}: labels are whole numbers, not fractions")
     return images, labels.values.astype(np.int64)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marapatch.cli.options import (
+    MAX_MEMORY,
     IndexOption,
     JsonOption,
+    MaxMemoryOption,
     NetworkArgument,
     ScaleName,
     ScaleOption,
@@ -51,6 +53,7 @@ def command(
     index: IndexOption = None,
     scale: ScaleOption = ScaleName.AUTO,
     json_file: JsonOption = None,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
 ) -> None:
     """Work out every leaf of the recorded trees anew, without the code that grew them.
 

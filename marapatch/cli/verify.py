@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from marapatch.cli.options import NetworkArgument, NodesOption, SeedOption
+from marapatch.cli.options import (
+    MAX_MEMORY,
+    MaxMemoryOption,
+    NetworkArgument,
+    NodesOption,
+    SeedOption,
+)
 
 EPILOG = """Examples:
 
@@ -48,6 +54,7 @@ def command(
         str, typer.Option(metavar="NAME", help="Who decides what bounds leave open.")
     ] = "marabou",
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = MAX_MEMORY,
 ) -> int:
     """Decide a VNN-LIB property: is there an input with what the property says?"""
     import io

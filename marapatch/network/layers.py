@@ -43,6 +43,16 @@ def freeze_matrix(values: Matrix, what: str) -> Matrix:
     return matrix
 
 
+def product_size(outer: Matrix, inner: Matrix) -> int:
+    """A bound on the bytes of ``outer @ inner``, from the shapes and the numbers of non-zeros."""
+    full = int(outer.shape[0]) * int(inner.shape[1])
+    if not (sp.issparse(outer) and sp.issparse(inner)):
+        return 8 * full
+    columns = np.bincount(sp.csr_array(outer).indices, minlength=outer.shape[1])
+    rows = np.diff(sp.csr_array(inner).indptr)
+    return 16 * min(full, int(columns.astype(np.float64) @ rows.astype(np.float64)))
+
+
 class Layer(Protocol):
     """A function of one or several flat arrays."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from marapatch.errors import InputError
+from marapatch.input_files import opened
 from marapatch.network.network import Network
 from marapatch.network.nnet_reader import read_nnet
 from marapatch.network.onnx_reader import read_onnx
@@ -23,10 +23,7 @@ def load(path: str | PathLike[str]) -> Network:
     reader = READERS.get(file.suffix.lower())
     if reader is not None:
         return reader(file)
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(64)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror}); check the path") from error
+    with opened(file) as stream:
+        start = stream.read(64)
     text = start.lstrip()
     return read_nnet(file) if text.startswith(b"//") or text[:1].isdigit() else read_onnx(file)

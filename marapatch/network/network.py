@@ -248,7 +248,13 @@ class Network:
     @cached_property
     def standard_form(self) -> StandardForm:
         """The same function as affine maps and ReLUs only."""
-        return standardise(self.graph, self.order, self.input_node, self.output_node, self.inputs)
+        try:
+            return standardise(
+                self.graph, self.order, self.input_node, self.output_node, self.inputs
+            )
+        except InputError as error:  # its affine maps, multiplied out, are over the memory limit
+            where = "the network" if self.source is None else self.source.path
+            raise InputError(f"{where}: {error}") from error
 
 
 def dense_network(weights: Sequence[Array], biases: Sequence[Array]) -> Network:

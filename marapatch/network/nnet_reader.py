@@ -11,8 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from marapatch.errors import InputError
+from marapatch.input_files import read_bytes, shown
 from marapatch.network.layers import Array
 from marapatch.network.network import Network, Source, dense_network
+
+FILE_BYTES = 24.0
+"""For each byte of a file: the text, its lines, and its numbers as Python has them and as float64.
+The shortest number takes two bytes."""
+
+MAX_LAYERS = 1000
 
 
 def read_nnet(path: str | PathLike[str]) -> Network:
@@ -30,10 +37,7 @@ def read_nnet(path: str | PathLike[str]) -> Network:
     Numbers are float64, and so is the input. Raises :class:`InputError` naming file and line.
     """
     file = Path(path)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror}); check the path") from error
+    content = read_bytes(file, FILE_BYTES)
     try:
         network = _parse(_Lines.of(content))
     except InputError as error:
@@ -67,10 +71,12 @@ class _Lines:
         try:
             values = np.array([float(part) for part in line.rstrip(",").split(",")])
         except ValueError as error:
-            raise InputError(f"line {number}: {what} expected, found {line[:40]!r}") from error
+            raise InputError(
+                f"line {number}: {what} expected, found {shown(line, 40)!r}"
+            ) from error
         if count is not None and values.size != count:
             raise InputError(
-                f"line {number}: {what} needs {count} numbers, found {values.size}; "
+                f"line {number}: {what} needs {shown(count)} numbers, found {values.size}; "
                 "the file is damaged or cut off"
             )
         if not np.isfinite(values).all():
@@ -94,17 +100,22 @@ class _Lines:
 
 def _parse(lines: _Lines) -> Network:
     layers, inputs, outputs, _ = lines.sizes("the numbers of layers, inputs and outputs", 4)
+    if layers > MAX_LAYERS:
+        raise InputError(f"{shown(layers)} layers are more than the {MAX_LAYERS} that are read")
     sizes = lines.sizes("the sizes of the layers", layers + 1)
     if sizes[0] != inputs or sizes[-1] != outputs:
-        raise InputError(f"the sizes {sizes} do not run from {inputs} inputs to {outputs} outputs")
+        raise InputError(
+            f"the sizes {shown(sizes)} do not run from {shown(inputs)} inputs to {shown(outputs)} "
+            "outputs"
+        )
     flags = lines.take("the flag")
     notes: tuple[str, ...] = ()
     box: tuple[Array, Array] | None = None
     if layers > 1 and flags.size == layers:
         if flags.any():
             raise InputError(
-                f"layer types {flags.astype(int).tolist()}: only fully connected layers (0) of "
-                "this dialect are read; convert the network to ONNX"
+                f"layer types {shown(flags.astype(int).tolist())}: only fully connected layers (0) "
+                "of this dialect are read; convert the network to ONNX"
             )
         notes = ("Neurify's .nnet dialect: the file states no ranges of its inputs",)
     else:

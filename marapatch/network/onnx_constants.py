@@ -5,15 +5,17 @@ Exporters work out shapes with these; at batch 1 every shape is known, so all of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from marapatch.errors import InputError, UnsupportedOperatorError
-from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tensor, Value
+from marapatch.input_files import one_line
+from marapatch.network.onnx_graph import Builder, Constant, Registry, Tensor, Value
+from marapatch.network.onnx_node import Node
+from marapatch.network.onnx_tensors import MAX_AXES, decoded
 
 
 def constant(builder: Builder, node: Node) -> Tensor:
@@ -39,7 +41,9 @@ def shape(builder: Builder, node: Node) -> Tensor:
 
 def _fold_constant_of_shape(node: Node, target: NDArray[Any]) -> NDArray[Any]:
     tensor = node.take("value")
-    filler = np.zeros(1, np.float32) if tensor is None else numpy_helper.to_array(tensor)
+    filler = np.zeros(1, np.float32) if tensor is None else decoded(tensor, node.output)
+    if target.ndim != 1 or target.size > MAX_AXES or filler.size != 1:
+        raise ValueError("a shape and one number are needed")
     return np.full(target.tolist(), filler.reshape(-1)[0])
 
 
@@ -64,7 +68,7 @@ FOLDS: Mapping[str, Callable[..., NDArray[Any]]] = {
     "Div": lambda node, a, b: _truncated(a, b),
     "Equal": lambda node, a, b: np.asarray(a == b),
     "Where": lambda node, c, a, b: np.asarray(np.where(c, a, b)),
-    "Range": lambda node, a, b, c: np.arange(a, b, c),
+    "Range": lambda node, a, b, c: np.arange(*(int(n.reshape(-1)[0]) for n in (a, b, c))),
     "ReduceProd": _fold_product,
     "ConstantOfShape": _fold_constant_of_shape,
 }
@@ -80,9 +84,26 @@ def fold(builder: Builder, node: Node) -> Constant | None:
     if len(arrays) < len(operands) or any(array.dtype.kind not in "iub" for array in arrays):
         return None
     try:
+        builder.room(node, _shape_folded(node, arrays))
         return Constant(np.asarray(FOLDS[node.operator](node, *arrays)), node.output)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise InputError(f"{node.label}: cannot be worked out ({error})") from error
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{node.label}: cannot be worked out ({one_line(error)})") from error
+
+
+def _shape_folded(node: Node, arrays: list[NDArray[Any]]) -> Iterable[int]:
+    """The shape of what :data:`FOLDS` gives, or of the largest array on the way."""
+    match node.operator:
+        case "Range":
+            start, end, step = (int(array.reshape(-1)[0]) for array in arrays)
+            return [] if step == 0 else [max(-((start - end) // step), 0)]
+        case "ConstantOfShape":
+            return [max(int(n), 0) for n in arrays[0].reshape(-1)[:MAX_AXES]]
+        case "ReduceProd":
+            return arrays[0].shape
+        case _:
+            return np.broadcast_shapes(*(array.shape for array in arrays))
 
 
 CONSTANTS: Registry = {"Constant": constant, "Shape": shape}

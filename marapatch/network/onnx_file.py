@@ -14,12 +14,17 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # protobu
 )
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from marapatch.errors import InputError, UnsupportedOperatorError
+from marapatch.input_files import one_line, read_bytes, shown, unpacked
+from marapatch.network.onnx_parts import check_parts
+from marapatch.network.onnx_tensors import MAX_AXES, embed
 
 OLDEST_OPSET = 7
 """Before it, broadcasting was written in another way."""
+
+FILE_BYTES = 4.0
+"""For each byte of a file: its content, the message parsed from it, and room for copies."""
 
 FLOATS: Mapping[int, np.dtype[np.floating]] = {
     int(onnx.TensorProto.FLOAT): np.dtype(np.float32),
@@ -29,26 +34,24 @@ FLOATS: Mapping[int, np.dtype[np.floating]] = {
 
 
 def read_model(path: Path) -> tuple[Any, bytes]:
-    """The ModelProto in ``path``, and the file's content (external data, if any, moved inside)."""
+    """The ModelProto in ``path``, and the file's content (external data, if any, moved inside).
+
+    Raises InputError, naming the file, where it is none, has too many parts, or needs more than
+    the memory limit.
+    """
+    content = unpacked(path, read_bytes(path, FILE_BYTES), FILE_BYTES)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror}); check the path") from error
-    model = parse_model(content)
-    if any(uses_external_data(tensor) for tensor in model.graph.initializer):
-        try:
-            load_external_data_for_model(model, str(path.parent))
+        model = parse_model(content)
+        if embed(model, path.parent):
             content = model.SerializeToString()
-        except (OSError, ValueError, EncodeError, onnx.checker.ValidationError) as error:
-            raise InputError(
-                f"its weights are in another file that cannot be read ({_line(error)}); "
-                "put that file beside it"
-            ) from error
+    except (InputError, EncodeError, ValueError) as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
     return model, content
 
 
 def parse_model(content: bytes) -> Any:
     """The ModelProto in ``content``; InputError where it is none, or cut off."""
+    check_parts(content)
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
@@ -66,9 +69,45 @@ def check_model(model: Any) -> int:
         raise UnsupportedOperatorError(
             f"operator set {version} is older than {OLDEST_OPSET}; re-export with a newer one"
         )
+    newest = onnx.defs.onnx_opset_version()
+    if version > newest:
+        raise UnsupportedOperatorError(
+            f"operator set {version} is newer than {newest}, the newest that the installed onnx "
+            "knows; re-export with an older one, or install a newer onnx"
+        )
+    if any(function.domain in ("", "ai.onnx") for function in model.functions):
+        raise UnsupportedOperatorError(
+            "it gives standard operators a meaning of its own (functions); re-export without"
+        )
     if model.graph.sparse_initializer:
         raise UnsupportedOperatorError("sparse initializers are not supported; store them dense")
     return int(version)
+
+
+def check_names(graph: Any) -> None:
+    """Refuse a tensor that is defined twice (which of the two is meant, nobody can tell), and
+    names that are no text."""
+    values = (*graph.input, *graph.output, *graph.initializer)
+    names = [value.name for value in values]
+    names += [name for node in graph.node for name in (*node.input, *node.output)]
+    if not all(isinstance(name, str) for name in names):  # protobuf gives bytes then
+        raise InputError("a name in it is not UTF-8; repair the file")
+    given = {value.name for value in graph.input}
+    if len(given) < len(graph.input):
+        raise InputError("an input is defined twice; repair the file")
+    stored = {tensor.name for tensor in graph.initializer}
+    if len(stored) < len(graph.initializer):
+        raise InputError("an initializer is defined twice; repair the file")
+    defined = given | stored
+    for node in graph.node:
+        for name in node.output:
+            if name in defined:
+                raise InputError(
+                    f"tensor {shown(name)!r} is defined twice, by {shown(node.op_type)} "
+                    f"{shown(node.name)!r} again; repair the file"
+                )
+            if name:
+                defined.add(name)
 
 
 def check_node(label: str, node: Any, opset: int) -> None:
@@ -87,7 +126,9 @@ def sole_input(graph: Any) -> Any:
     stored = {tensor.name for tensor in graph.initializer}
     names = [value.name for value in graph.input if value.name not in stored]
     if len(names) != 1:
-        raise InputError(f"has {len(names)} inputs {names}; a network with exactly 1 is needed")
+        raise InputError(
+            f"has {len(names)} inputs {shown(names)}; a network with exactly 1 is needed"
+        )
     return next(value for value in graph.input if value.name == names[0])
 
 
@@ -95,30 +136,39 @@ def sole_output(graph: Any) -> str:
     """The name of the one output."""
     names = [value.name for value in graph.output]
     if len(names) != 1:
-        raise InputError(f"has {len(names)} outputs {names}; a network with exactly 1 is needed")
+        raise InputError(
+            f"has {len(names)} outputs {shown(names)}; a network with exactly 1 is needed"
+        )
     return str(names[0])
 
 
 def shape_of_input(value: Any) -> tuple[int, ...]:
     """The shape at batch 1: the first axis must be dynamic or 1, every other one fixed."""
     tensor = value.type.tensor_type
-    if not tensor.HasField("shape") or len(tensor.shape.dim) < 2:
+    name = f"input {shown(value.name)!r}"
+    if not tensor.HasField("shape") or not 2 <= len(tensor.shape.dim) <= MAX_AXES:
         sizes = [d.dim_param or d.dim_value for d in tensor.shape.dim]
         raise InputError(
-            f"input {value.name!r} has shape {sizes}; a batch axis and at least one more are "
+            f"{name} has shape {shown(sizes)}; a batch axis and at least one more are "
             "needed: re-export with a shape such as [1, 5]"
         )
+    for axis, size in enumerate(tensor.shape.dim):
+        if size.HasField("dim_value") and size.dim_value < 1:
+            raise InputError(
+                f"{name}: axis {axis} has size {size.dim_value}, so there is nothing to decide "
+                "about; re-export with a size of at least 1"
+            )
     batch, *rest = tensor.shape.dim
     if batch.dim_value > 1:
         raise InputError(
-            f"input {value.name!r}: axis 0 (the batch) is fixed at {batch.dim_value}; "
+            f"{name}: axis 0 (the batch) is fixed at {batch.dim_value}; "
             "re-export with a batch of 1 or a dynamic one"
         )
     for axis, size in enumerate(rest, start=1):
-        if size.dim_value < 1:
-            name = f" ({size.dim_param!r})" if size.dim_param else ""
+        if not size.HasField("dim_value"):
+            called = f" ({shown(size.dim_param)!r})" if size.dim_param else ""
             raise InputError(
-                f"input {value.name!r}: axis {axis}{name} is dynamic; only the batch axis may "
+                f"{name}: axis {axis}{called} is dynamic; only the batch axis may "
                 "be: re-export with a fixed size"
             )
     return (1, *(int(size.dim_value) for size in rest))
@@ -135,8 +185,8 @@ def dtype_of_input(value: Any) -> np.dtype[np.floating]:
     code = value.type.tensor_type.elem_type
     if code not in FLOATS:
         raise InputError(
-            f"input {value.name!r} has type {type_name(code)}; re-export with a float or double "
-            "input"
+            f"input {shown(value.name)!r} has type {type_name(code)}; re-export with a float or "
+            "double input"
         )
     return FLOATS[code]
 

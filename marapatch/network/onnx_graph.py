@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import networkx as nx
 import numpy as np
-import onnx
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from onnx import numpy_helper
 
 from marapatch.errors import InputError, UnsupportedOperatorError
+from marapatch.input_files import shown
+from marapatch.memory import Budget
 from marapatch.network.layers import Affine, Array, Layer
+from marapatch.network.onnx_node import Node
+from marapatch.network.onnx_tensors import STORED_BYTES, decoded, entries_of
 from marapatch.network.parameters import Positions
+
+MADE_BYTES = 256
+"""For each entry of a tensor that a node makes: its place, its row of a layer, and its row of the
+affine maps and bounds that are made of that later."""
+
+COEFFICIENT_BYTES = 160
+"""For each non-zero of a layer's matrix that is put together: its row, column and parameter, each
+at first in the order of the operator and then in that of the matrix, and the number itself."""
+
+MAX_INTEGERS = 1000
+"""Sizes, axes or pads in one constant; a tensor has a few axes."""
+
+MAX_LAYERS = 2000
+"""Bounds of each layer go back through all layers before it, so that no more can be proved about;
+the deepest networks in use have about a thousand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +59,20 @@ class Constant:
             with np.errstate(invalid="ignore"):  # a signalling NaN; it is refused below
                 array = self.values.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise InputError(f"tensor {self.name!r} does not hold numbers") from error
+            raise InputError(f"tensor {shown(self.name)!r} does not hold numbers") from error
         if not np.isfinite(array).all():
-            raise InputError(f"tensor {self.name!r} contains NaN or infinity; repair the file")
+            raise InputError(
+                f"tensor {shown(self.name)!r} contains NaN or infinity; repair the file"
+            )
         return array
 
     def integers(self) -> list[int]:
-        """The entries as integers, one after the other."""
+        """The entries as integers, one after the other; InputError where they are none."""
+        if self.values.dtype.kind not in "iub" or self.values.size > MAX_INTEGERS:
+            raise InputError(
+                f"tensor {shown(self.name)!r} of {self.values.size} {shown(self.values.dtype)} "
+                "entries is no list of sizes or axes"
+            )
         return [int(entry) for entry in self.values.reshape(-1)]
 
 
@@ -80,65 +104,6 @@ class Value:
 Tensor = Constant | Value
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
-    """A node of the ONNX graph. Attributes are taken one by one, so that none is overlooked."""
-
-    proto: Any
-    opset: int
-    attributes: dict[str, Any] = field(init=False)
-
-    def __post_init__(self) -> None:
-        found = {}
-        for attribute in self.proto.attribute:
-            value = onnx.helper.get_attribute_value(attribute)
-            text = value.decode(errors="replace") if isinstance(value, bytes) else value
-            found[attribute.name] = text
-        object.__setattr__(self, "attributes", found)
-
-    @property
-    def operator(self) -> str:
-        """The operator's name."""
-        return str(self.proto.op_type)
-
-    @property
-    def output(self) -> str:
-        """The name of the first output."""
-        return str(self.proto.output[0])
-
-    @property
-    def label(self) -> str:
-        """How messages call the node: its operator and its name."""
-        return f"{self.operator} {self.proto.name or self.output!r}"
-
-    def input(self, number: int) -> str:
-        """The name of an input, empty where it is left out."""
-        names = self.proto.input
-        return str(names[number]) if number < len(names) else ""
-
-    def take(self, attribute: str, default: Any = None) -> Any:
-        """The value of an attribute, which is marked as read."""
-        return self.attributes.pop(attribute, default)
-
-    def allow(self, attribute: str, *values: Any) -> None:
-        """Read an attribute that may only have one of ``values``."""
-        found = self.take(attribute, values[0])
-        if found not in values:
-            raise self.unsupported(attribute, found)
-
-    def unsupported(self, attribute: str, value: Any) -> UnsupportedOperatorError:
-        """The error for an attribute's value that is not supported."""
-        return UnsupportedOperatorError(
-            f"{self.label}: attribute {attribute} = {value!r} is not supported; "
-            "re-export without it"
-        )
-
-    def finish(self) -> None:
-        """Refuse attributes that nobody read."""
-        for attribute, value in self.attributes.items():
-            raise self.unsupported(attribute, value)
-
-
 class Builder:
     """What has been read of a graph so far."""
 
@@ -146,6 +111,8 @@ class Builder:
         self.tensors: dict[str, Tensor] = {}
         self.graph = nx.DiGraph()
         self.sizes: dict[str, int] = {}
+        self.budget = Budget()
+        self._named: dict[str, int] = {}
         self.notes: list[str] = []
         self.output_name = str(graph.output[0].name)
         self.consumers: dict[str, list[Any]] = {}
@@ -156,6 +123,7 @@ class Builder:
             if tensor.name in self.consumers or tensor.name == self.output_name:
                 self.tensors[tensor.name] = self.stored(tensor, tensor.name)
         self.input_name = input_name
+        self.budget.spend(f"input {shown(input_name)!r}", prod(shape) * MADE_BYTES)
         self.graph.add_node(input_name)
         self.sizes[input_name] = prod(shape)
         self.tensors[input_name] = _fresh(input_name, shape)
@@ -164,12 +132,30 @@ class Builder:
         """How often a tensor is read."""
         return len(self.consumers.get(name, ())) + (name == self.output_name)
 
+    def keep(self, node: Node, tensor: Tensor) -> None:
+        """Keep what ``node`` gave, and count it; InputError where there is nothing in it, or the
+        network needs more than the memory limit."""
+        if isinstance(tensor, Value) and tensor.size == 0:
+            raise InputError(
+                f"{node.label}: makes a tensor of shape {shown(tensor.shape)}, without entries; "
+                "repair the file"
+            )
+        size = tensor.size if isinstance(tensor, Value) else tensor.values.size
+        self.budget.spend(node.label, size * MADE_BYTES)
+        self.tensors[node.output] = tensor
+
+    def room(self, node: Node, shape: Iterable[int]) -> None:
+        """Raise InputError where what ``node`` makes, of ``shape``, would be over the limit."""
+        self.budget.room(node.label, prod(shape) * MADE_BYTES)
+
+    def coefficients(self, node: Node, count: int) -> None:
+        """Count the non-zeros of a matrix that ``node`` is about to put together."""
+        self.budget.spend(node.label, count * COEFFICIENT_BYTES)
+
     def stored(self, tensor: Any, name: str) -> Constant:
         """A tensor of the file, called ``name``."""
-        try:
-            values = numpy_helper.to_array(tensor)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"tensor {name!r} cannot be decoded; the file is damaged") from error
+        self.budget.spend(f"tensor {shown(name)!r}", entries_of(tensor) * STORED_BYTES)
+        values = decoded(tensor, name)
         return Constant(values, name, np.arange(values.size).reshape(values.shape))
 
     def operand(self, node: Node, number: int) -> Tensor:
@@ -177,7 +163,8 @@ class Builder:
         name = node.input(number)
         if name not in self.tensors:
             raise InputError(
-                f"{node.label}: its input {number} ({name!r}) is not defined before it is used"
+                f"{node.label}: its input {number} ({shown(name)!r}) is not defined before it is "
+                "used"
             )
         tensor = self.tensors[name]
         if isinstance(tensor, Constant) and self.uses(name) > 1:
@@ -193,7 +180,7 @@ class Builder:
         tensor = self.operand(node, number)
         if isinstance(tensor, Constant):
             raise UnsupportedOperatorError(
-                f"{node.label}: its input {number} ({node.input(number)!r}) is a constant; "
+                f"{node.label}: its input {number} ({shown(node.input(number))!r}) is a constant; "
                 "only constants elsewhere are supported"
             )
         return tensor
@@ -203,7 +190,7 @@ class Builder:
         tensor = self.operand(node, number)
         if isinstance(tensor, Value):
             raise UnsupportedOperatorError(
-                f"{node.label}: its input {number} ({node.input(number)!r}) depends on the "
+                f"{node.label}: its input {number} ({shown(node.input(number))!r}) depends on the "
                 "network's input; only a constant is supported there"
             )
         return tensor
@@ -216,12 +203,24 @@ class Builder:
         self, name: str, layer: Layer, inputs: tuple[str, ...], shape: tuple[int, ...]
     ) -> Value:
         """A new node of the graph of layers, and its values in ``shape``."""
-        while name in self.sizes:
-            name += "'"
+        if len(self.sizes) >= MAX_LAYERS:
+            raise InputError(
+                f"has more than {MAX_LAYERS} layers: too many to prove anything about; give a "
+                "smaller network"
+            )
+        name = self._unused(name)
         self.graph.add_node(name, layer=layer, inputs=inputs)
         self.graph.add_edges_from((source, name) for source in inputs)
         self.sizes[name] = prod(shape)
         return _fresh(name, shape)
+
+    def _unused(self, name: str) -> str:
+        """``name``, or ``name'2``, ``name'3`` ... where that is taken."""
+        free = name
+        while free in self.sizes:
+            self._named[name] = self._named.get(name, 1) + 1
+            free = f"{name}'{self._named[name]}"
+        return free
 
     def linear(
         self,
@@ -238,7 +237,7 @@ class Builder:
         """
         rows, columns = places
         node, order = value.node, value.index.reshape(-1)
-        if np.unique(rows).size != rows.size:  # two equal columns in a row would be added up
+        if _repeats(rows):  # two equal columns in a row would be added up
             node, order = self.injective(value)
         entries = np.broadcast_to(np.asarray(data, dtype=np.float64), rows.shape)
         size = (prod(shape), self.sizes[node])
@@ -268,7 +267,7 @@ class Builder:
     def injective(self, value: Value) -> tuple[str, Positions]:
         """A node and, for each entry of ``value``, its position there, no position twice."""
         flat = value.index.reshape(-1)
-        if np.unique(flat).size == flat.size:
+        if not _repeats(flat):
             return value.node, flat
         return self.select(value), np.arange(flat.size)
 
@@ -284,6 +283,11 @@ class Builder:
         node, order = self.bijective(value)
         result = self.add(name, layer, (node,), (order.size,))
         return Value(result.node, order.reshape(value.shape))
+
+
+def _repeats(places: Positions) -> bool:
+    """Whether a place occurs twice."""
+    return bool(np.bincount(places, minlength=1).max() > 1)
 
 
 def _fresh(node: str, shape: tuple[int, ...]) -> Value:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError, UnsupportedOperatorError
+from marapatch.input_files import shown
 from marapatch.network.layers import Array, Sum
-from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tensor, Value
+from marapatch.network.onnx_graph import Builder, Constant, Registry, Tensor, Value
+from marapatch.network.onnx_node import Node
 from marapatch.network.onnx_products import join_bias
 from marapatch.network.onnx_windows import read_windows
 
@@ -92,6 +94,7 @@ def _sum(
         shape = np.broadcast_shapes(*(value.shape for value in values))
     except ValueError as error:
         raise _misfit(node, [value.shape for value in values]) from error
+    builder.room(node, (*shape, len(values)))
     values = [value.move(lambda a: np.broadcast_to(a, shape)) for value in values]
     bijections = [builder.bijective(value) for value in values]
     order = bijections[0][1]
@@ -157,6 +160,7 @@ def _diagonal(
         raise _misfit(node, [x.shape, scale.shape, shift.shape]) from error
     if shape == x.shape and not shift.any() and (scale == 1.0).all():
         return x
+    builder.coefficients(node, prod(shape))
     wide = x.move(lambda a: np.broadcast_to(a, shape))
     rows = np.arange(wide.size)
     data = np.broadcast_to(scale, shape).reshape(-1)
@@ -168,6 +172,7 @@ def average_pool(builder: Builder, node: Node) -> Tensor:
     x = builder.value(node, 0)
     padding_counts = node.take("count_include_pad", 0)
     windows = read_windows(node, x.shape[2:], None)
+    builder.coefficients(node, windows.entries * prod(x.shape[:2]))
     positions = windows.positions()
     inside = positions >= 0
     divisor = np.full(positions.shape[0], positions.shape[1]) if padding_counts else inside.sum(1)
@@ -187,6 +192,7 @@ def global_average_pool(builder: Builder, node: Node) -> Tensor:
     """The mean of each channel."""
     x = builder.value(node, 0)
     pixels = prod(x.shape[2:])
+    builder.coefficients(node, x.size)
     columns = np.arange(x.size)
     shape = (*x.shape[:2], *(1 for _ in x.shape[2:]))
     places = (columns // pixels, columns)
@@ -194,7 +200,7 @@ def global_average_pool(builder: Builder, node: Node) -> Tensor:
 
 
 def _misfit(node: Node, shapes: list[tuple[int, ...]]) -> InputError:
-    return InputError(f"{node.label}: shapes {shapes} do not broadcast against each other")
+    return InputError(f"{node.label}: shapes {shown(shapes)} do not broadcast against each other")
 
 
 def _folded(node: Node) -> UnsupportedOperatorError:

@@ -15,9 +15,11 @@ import onnx
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError, UnsupportedOperatorError
+from marapatch.input_files import shown
 from marapatch.network.layers import Concat
 from marapatch.network.onnx_file import FLOATS, type_name
-from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tensor, Value
+from marapatch.network.onnx_graph import Builder, Constant, Registry, Tensor, Value
+from marapatch.network.onnx_node import Node
 
 Move = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -26,9 +28,11 @@ def _moved(builder: Builder, node: Node, move: Move) -> Tensor:
     tensor = builder.operand(node, 0)
     try:
         return tensor.move(move)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        if isinstance(error, InputError):
+            raise
         shape = tensor.shape if isinstance(tensor, Value) else tensor.values.shape
-        raise InputError(f"{node.label}: does not fit a tensor of shape {shape}") from error
+        raise InputError(f"{node.label}: does not fit a tensor of shape {shown(shape)}") from error
 
 
 def _integers(builder: Builder, node: Node, number: int, attribute: str) -> list[int] | None:
@@ -153,13 +157,24 @@ def gather(builder: Builder, node: Node) -> Tensor:
     """Entries at given places of an axis."""
     axis = node.take("axis", 0)
     places = builder.constant(node, 1).values
+    tensor = builder.operand(node, 0)
+    shape = tensor.shape if isinstance(tensor, Value) else tensor.values.shape
+    if not -len(shape) <= axis < len(shape) or places.dtype.kind not in "iu":
+        raise InputError(f"{node.label}: does not fit a tensor of shape {shown(shape)}")
+    builder.room(node, (*shape[:axis], *shape[axis % len(shape) + 1 :], *places.shape))
     return _moved(builder, node, lambda a: np.take(a, places, axis))
 
 
 def expand(builder: Builder, node: Node) -> Tensor:
     """Repeated along axes of size 1."""
     target = builder.constant(node, 1).integers()
-    return _moved(builder, node, lambda a: np.broadcast_to(a, np.broadcast_shapes(a.shape, target)))
+
+    def move(array: NDArray[Any]) -> NDArray[Any]:
+        shape = np.broadcast_shapes(array.shape, target)
+        builder.room(node, shape)
+        return np.broadcast_to(array, shape)
+
+    return _moved(builder, node, move)
 
 
 def pad(builder: Builder, node: Node) -> Tensor:
@@ -169,6 +184,8 @@ def pad(builder: Builder, node: Node) -> Tensor:
     widths = _integers(builder, node, 1, "pads")
     constant, axes = builder.optional(node, 2), builder.optional(node, 3)
     if constant is not None:
+        if constant.values.size != 1:
+            raise InputError(f"{node.label}: the constant it pads with must be one number")
         filler = float(constant.numbers().reshape(-1)[0])
     if mode not in ("constant", "reflect", "edge", "wrap"):
         raise node.unsupported("mode", mode)
@@ -176,26 +193,38 @@ def pad(builder: Builder, node: Node) -> Tensor:
     rank = len(x.shape)
     along = list(range(rank)) if axes is None else axes.integers()
     if widths is None or len(widths) != 2 * len(along) or not set(along) <= set(range(-rank, rank)):
-        raise InputError(f"{node.label}: its pads do not fit an input of shape {x.shape}")
+        raise InputError(f"{node.label}: its pads do not fit {shown(x.shape)}")
     pairs, cut = [(0, 0)] * rank, [slice(None)] * rank
     for k, axis in enumerate(along):
         before, after = widths[k], widths[k + len(along)]
         pairs[axis] = (max(before, 0), max(after, 0))
         cut[axis] = slice(max(-before, 0), max(x.shape[axis] + min(after, 0), 0))
     x = x.move(lambda a: a[tuple(cut)])
+    shape = [n + sum(widths) for n, widths in zip(x.shape, pairs, strict=True)]
+    builder.room(node, shape)
     if mode != "constant" or not any(a or b for a, b in pairs):
-        return x if mode == "constant" else x.move(lambda a: np.pad(a, pairs, mode))
+        return x if mode == "constant" else _padded(node, x, pairs, mode)
     places = np.pad(np.arange(x.size).reshape(x.shape), pairs, constant_values=-1)
     flat = places.reshape(-1)
+    builder.coefficients(node, x.size)
     rows = np.flatnonzero(flat >= 0)
     bias = np.where(places < 0, filler, 0.0)
     return builder.linear(node.output, x, (rows, flat[rows]), np.ones(()), bias, shape=places.shape)
+
+
+def _padded(node: Node, x: Value, pairs: list[tuple[int, int]], mode: Any) -> Value:
+    try:
+        return x.move(lambda a: np.pad(a, pairs, mode))
+    except ValueError as error:
+        raise InputError(f"{node.label}: its pads do not fit {shown(x.shape)}") from error
 
 
 def concat(builder: Builder, node: Node) -> Tensor:
     """Tensors joined along an axis; each node among them is taken once."""
     axis = node.take("axis")
     operands = builder.operands(node)
+    shapes = [o.shape if isinstance(o, Value) else o.values.shape for o in operands]
+    builder.room(node, [sum(prod(shape) for shape in shapes)])
     if all(isinstance(operand, Constant) for operand in operands):
         arrays = [operand.values for operand in operands if isinstance(operand, Constant)]
         return Constant(_joined(node, arrays, axis), node.output)
@@ -224,7 +253,9 @@ def _joined(node: Node, arrays: list[NDArray[Any]], axis: int) -> NDArray[Any]:
         return np.concatenate(arrays, axis)
     except ValueError as error:
         shapes = [array.shape for array in arrays]
-        raise InputError(f"{node.label}: shapes {shapes} do not join along axis {axis}") from error
+        raise InputError(
+            f"{node.label}: shapes {shown(shapes)} do not join along axis {axis}"
+        ) from error
 
 
 MOVES: Registry = {

@@ -8,7 +8,8 @@ import numpy as np
 
 from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.network.layers import Abs, Clip, LeakyRelu, Maximum, MaxPool, Relu, Sum
-from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tensor, Value
+from marapatch.network.onnx_graph import Builder, Constant, Registry, Tensor, Value
+from marapatch.network.onnx_node import Node
 from marapatch.network.onnx_windows import read_windows
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -58,7 +59,7 @@ def _scalar(node: Node, constant: Constant) -> float:
 
 
 def _clip(builder: Builder, node: Node, x: Value, low: float, high: float) -> Value:
-    if low > high or low == inf or high == -inf:
+    if not low <= high or low == inf or high == -inf:  # NaN too
         raise InputError(f"{node.label}: its bounds [{low}, {high}] are empty; repair the file")
     if not isfinite(low) and not isfinite(high):
         return x
@@ -89,6 +90,7 @@ def _extreme(builder: Builder, node: Node, sign: float) -> Value:
         )
     except ValueError as error:
         raise InputError(f"{node.label}: its inputs do not broadcast") from error
+    builder.room(node, (*shape, len(operands)))
     if len(values) == 1 and shape == values[0].shape:
         bounds = [sign * bound for c in constants for bound in c.numbers().reshape(-1).tolist()]
         if all(c.values.size == 1 for c in constants):
@@ -115,6 +117,7 @@ def max_pool(builder: Builder, node: Node) -> Tensor:
     node.allow("storage_order", 0)
     x = builder.value(node, 0)
     windows = read_windows(node, x.shape[2:], None)
+    builder.coefficients(node, windows.entries * prod(x.shape[:2]))
     positions = windows.positions()
     inside = positions >= 0
     if not inside.any(axis=1).all():

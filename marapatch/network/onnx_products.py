@@ -9,7 +9,8 @@ import numpy as np
 
 from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.network.layers import Affine, Array
-from marapatch.network.onnx_graph import Builder, Constant, Node, Registry, Tensor, Value
+from marapatch.network.onnx_graph import Builder, Constant, Registry, Tensor, Value
+from marapatch.network.onnx_node import Node
 from marapatch.network.onnx_windows import read_windows
 from marapatch.network.parameters import Kind, Parameters, Positions, Sharing, Stored
 from marapatch.network.windows import convolution
@@ -79,6 +80,9 @@ def _product(
         raise InputError(f"{node.label}: {x.shape} does not fit weights for {inputs} inputs")
     shape = (*leading, outputs)
     count = prod(leading)
+    builder.room(node, shape)
+    if count > 1:
+        builder.coefficients(node, count * outputs * inputs)
     base, order = builder.bijective(x)
     offset, stored_bias = np.zeros(count * outputs), None
     if bias is not None:
@@ -166,6 +170,7 @@ def conv(builder: Builder, node: Node) -> Tensor:
             f"fit an input of shape {x.shape}"
         )
     windows = read_windows(node, tuple(image), tuple(window))
+    builder.coefficients(node, outputs * depth * windows.entries)
     base, order = builder.bijective(x)
     sharing = convolution(windows, kernel.values.shape, groups, order)
     offset, stored_bias = np.zeros(sharing.biases.size), None

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from marapatch.errors import InputError, UnsupportedOperatorError
+from marapatch.input_files import shown
 from marapatch.network.network import Network, Source
 from marapatch.network.onnx_constants import CONSTANTS, FOLDS, fold
 from marapatch.network.onnx_file import (
     check_model,
+    check_names,
     check_node,
     dtype_of_input,
     read_model,
@@ -22,9 +25,10 @@ from marapatch.network.onnx_file import (
     sole_input,
     sole_output,
 )
-from marapatch.network.onnx_graph import Builder, Node, Registry, Tensor, Value
+from marapatch.network.onnx_graph import Builder, Registry, Tensor, Value
 from marapatch.network.onnx_linear import LINEAR
 from marapatch.network.onnx_moves import MOVES
+from marapatch.network.onnx_node import Node
 from marapatch.network.onnx_piecewise import PIECEWISE
 from marapatch.network.onnx_products import PRODUCTS
 
@@ -52,27 +56,32 @@ def read_onnx(path: str | PathLike[str]) -> Network:
     one, that is not read; both name the file and the node.
     """
     file = Path(path)
-    try:
-        return _read(file)
-    except (InputError, UnsupportedOperatorError) as error:
-        line = " ".join(str(error).splitlines())  # names in the file may hold anything
-        raise type(error)(f"{file}: {line}") from error
-
-
-def _read(file: Path) -> Network:
     model, content = read_model(file)
+    try:
+        with np.errstate(all="ignore"):  # what is not finite is refused where layers are made
+            return _read(file, model, content)
+    except (InputError, UnsupportedOperatorError) as error:
+        raise type(error)(f"{file}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: a name in it is not UTF-8; repair the file") from error
+
+
+def _read(file: Path, model: Any, content: bytes) -> Network:
     opset = check_model(model)
+    check_names(model.graph)
     value, output_name = sole_input(model.graph), sole_output(model.graph)
     shape, dtype = shape_of_input(value), dtype_of_input(value)
     nodes = _needed(model.graph, output_name)
     builder = Builder(model.graph, nodes, value.name, shape)
     for proto in nodes:
         node = Node(proto, opset)
-        builder.tensors[node.output] = _apply(builder, node)
+        builder.keep(node, _apply(builder, node))
         node.finish()
     output = builder.tensors.get(output_name)
     if not isinstance(output, Value):
-        raise InputError(f"output {output_name!r} does not depend on the input")
+        raise InputError(f"output {shown(output_name)!r} does not depend on the input")
+    # Rounding is bounded for every pair of outputs, and so are the conditions of a decision.
+    builder.budget.room(f"a decision among {output.size} outputs", 32 * output.size**2)
     output_node = builder.select(output)
     keep = nx.ancestors(builder.graph, output_node) | {output_node, builder.input_name}
     builder.graph.remove_nodes_from([n for n in builder.graph if n not in keep])
@@ -102,13 +111,14 @@ def _apply(builder: Builder, node: Node) -> Tensor:
     """The first output of ``node``."""
     if node.proto.domain not in ("", "ai.onnx"):
         raise UnsupportedOperatorError(
-            f"{node.label}: operators of domain {node.proto.domain!r} are not supported; "
+            f"{node.label}: operators of domain {shown(node.proto.domain)!r} are not supported; "
             "re-export with standard ONNX operators"
         )
     for extra in node.proto.output[1:]:
         if builder.uses(extra):
             raise UnsupportedOperatorError(
-                f"{node.label}: its further output {extra!r} is used; only the first is supported"
+                f"{node.label}: its further output {shown(extra)!r} is used; only the first is "
+                "supported"
             )
     if node.operator not in (*OPERATORS, *DECISIONS, *FOLDS):
         raise _unsupported(node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from marapatch.errors import InputError
-from marapatch.network.onnx_graph import Node
+from marapatch.network.onnx_node import Node
 from marapatch.network.windows import Windows
 
 

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError, UnsupportedOperatorError
+from marapatch.memory import afford
 from marapatch.network.arithmetic import SAFE, SMALL, UNIT, least_size, underflow
 from marapatch.network.layers import (
     Abs,
@@ -26,6 +27,7 @@ from marapatch.network.layers import (
     MaxPool,
     Relu,
     Sum,
+    product_size,
 )
 from marapatch.network.standard_form import AffineMap, StandardForm
 
@@ -189,6 +191,7 @@ def _affine(layer: Affine, x: _Form) -> _Form:
     errors: dict[int, Matrix] = {}
     exact_outer = _is_selection(outer)
     for s, inner in x.weights.items():
+        afford("the product of two affine layers", 4 * product_size(outer, inner))
         weights[s] = outer @ inner
         parts = []
         if not (exact_outer or _is_placement(inner)):

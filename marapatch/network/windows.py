@@ -40,6 +40,11 @@ class Windows:
         """The number of windows along each axis."""
         return tuple(room // s + 1 for room, s in zip(self.slack, self.strides, strict=True))
 
+    @property
+    def entries(self) -> int:
+        """The number of entries of all windows, padding included."""
+        return prod(self.shape) * prod(self.kernel)
+
     def positions(self) -> Positions:
         """The flat position in the image of every entry of every window, -1 in the padding.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,19 @@ from typing import Any
 import numpy as np
 
 from marapatch.errors import InputError
+from marapatch.input_files import one_line, read_text, shown
 from marapatch.patching.goals import NOTHING, Clause, Goal, linear, per_input
 from marapatch.patching.options import DEFAULT_MARGIN
 from marapatch.properties import Rule
 from marapatch.vnnlib import read_property
+
+MAX_TOML = 2**18
+"""Characters in a file of goals: room for some ten thousand numbers, read within a second."""
+
+MAX_DOTS = 200
+"""Dots between two separators of a goal file: reading a dotted key costs its length squared."""
+
+_BETWEEN = re.compile(r"[,=\[\]{}\n]")
 
 KEYS = frozenset({"want", "avoid", "margin", "matrix", "rhs"})
 
@@ -23,14 +33,15 @@ def read_list(text: str) -> list[str]:
     Lines that are empty or begin with ``#`` are left out. InputError where a file holds nothing.
     """
     path = Path(text)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # longer than any file's name
+        there = False
+    if not there:
         if path.suffix:
             raise InputError(f"{text}: no such file, and no list of classes such as 3,5,0|1")
         return [entry.strip() for entry in text.split(",")]
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{text}: cannot be read as a list of goals") from error
+    lines = [line.strip() for line in read_text(path, "a list of goals", 100.0).splitlines()]
     entries = [line for line in lines if line and not line.startswith("#")]
     if not entries:
         raise InputError(f"{text}: holds no goal; write one a line, such as 3 or 0|1")
@@ -52,16 +63,10 @@ def read_goals(
     if name.suffix.lower() == ".vnnlib":
         goals = [_vnnlib(name, outputs, margin)]
     elif name.suffix.lower() == ".toml":
-        goals = _toml(name, outputs, rule, margin)
+        goals = _toml(name, inputs, outputs, rule, margin)
     else:
         raise InputError(f"{path}: a goal file ends in .toml or .vnnlib")
-    if len(goals) == 1:
-        goals = goals * inputs
-    if len(goals) != inputs:
-        raise InputError(
-            f"{path}: holds {len(goals)} goals for {inputs} inputs; give 1 or {inputs}"
-        )
-    return tuple(goals)
+    return tuple(goals * inputs if len(goals) == 1 else goals)
 
 
 def _vnnlib(path: Path, outputs: int, margin: float | None) -> Goal:
@@ -78,15 +83,27 @@ def _vnnlib(path: Path, outputs: int, margin: float | None) -> Goal:
     return Goal(tuple(clauses), path.name, margin or 0.0)
 
 
-def _toml(path: Path, outputs: int, rule: Rule, margin: float | None) -> list[Goal]:
+def _toml(path: Path, inputs: int, outputs: int, rule: Rule, margin: float | None) -> list[Goal]:
+    text = read_text(path, "a TOML file of goals")
+    if len(text) > MAX_TOML:
+        raise InputError(
+            f"{path}: has {len(text)} characters, a file of goals has at most {MAX_TOML}"
+        )
+    if max(part.count(".") for part in _BETWEEN.split(text)) > MAX_DOTS:
+        raise InputError(f"{path}: a key with so many dots is not one of {', '.join(sorted(KEYS))}")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: cannot be read as TOML: {reason}") from error
+        content = tomllib.loads(text)
+    except RecursionError as error:
+        raise InputError(f"{path}: its brackets are nested too deep; a matrix has two") from error
+    except ValueError as error:  # also a number of more than 4300 digits
+        raise InputError(f"{path}: cannot be read as TOML: {one_line(error)}") from error
     entries = content.get("goal")
     if set(content) - {"goal"} or not isinstance(entries, list) or not entries:
         raise InputError(f"{path}: holds no goals; write [[goal]] tables and nothing else")
+    if len(entries) not in (1, inputs):
+        raise InputError(
+            f"{path}: holds {len(entries)} goals for {inputs} inputs; give 1 or {inputs}"
+        )
     return [_entry(path, i, entry, outputs, rule, margin) for i, entry in enumerate(entries)]
 
 
@@ -94,10 +111,10 @@ def _entry(path: Path, i: int, entry: Any, outputs: int, rule: Rule, margin: flo
     where = f"{path}, goal {i}"
     unknown = sorted(set(entry) - KEYS) if isinstance(entry, dict) else ["(no table)"]
     if unknown:
-        raise InputError(f"{where}: {unknown[0]!r} is not one of {', '.join(sorted(KEYS))}")
+        raise InputError(f"{where}: {shown(unknown[0])!r} is not one of {', '.join(sorted(KEYS))}")
     own = entry.get("margin", margin)
     if own is not None and not isinstance(own, int | float):
-        raise InputError(f"{where}: the margin must be a number, not {own!r}")
+        raise InputError(f"{where}: the margin must be a number, not {shown(repr(own))}")
     named, rows = {"want", "avoid"} & set(entry), {"matrix", "rhs"} & set(entry)
     if (named and rows) or (not named and rows != {"matrix", "rhs"}):
         raise InputError(f"{where}: give want or avoid, or matrix and rhs")
@@ -110,6 +127,6 @@ def _entry(path: Path, i: int, entry: Any, outputs: int, rule: Rule, margin: flo
         (goal,) = per_input([want], [avoid], 1, outputs, rule, asked)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"{where}: matrix must be rows of numbers, rhs numbers") from error
     return goal

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from marapatch.ball import Norm
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
+from marapatch.network.onnx_session import OnnxSession
 from marapatch.network.onnx_writer import to_onnx
 from marapatch.patching.changes import Changes
 from marapatch.patching.goals import Goal
@@ -108,20 +108,15 @@ def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal
 
 
 def run_onnx(content: bytes, inputs: NDArray[np.floating], network: Network) -> Array | None:
-    """The outputs (n, outputs) of onnxruntime, float64; None where the file ends otherwise."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    taken = session.get_inputs()[0]
-    shape = [1 if not isinstance(n, int) else n for n in taken.shape]
+    """The outputs (n, outputs) of onnxruntime, float64; None where the file ends otherwise, or
+    onnxruntime does not run it."""
+    session = OnnxSession.of(content)
     outputs = []
     for x in inputs.astype(network.input_dtype):
-        sized = shape if int(np.prod(shape)) == x.size else (1, *network.input_shape)
-        y = np.asarray(session.run(None, {taken.name: x.reshape(sized)})[0], dtype=np.float64)
-        if y.size != network.outputs:
+        y = session.outputs(x.reshape(network.input_shape))
+        if y is None or y.size != network.outputs:
             return None  # the file ends in an ArgMax, which was dropped
-        outputs.append(y.reshape(-1))
+        outputs.append(y.astype(np.float64))
     return np.array(outputs)
 
 

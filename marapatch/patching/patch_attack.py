@@ -30,9 +30,9 @@ from marapatch.patching.realise import Reach, realised
 from marapatch.patching.row_programs import Rows, least
 from marapatch.patching.shrinking import Target, shrunk
 from marapatch.properties import OutputCondition, Rule, beats
-from marapatch.replay import decided_class
+from marapatch.replay import Replay, decided_class
 
-__all__ = ["PatchAttack", "PatchAttackOptions", "Stage", "patch_attack"]
+__all__ = ["PatchAttack", "PatchAttackOptions", "Stage", "judge", "patch_attack"]
 
 TRUST = 0.25
 """The first step towards the decision, as a share of what an entry may change."""
@@ -123,6 +123,23 @@ def patch_attack(
         linf=Norm.LINF.distance(change),
         seconds=seconds,
     )
+
+
+def judge(
+    network: Network,
+    image: ArrayLike,
+    target: int,
+    *,
+    rule: Rule = Rule.ARGMAX,
+    box: tuple[ArrayLike, ArrayLike] | None = None,
+    options: PatchAttackOptions | None = None,
+) -> Replay:
+    """The judge of inputs that are claimed to be decided as ``target``; arguments as for
+    :func:`patch_attack`. Whatever that returns, it accepts without changing a number."""
+    options = options or PatchAttackOptions()
+    reach = _reach(network, image, box, options.max_pixel)
+    condition = beats(target, network.outputs, rule, options.margin)
+    return Target(network, condition, reach).replay(Norm.L1)
 
 
 @dataclass(eq=False)

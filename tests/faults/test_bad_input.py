@@ -106,7 +106,7 @@ ROWS: dict[str, tuple[Sequence[str], str]] = {
     "no such example": (net("example:no"), "there are example:mnist_3x24, example:mnist_3x24_adv"),
     # the image
     "image missing": (image("no.npy"), "no.npy: cannot be read: No such file"),
-    "image truncated": (image("cut.npy"), "cut.npy: cannot be read"),
+    "image truncated": (image("cut.npy"), "cut.npy: truncated or damaged"),
     "image of NaN": (image("nan.npy"), "nan.npy: entry (1,) is nan"),
     "image of infinity": (image("inf.npy"), "inf.npy: entry (0,) is inf"),
     "image of words": (image("words.npy"), "not real numbers"),

@@ -60,7 +60,10 @@ BAD = [
     (["many.npy", "--want", "0"], "1001 inputs are too many"),
     (["one.npy", "--want", "0", "--layer", "2"], "there are 0 ("),
     (["one.npy", "--want", "0", "--layer", "first"], "give a number or 'last'"),
-    (["one.npy", "--want", "0", "--weights", "mask.npy"], "the mask has shape (4, 4)"),
+    (
+        ["one.npy", "--want", "0", "--weights", "mask.npy"],
+        "a mask of shape (4, 4) has more entries",
+    ),
     (["one.npy", "--want", "0", "--weights", "none.npy"], "no weight may change"),
     (["one.npy", "--want", "0", "--weights", "half.npy"], "must hold booleans"),
     (["one.npy", "--want", "0", "--weights", "mask.npy", "--layer", "all"], "one layer only"),

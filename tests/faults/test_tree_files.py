@@ -497,7 +497,7 @@ def test_bad_input_is_exit_code_2_and_one_line(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["recheck", "image.npy", "net.onnx"]) == 2
-    assert "image.npy: damaged, or no .npz file" in capsys.readouterr().err
+    assert "image.npy: truncated or damaged: not an .npz file" in capsys.readouterr().err
     assert main([*RUN, "--tree", "t.npz", "--target", "0" if _label() else "1"]) in (0, 1)
     capsys.readouterr()
     assert main(["recheck", "t.npz", "net.onnx", "--json", "t.npz"]) == 2

@@ -6,6 +6,8 @@ optimum of the numbers in the file. What the rows of WAS_WRONG say was once clai
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from wide_judge import Judgement, judged
 from wide_networks import KINDS, wide_case

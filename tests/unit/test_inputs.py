@@ -176,14 +176,14 @@ def text(content: str) -> object:
 
 BROKEN = {
     "missing": ("a.npy", lambda path: None, "No such file"),
-    "folder": ("a.npy", Path.mkdir, "Is a directory"),
+    "folder": ("a.npy", Path.mkdir, "it is a folder"),
     "unknown kind": ("a.jpg", text("x"), "not a known kind of image; give .npy"),
-    "text as npy": ("a.npy", text("1 2 3"), "cannot be read"),
-    "empty npy": ("a.npy", text(""), "truncated or damaged"),
-    "truncated npy": ("a.npy", truncated_npy, "cannot be read"),
-    "huge npy": ("a.npy", huge_npy, "more memory than there is"),
+    "text as npy": ("a.npy", text("1 2 3"), "not an array in numpy's format"),
+    "empty npy": ("a.npy", text(""), "or cut off"),
+    "truncated npy": ("a.npy", truncated_npy, "truncated or damaged: an array of shape (2, 3)"),
+    "huge npy": ("a.npy", huge_npy, "more than the file can hold"),
     "truncated npz": ("a.npz", truncated_npz, "damaged"),
-    "pickled npy": ("a.npy", contents([{}]), "cannot be read"),
+    "pickled npy": ("a.npy", contents([{}]), "holds object entries"),
     "words": ("a.npy", contents(["a"]), "not real numbers"),
     "complex": ("a.npy", contents([1j]), "complex128 entries, not real numbers"),
     "no entries": ("a.npy", contents(np.zeros((0, 3))), "empty array of shape (0, 3)"),
@@ -194,7 +194,7 @@ BROKEN = {
     "not gzip": ("a.idx.gz", text("hello"), "not an idx file"),
     "empty idx": ("a.idx", text(""), "not an idx file"),
     "truncated png": ("a.png", truncated_png, "cannot be read"),
-    "not a png": ("a.png", text("hello"), "cannot be read: cannot identify"),
+    "not a png": ("a.png", text("hello"), "cannot be read: it is no PNG picture"),
     "alpha": ("a.png", alpha_png, "a PNG of kind 'RGBA'; save it as"),
     "transparent": ("a.png", transparent_png, "with transparency"),
     "16 bits": ("a.png", sixteen_bit_png, "save it as 8-bit"),
@@ -202,7 +202,7 @@ BROKEN = {
     "word in csv": ("a.csv", text("1,2\n3,x\n"), "line 2: 'x' is not a number"),
     "hole in csv": ("a.csv", text("1,,2\n"), "line 1: '' is not a number"),
     "ragged csv": ("a.csv", text("1,2\n3\n"), "line 2: 1 numbers, the first row has 2"),
-    "binary csv": ("a.csv", lambda path: path.write_bytes(b"\xff\xfe1"), "cannot be read"),
+    "binary csv": ("a.csv", lambda path: path.write_bytes(b"\xff\xfe1"), "is not a text file"),
 }
 
 
@@ -432,3 +432,19 @@ def test_unusable_masks(tmp_path: Path, values: NDArray[np.generic], message: st
 
 def test_scales_are_the_ones_the_command_offers() -> None:
     assert Scale.__args__ == ("auto", "1", "255")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("pack", ["npy", "npz"])
+def test_one_of_many_is_read_without_the_others(tmp_path: Path, order: str, pack: str) -> None:
+    """Whichever axis runs fastest in the file."""
+    values = np.random.default_rng(3).normal(size=(5, 2, 3, 4))
+    stored = np.asfortranarray(values) if order == "F" else values
+    path = tmp_path / f"a.{pack}"
+    if pack == "npy":
+        np.save(path, stored)
+    else:
+        np.savez_compressed(path, stored)
+    for index in range(5):
+        np.testing.assert_array_equal(read_image(path, index).values, values[index])
+    np.testing.assert_array_equal(read_image(path).values, values)

@@ -15,11 +15,8 @@ from onnx_models import integers as _ints
 from onnx_models import model, node, reference, save
 from onnx_models import normals as _numbers
 
-<<<<<<< HEAD
-from marapatch.network.exact import exact_outputs
-=======
 from marapatch.errors import InputError
->>>>>>> 6311973 (wip)
+from marapatch.network.exact import exact_outputs
 from marapatch.network.onnx_reader import OPERATORS, read_onnx
 
 RNG = np.random.default_rng(7)
@@ -444,7 +441,6 @@ def test_every_operator_has_a_case() -> None:
     assert set(OPERATORS) <= tried
 
 
-<<<<<<< HEAD
 def test_a_normalisation_is_the_network_of_its_own_numbers(tmp_path: Path) -> None:
     """shift - mean * scale in one number rounds to another network: here by the whole lead."""
     scale, mean = 2.0**26 + 1.0, 2.0**27 + 1.0
@@ -459,7 +455,8 @@ def test_a_normalisation_is_the_network_of_its_own_numbers(tmp_path: Path) -> No
     (value,) = exact_outputs(network, np.zeros(1))
     assert value == Fraction(scale * mean) - Fraction(scale) * Fraction(mean)
     assert value != 0
-=======
+
+
 @pytest.mark.parametrize("bound", [1e39, 1e207, float(np.finfo(np.float64).max) / 2])
 def test_a_bound_of_a_double_file_beyond_float32_is_a_bound(bound: float, tmp_path: Path) -> None:
     constants = {"lo": np.array(-bound), "hi": np.array(bound)}
@@ -486,4 +483,3 @@ def test_empty_bounds_are_refused(ends: tuple[float, float], tmp_path: Path) -> 
     made = model([node("Clip", ["x", "lo", "hi"], ["y"])], (1, 2), constants)
     with pytest.raises(InputError, match="are empty"):
         read_onnx(save(made, tmp_path))
->>>>>>> 6311973 (wip)

@@ -309,7 +309,7 @@ def test_scaled_double_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.onnx: cannot be read \(No such file"):
+    with pytest.raises(InputError, match=r"gone\.onnx: cannot be read: No such file"):
         read_onnx(tmp_path / "gone.onnx")
 
 
@@ -341,7 +341,7 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
 def test_a_tensor_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
     made = model([node("Gemm", ["x", "w"], ["y"])], (1, 4), {"w": _numbers(4, 3)})
     made.graph.initializer[0].raw_data = made.graph.initializer[0].raw_data[:-4]
-    with pytest.raises(InputError, match="tensor 'w' cannot be decoded"):
+    with pytest.raises(InputError, match="needs 48 bytes, the file has 44"):
         read_onnx(save(made, tmp_path))
 
 
