@@ -1,0 +1,55 @@
+"""Rational numbers as float64, rounded to a named side."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import inf, nextafter
+from typing import Any
+
+import numpy as np
+
+
+def nearest(value: Fraction) -> float:
+    """``value`` rounded to the nearest float64; infinite where it is out of range."""
+    try:
+        return float(value)  # correctly rounded: int / int is
+    except OverflowError:
+        return inf if value > 0 else -inf
+
+
+def down(value: Fraction) -> float:
+    """The largest float64 that is at most ``value``."""
+    near = nearest(value)
+    if near == -inf or (near != inf and Fraction(near) <= value):
+        return near
+    return nextafter(near, -inf)
+
+
+def up(value: Fraction) -> float:
+    """The smallest float64 that is at least ``value``."""
+    return -down(-value) + 0.0  # not -0.0, which looks smaller than 0.0 to some
+
+
+def first_at_or_above(value: Fraction, dtype: np.dtype[Any], *, strict: bool = False) -> Any:
+    """The smallest number of ``dtype`` that is at least ``value`` (more than it, if ``strict``).
+
+    Infinite where every finite number is too small.
+    """
+    with np.errstate(over="ignore"):
+        near = dtype.type(nearest(value))
+    while near != inf and (near == -inf or not _beyond(near, value, strict=strict)):
+        near = np.nextafter(near, dtype.type(inf))
+    previous = np.nextafter(near, dtype.type(-inf))
+    while previous != -inf and _beyond(previous, value, strict=strict):
+        near, previous = previous, np.nextafter(previous, dtype.type(-inf))
+    return near
+
+
+def last_at_or_below(value: Fraction, dtype: np.dtype[Any], *, strict: bool = False) -> Any:
+    """The largest number of ``dtype`` that is at most ``value`` (less than it, if ``strict``)."""
+    return -first_at_or_above(-value, dtype, strict=strict)
+
+
+def _beyond(number: Any, value: Fraction, *, strict: bool) -> bool:
+    exact = Fraction(float(number))
+    return exact > value if strict else exact >= value
