@@ -20,7 +20,7 @@ from marapatch.property_replay import PropertyReplay
 from marapatch.question import Question
 from marapatch.score_conditions import Posed
 from marapatch.search.groups import Groups
-from marapatch.softmax_conditions import Group, ScoreRow, score_rows
+from marapatch.softmax_conditions import Group, ScoreRow, Shares, score_rows, tangent_at
 from marapatch.specification import Alternative
 
 MAX_PRODUCT = 64
@@ -32,9 +32,6 @@ MAX_CORNERS = 16
 
 MAX_TANGENTS = 64
 """Tangents of one row."""
-
-SHARES = 2**20
-"""Tangents are taken at shares that are multiples of one over this, so that they are exact."""
 
 CUT = 1e-9
 """By how much a new tangent must be missed by the claim it is made for."""
@@ -65,10 +62,6 @@ def conjunctions_of(groups: Sequence[Group]) -> list[tuple[Group, ...]]:
     return list(product(*kept))
 
 
-Shares = tuple[tuple[int, Fraction], ...]
-"""Where a tangent touches: numbers by class that sum to 1."""
-
-
 @dataclass(eq=False)
 class Disjunct:
     """``groups`` over scores, all of which must be met for inputs in ``posed.ball``.
@@ -90,7 +83,7 @@ class Disjunct:
             if len(group[0].offsets) <= MAX_CORNERS:
                 known.update(((j, Fraction(1)),) for j in group[0].offsets)
             if np.isfinite(centre).all():
-                known.add(_tangent_at(group[0], centre))
+                known.add(tangent_at(group[0], centre))
 
     @property
     def linear(self) -> list[Group]:
@@ -120,22 +113,12 @@ class Disjunct:
             for group, known in zip(self.groups, self.shares, strict=True):
                 if not group[0].weight or len(known) >= MAX_TANGENTS:
                     continue
-                shares = _tangent_at(group[0], scores)
+                shares = tangent_at(group[0], scores)
                 tangents = [row.tangent(dict(shares)) for row in group]
                 if shares not in known and _missed(tangents, scores):
                     known.add(shares)
                     new = True
         return new
-
-
-def _tangent_at(row: ScoreRow, scores: Array) -> tuple[tuple[int, Fraction], ...]:
-    """The shares of the tangent of ``row`` at ``scores``, rounded so that they sum to 1."""
-    classes = sorted(row.offsets)
-    values = np.array([scores[j] + float(row.offsets[j]) for j in classes])
-    sizes = np.exp(values - values.max())
-    counts = np.floor(sizes / sizes.sum() * SHARES).astype(int)
-    counts[int(np.argmax(counts))] += SHARES - counts.sum()
-    return tuple((j, Fraction(int(n), SHARES)) for j, n in zip(classes, counts, strict=True) if n)
 
 
 def _missed(rows: Iterable[ScoreRow], scores: Array) -> bool:

@@ -155,7 +155,8 @@ class DisjunctSearch:
             if not self._refine() and (gave_up or over):
                 return verdict
             if over:
-                return Unknown("timeout: tangents of probabilities were still being added")
+                what = "timeout" if monotonic() >= until else "the limit of sub-problems is reached"
+                return Unknown(f"{what}: tangents of probabilities were still being added")
             seconds, turn = 2.0 * seconds, 2 * turn
 
     def _begun(self) -> _Engine:

@@ -87,7 +87,7 @@ class Replay:
         flat = np.asarray(outputs, dtype=np.float64).reshape(1, -1)
         if flat.shape[1] != self.condition.matrix.shape[1]:
             return None  # the file ends in an ArgMax, which was dropped
-        slack = self.condition.slack(flat)[0]
+        slack = self.condition.slack(self.network.output_transform.scores(flat))[0]
         strict = self.condition.strict
         return bool((slack >= 0.0).all() and (strict is None or (slack[strict] > 0.0).all()))
 

@@ -37,6 +37,13 @@ from marapatch.specification import LinearRow
 _NONE: Mapping[int, Fraction] = MappingProxyType({})
 
 
+SHARES = 2**20
+"""Tangents are taken at shares that are multiples of one over this, so that they are exact."""
+
+Shares = tuple[tuple[int, Fraction], ...]
+"""Where a tangent touches: numbers by class that sum to 1."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class ScoreRow:
     """``inputs . x + scores . y - weight LSE_j(y_j + offsets_j) >= rhs`` over the scores y.
@@ -255,3 +262,13 @@ LEAST_LOG = Fraction(-1000)
 def _at_most(limit: Fraction, classes: int, strict: bool) -> Group | None:
     """``log P_t <= limit`` with ``limit`` at least 0: always, but for a single class's equality."""
     return () if strict and limit == 0 and classes == 1 else None
+
+
+def tangent_at(row: ScoreRow, scores: Array) -> Shares:
+    """The shares of the tangent of ``row`` at ``scores``, rounded so that they sum to 1."""
+    classes = sorted(row.offsets)
+    values = np.array([scores[j] + float(row.offsets[j]) for j in classes])
+    sizes = np.exp(values - values.max())
+    counts = np.floor(sizes / sizes.sum() * SHARES).astype(int)
+    counts[int(np.argmax(counts))] += SHARES - counts.sum()
+    return tuple((j, Fraction(int(n), SHARES)) for j, n in zip(classes, counts, strict=True) if n)

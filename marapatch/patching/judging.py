@@ -108,7 +108,8 @@ def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal
 
 
 def run_onnx(content: bytes, inputs: NDArray[np.floating], network: Network) -> Array | None:
-    """The outputs (n, outputs) of onnxruntime, float64; None where the file ends otherwise."""
+    """The outputs (n, outputs) of onnxruntime, float64, those of a Softmax as scores; None where
+    the file ends otherwise."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -122,7 +123,7 @@ def run_onnx(content: bytes, inputs: NDArray[np.floating], network: Network) -> 
         if y.size != network.outputs:
             return None  # the file ends in an ArgMax, which was dropped
         outputs.append(y.reshape(-1))
-    return np.array(outputs)
+    return network.output_transform.scores(np.array(outputs))
 
 
 @dataclass(eq=False)
