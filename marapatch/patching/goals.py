@@ -63,6 +63,13 @@ class Clause:
             raise ValueError("a clause with a choice is no conjunction of rows")
         return OutputCondition(self.rows + self.choices, self.rhs)
 
+    def lead(self, outputs: Array) -> tuple[float, Array]:
+        """The least slack at ``outputs`` and its derivative by them, in plain float64."""
+        choice = self.choices[int(np.argmax(self.choices @ outputs))]
+        slack = self.rows @ outputs + choice @ outputs - self.rhs
+        row = int(np.argmin(slack))
+        return float(slack[row]), self.rows[row] + choice
+
     def margin(self, outputs: Array, error: Array) -> float:
         """A lower bound on the least slack where the true outputs are within ``error``."""
         size, terms = np.abs(outputs), outputs.size + 4
@@ -112,6 +119,14 @@ class Goal:
         touching = (*self.touching, *scores)
         clauses = [_plain(*each.linear(touching)) for each in self.probabilities]
         return replace(self, clauses=tuple(clauses), touching=touching)
+
+    def lead(self, outputs: Array) -> tuple[float, Array]:
+        """About the slack at ``outputs`` (outputs,), and its derivative; proves nothing."""
+        if self.probabilities:
+            leads = [each.lead(outputs) for each in self.probabilities]
+        else:
+            leads = [clause.lead(outputs) for clause in self.clauses]
+        return max(leads, key=lambda lead: lead[0])
 
     def surplus(self, outputs: Array, error: Array) -> float:
         """A lower bound on the slack: above 0, the goal is met with certainty and strictly."""

@@ -89,7 +89,7 @@ class ProbabilityCondition:
         """
         classes = touching[0].size
         found: list[ScoreRow] = []
-        for ((row),) in self.groups:
+        for (row,) in self.groups:
             found += _tangents(row, touching) if row.weight else [row]
         if not found:  # nothing is asked: a row that always holds stands for that
             return np.zeros((1, classes)), np.full(1, -1.0)
@@ -104,6 +104,24 @@ class ProbabilityCondition:
                     )
             rhs[i] = down(row.rhs)
         return matrix, rhs
+
+    def lead(self, scores: Array) -> tuple[float, Array]:
+        """The least surplus of the rows over scores, concave, and its derivative: (classes,)."""
+        best, slope = np.inf, np.zeros(scores.size)
+        for (row,) in self.groups:
+            direction = np.zeros(scores.size)
+            for j, c in row.scores.items():
+                direction[j] = float(c)
+            value = float(direction @ scores) - float(row.rhs)
+            if row.weight:
+                classes = list(row.offsets)
+                shifted = scores[classes] + np.array([float(o) for o in row.offsets.values()])
+                joined = np.logaddexp.reduce(shifted)
+                value -= float(row.weight) * float(joined)
+                direction[classes] -= float(row.weight) * np.exp(shifted - joined)
+            if value < best:
+                best, slope = value, direction
+        return best, slope
 
     def _met(self, ranges: Sequence[Interval], more: Fraction) -> bool:
         """Whether every row is met strictly with ``more`` on its right-hand side."""

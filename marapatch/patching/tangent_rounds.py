@@ -3,12 +3,12 @@
 A goal on probabilities implies linear rows, its tangents, so the lower end of a round's bracket is
 one for the goal (:mod:`marapatch.patching.probabilities`). The change that a round finds meets the
 tangents and, as a rule, the goal only nearly: it is enlarged until the goal itself is judged to be
-met, and where it touches, the next round has tangents. As with Newton's method a few rounds do.
+met, or moved within a ball of its size, and there the next round has tangents. As with Newton's
+method a few rounds do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
 
@@ -19,6 +19,7 @@ from marapatch.ball import Norm
 from marapatch.errors import ContradictionError
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
+from marapatch.patching.ascending import Leads
 from marapatch.patching.changes import Changes
 from marapatch.patching.goals import Goal
 from marapatch.patching.judging import Judge, Judged
@@ -52,27 +53,33 @@ def least_change_by_tangents(
     outer = _touched(goals, network.evaluate(inputs.astype(np.float64)))
     best = _as_it_is(judge, what)
     rounds: list[Patch] = []
-    for number in range(ROUNDS):
-        asked = _remaining(options, monotonic() - started, sum(patch.nodes for patch in rounds))
-        if asked is None and number:
+    leads: Leads | None = None
+    for _ in range(ROUNDS):
+        left = _remaining(options, monotonic() - started, sum(patch.nodes for patch in rounds))
+        if rounds and left is None:
             break
-        asked = asked or options
-        asked = replace(asked, tolerance=TIGHTER * options.tolerance)
+        asked = replace(left or options, tolerance=TIGHTER * options.tolerance)
         linear = tuple(replace(goal, probabilities=()) for goal in outer)
         found = Task(network, what, inputs, linear, norm, asked, progress).run()
         rounds.append(found)
         change = _numbers(found)
         if change is None or found.interrupted:
             break
-        for judged in _enlarged(judge, change):
-            if best is None or judged.size < best.size:
-                best = judged
-        lower = max(patch.lower for patch in rounds)
-        if best is not None and best.size - lower <= options.tolerance * best.size:
+        best = _better(judge, change, best)
+        if not _closed(rounds, best, options):
+            # Of the changes of about this size that meet the tangents, the search took any.
+            leads = leads or Leads.of(network, what, inputs, goals, norm)
+            change = leads.ascend(change, found.upper * (1.0 + TIGHTER * options.tolerance))
+            best = _better(judge, change, best)
+        if _closed(rounds, best, options):
             break
-        patched = what.apply(network, change)
-        outer = _touched(outer, patched.evaluate(inputs.astype(np.float64)))
+        outer = _touched(outer, what.apply(network, change).evaluate(inputs.astype(np.float64)))
     return _patch(judge, goals, options, rounds, best, monotonic() - started)
+
+
+def _closed(rounds: list[Patch], best: Judged | None, options: PatchOptions) -> bool:
+    lower = max(patch.lower for patch in rounds)
+    return best is not None and best.size - lower <= options.tolerance * best.size
 
 
 def _remaining(options: PatchOptions, seconds: float, nodes: int) -> PatchOptions | None:
@@ -107,13 +114,13 @@ def _numbers(patch: Patch) -> Array | None:
     return np.concatenate(parts) if parts else None
 
 
-def _enlarged(judge: Judge, change: Array) -> Iterator[Judged]:
-    """The first enlargement of ``change`` that meets the goals, if any does."""
+def _better(judge: Judge, change: Array, best: Judged | None) -> Judged | None:
+    """The better of ``best`` and the first enlargement of ``change`` that meets the goals."""
     for share in ENLARGED:
         judged = judge((1.0 + share) * change)
         if judged is not None:
-            yield judged
-            return
+            return judged if best is None or judged.size < best.size else best
+    return best
 
 
 def _patch(
