@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -10,10 +9,8 @@ import numpy as np
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
 from marapatch.network.onnx_session import OnnxSession
+from marapatch.rounding import exact_text
 from marapatch.verdict import Witness
-
-DIGITS = 40
-"""Of a number that no decimal number is exactly."""
 
 
 def counterexample(witness: Witness, outputs: Array) -> str:
@@ -49,20 +46,3 @@ def outputs_of(network: Network, witness: Witness) -> Array:
 def number_text(value: np.floating) -> str:
     """A float in as few digits as tell it from others of its type, without an exponent."""
     return np.format_float_positional(value, unique=True, trim="0")
-
-
-def exact_text(value: Fraction) -> str:
-    """A rational number in decimal digits: all of them, or :data:`DIGITS` where they never end."""
-    rest = value.denominator
-    twos = fives = 0
-    while rest % 2 == 0:
-        rest, twos = rest // 2, twos + 1
-    while rest % 5 == 0:
-        rest, fives = rest // 5, fives + 1
-    if rest != 1:
-        context = Context(prec=DIGITS, rounding=ROUND_HALF_EVEN)
-        return f"{context.divide(Decimal(value.numerator), Decimal(value.denominator)):f}"
-    places = max(twos, fives)
-    digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
-    whole, part = (digits[:-places], digits[-places:]) if places else (digits, "0")
-    return f"{'-' if value < 0 else ''}{whole}.{part}"

@@ -1,12 +1,16 @@
-"""Rational numbers as float64, rounded to a named side."""
+"""Rational numbers as floats, rounded to a named side, and as decimal digits."""
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from math import inf, nextafter
 from typing import Any
 
 import numpy as np
+
+DIGITS = 40
+"""Of a number that no decimal number is exactly."""
 
 
 def nearest(value: Fraction) -> float:
@@ -53,3 +57,20 @@ def last_at_or_below(value: Fraction, dtype: np.dtype[Any], *, strict: bool = Fa
 def _beyond(number: Any, value: Fraction, *, strict: bool) -> bool:
     exact = Fraction(float(number))
     return exact > value if strict else exact >= value
+
+
+def exact_text(value: Fraction) -> str:
+    """A rational number in decimal digits: all of them, or :data:`DIGITS` where they never end."""
+    rest = value.denominator
+    twos = fives = 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    if rest != 1:
+        context = Context(prec=DIGITS, rounding=ROUND_HALF_EVEN)
+        return f"{context.divide(Decimal(value.numerator), Decimal(value.denominator)):f}"
+    places = max(twos, fives)
+    digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
+    whole, part = (digits[:-places], digits[-places:]) if places else (digits, "0")
+    return f"{'-' if value < 0 else ''}{whole}.{part}"
