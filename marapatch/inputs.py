@@ -253,9 +253,19 @@ def _vnnlib_box(path: str, network: Network) -> tuple[Array, Array]:
         raise InputError(
             f"{path}: declares {properties.inputs} inputs, the network takes {network.inputs}"
         )
-    if len(properties.boxes) != 1:
-        raise InputError(f"{path}: has {len(properties.boxes)} input boxes, --box takes one")
-    ((lower, upper),) = properties.boxes
+    if len(properties.cases) != 1:
+        raise InputError(f"{path}: has {len(properties.cases)} input boxes, --box takes one")
+    (case,) = properties.cases
+    if (
+        case.box.open_below
+        or case.box.open_above
+        or any(row.inputs for rows in case.alternatives for row in rows)
+    ):
+        raise InputError(
+            f"{path}: its inputs are no closed box (a strict comparison, or one of several "
+            "inputs); --box takes one"
+        )
+    lower, upper = case.lower, case.upper
     for kind, side in (("lower", lower), ("upper", upper)):
         if not np.isfinite(side).all():
             i = int(np.argmin(np.isfinite(side)))

@@ -83,7 +83,8 @@ class Replay:
         outputs = None if self._session is None else self._session.outputs(vector)
         if outputs is None or outputs.size != self.condition.matrix.shape[1]:
             return None  # the file ends in an ArgMax, which was dropped
-        slack = self.condition.slack(outputs.astype(np.float64)[None])[0]
+        flat = outputs.reshape(1, -1).astype(np.float64)
+        slack = self.condition.slack(self.network.output_transform.scores(flat))[0]
         strict = self.condition.strict
         return bool((slack >= 0.0).all() and (strict is None or (slack[strict] > 0.0).all()))
 

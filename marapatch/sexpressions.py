@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_DEPTH = 100
 """Deeper nesting than this is refused: no property in use comes near."""
+
+MAX_TOKENS = 1_000_000
+"""Names, numbers and parentheses in one expression: more are refused, as they take GBs to hold."""
+
+SHOWN = 40
+"""Characters of a name in the file that an error repeats."""
 
 
 class LineError(Exception):
@@ -15,6 +22,11 @@ class LineError(Exception):
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
         self.line = line
+
+
+def shown(text: str) -> str:
+    """``text`` of a file in quotes, cut where it is long."""
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +57,40 @@ Expression = Symbol | List
 _TOKEN = re.compile(r'[()]|"[^"\n]*"|[^\s()";]+|;[^\n]*|\n|"')
 
 
-def parse(text: str) -> list[Expression]:
-    """The s-expressions of ``text``; comments (from ``;`` to the end of the line) are left out.
+def parse(text: str) -> Iterator[Expression]:
+    """The s-expressions of ``text``, one after the other; comments (from ``;`` to the end of the
+    line) are left out.
 
-    Raises LineError where parentheses do not match or nest deeper than ``MAX_DEPTH``.
+    Raises LineError where parentheses do not match or nest deeper than ``MAX_DEPTH``, and where
+    one expression has more than ``MAX_TOKENS`` tokens.
     """
-    finished: list[Expression] = []
-    stack: list[tuple[list[Expression], int]] = [(finished, 0)]
-    line = 1
+    stack: list[tuple[list[Expression], int]] = []
+    line, tokens = 1, 0
     for match in _TOKEN.finditer(text):
         token = match.group()
         if token == "\n":
             line += 1
-        elif token == "(":
-            if len(stack) > MAX_DEPTH:
+            continue
+        if token.startswith(";"):
+            continue
+        tokens += 1
+        if tokens > MAX_TOKENS:
+            raise LineError(line, f"one expression has more than {MAX_TOKENS} names and numbers")
+        if token == "(":
+            if len(stack) >= MAX_DEPTH:
                 raise LineError(line, f"parentheses are nested more than {MAX_DEPTH} deep")
             stack.append(([], line))
-        elif token == ")":
-            if len(stack) == 1:
+            continue
+        finished: Expression = Symbol(token, line)
+        if token == ")":
+            if not stack:
                 raise LineError(line, "a ')' closes nothing")
             items, opened = stack.pop()
-            stack[-1][0].append(List(tuple(items), opened))
-        elif not token.startswith(";"):
-            stack[-1][0].append(Symbol(token, line))
-    if len(stack) > 1:
+            finished = List(tuple(items), opened)
+        if stack:
+            stack[-1][0].append(finished)
+        else:
+            tokens = 0
+            yield finished
+    if stack:
         raise LineError(stack[-1][1], "the '(' here is never closed; is the file truncated?")
-    return finished

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,10 @@ class Witness:
     rival on the real-valued network, evaluation error already subtracted (so it is > 0).
     ``outputs``: the network's float64 outputs. ``confirmed``: whether onnxruntime, run on the
     file as given, decides the same (None where there is no ONNX file).
-    Made by :func:`marapatch.replay.replay` and nowhere else.
+    ``exact``: None, except for a property that leaves no room for a vector of the input type (an
+    input fixed at 0.1): then the witness is this point, and ``input`` the vector nearest to it.
+    Made by :class:`marapatch.replay.Replay` and, for properties, by
+    :class:`marapatch.property_replay.PropertyReplay`, and nowhere else.
     """
 
     input: NDArray[np.floating]
@@ -40,6 +44,7 @@ class Witness:
     margin: float
     outputs: NDArray[np.float64]
     confirmed: bool | None
+    exact: tuple[Fraction, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,38 +1,27 @@
 """Does a network have a property? A VNN-LIB property decided case by case, as in the competition.
 
 The property says what is unsafe: ``sat`` comes with a counterexample, replayed on the network and
-by onnxruntime on the file; ``unsat`` means that every case was refuted.
+by onnxruntime on the file; ``unsat`` means that every case was refuted, over boxes rounded outward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from time import monotonic
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
 from marapatch.backends.base import Backend
-from marapatch.ball import Ball, Norm
-from marapatch.bracket import Bracket
-from marapatch.errors import InputError
-from marapatch.network.layers import Array
+from marapatch.disjuncts import conjunctions_of, groups_of
+from marapatch.errors import ContradictionError, InputError
 from marapatch.network.network import Network
 from marapatch.network.onnx_session import OnnxSession
-from marapatch.properties import OutputCondition
-from marapatch.question import Question
-from marapatch.replay import Replay
-from marapatch.search.falsify import falsify
-from marapatch.search.input_split import InputSplit
-from marapatch.search.options import SearchOptions
-from marapatch.search.phase_tree import PhaseTree
-from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
-from marapatch.vnnlib import Property
-
-FEW_INPUTS = 12
-"""Boxes with at most this many sides that have a length are halved; else ReLU phases are split."""
+from marapatch.network.output_transform import OutputTransform
+from marapatch.property_search import DisjunctSearch, Room
+from marapatch.specification import Property
+from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict
 
 FIRST_ROUNDS = 2
 """Batches of the attack on each disjunct before proofs begin."""
@@ -101,48 +90,26 @@ def verify(
     if timeout is None:
         timeout = SECONDS if nodes is None else np.inf
     deadline = started + timeout
-    questions = disjuncts(network, specification)
-    for question in questions:
-        witness = falsify(question, deadline, seed, FIRST_ROUNDS)
+    searches = list(_searches(network, specification, backend, evidence, nodes))
+    verdict = _attacked(searches, deadline, seed) or _in_turns(searches, deadline, seed, nodes)
+    verdict = _consistent(searches, verdict)
+    bounded = sum(search.bounded for search in searches)
+    return Verification(verdict, len(searches), bounded, monotonic() - started)
+
+
+def _attacked(searches: Sequence[DisjunctSearch], deadline: float, seed: int) -> Verdict | None:
+    """A witness that a short attack on each disjunct finds, if any does."""
+    for search in searches:
+        if monotonic() >= deadline:
+            return Unknown(f"timeout: not all of {len(searches)} disjuncts were looked at")
+        witness = search.attack(deadline, seed, FIRST_ROUNDS)
         if witness is not None:
-            return Verification(Sat(witness), len(questions), 0, monotonic() - started)
-    searches: list[_Turns] = [
-        InputSplit(question)
-        if _few_sides(question)
-        else _Phases(question, backend, evidence, nodes)
-        for question in questions
-    ]
-    verdict = _in_turns(searches, deadline, seed, nodes)
-    nodes = sum(search.bounded for search in searches)
-    return Verification(verdict, len(questions), nodes, monotonic() - started)
-
-
-def _few_sides(question: Question) -> bool:
-    ball = question.ball
-    return int(np.count_nonzero(ball.upper > ball.lower)) <= FEW_INPUTS
-
-
-class _Turns(Protocol):
-    """A search that goes on where it stopped."""
-
-    @property
-    def question(self) -> Question:
-        """What is asked."""
-        ...
-
-    @property
-    def bounded(self) -> int:
-        """Sub-problems bounded so far."""
-        ...
-
-    def advance(self, until: float, nodes: float = np.inf) -> Verdict:
-        """Unknown before ``until`` and before so many more ``nodes`` are bounded: there is nothing
-        more that it could do."""
-        ...
+            return Sat(witness)
+    return None
 
 
 def _in_turns(
-    searches: Sequence[_Turns], deadline: float, seed: int, nodes: int | None = None
+    searches: Sequence[DisjunctSearch], deadline: float, seed: int, nodes: int | None = None
 ) -> Verdict:
     """Disjuncts take turns, first short ones, so that a hard one does not hide a witness; what a
     turn leaves open is attacked once more. Where ``nodes`` are limited, turns are of sub-problems,
@@ -162,8 +129,10 @@ def _in_turns(
             if nodes is not None:
                 most = min(turn, nodes - sum(each.bounded for each in searches))
                 if most <= 0:
-                    return Unknown(f"the limit of sub-problems is reached: {len(still)} disjuncts "
-                                   "were not decided")  # fmt: skip
+                    return Unknown(
+                        f"the limit of sub-problems is reached: {len(still)} disjuncts were not "
+                        "decided"
+                    )
             found = search.advance(until, most)
             if isinstance(found, Unknown):
                 if monotonic() < until and search.bounded < bounded + most:
@@ -173,7 +142,7 @@ def _in_turns(
                 if nodes is not None:
                     attacked_until, rounds = deadline, ATTACK_ROUNDS
                 seed += 1
-                witness = falsify(search.question, min(deadline, attacked_until), seed, rounds)
+                witness = search.attack(min(deadline, attacked_until), seed, rounds)
                 found = found if witness is None else Sat(witness)
             match found:
                 case Sat():
@@ -189,101 +158,67 @@ def _in_turns(
     return given_up or Unsat(np.inf, Evidence.weakest(*grades))
 
 
-def disjuncts(network: Network, specification: Property) -> list[Question]:
-    """The questions, one a box and output condition, any of which makes the property hold."""
+def _consistent(searches: Sequence[DisjunctSearch], verdict: Verdict) -> Verdict:
+    """``verdict``, unless a counterexample is known that onnxruntime on the file contradicts."""
+    contradicted = [s.contradicted for s in searches if s.contradicted is not None]
+    if not contradicted or isinstance(verdict, Sat):
+        return verdict
+    if isinstance(verdict, Unsat):
+        raise ContradictionError(
+            "a proof says that there is no counterexample, and exact evaluation found one: "
+            f"{contradicted[0].input.reshape(-1).tolist()[:20]}: please report this"
+        )
+    return Unknown(
+        "what was found is a counterexample of the real-valued network, but not of the file as "
+        "onnxruntime rounds it"
+    )
+
+
+def _searches(
+    network: Network,
+    specification: Property,
+    backend: Backend,
+    evidence: Evidence,
+    nodes: int | None,
+) -> Iterator[DisjunctSearch]:
+    """One search a box and conjunction of rows, any of which makes the property hold."""
+    _check_fit(network, specification)
+    source = network.source
+    runs = None
+    if source is not None and source.format == "onnx":
+        runs = OnnxSession.of(source.content)
+    for case in specification.cases:
+        room = Room(network, case, runs)
+        for rows in case.alternatives:
+            try:
+                groups = groups_of(rows, network)
+            except InputError as error:
+                raise InputError(f"{specification.path}: {error}") from error
+            if groups is None:
+                continue
+            for conjunction in [groups] if room.few_sides else conjunctions_of(groups):
+                yield DisjunctSearch(room, rows, conjunction, backend, evidence, nodes)
+
+
+def _check_fit(network: Network, specification: Property) -> None:
+    """Raise InputError where the property is not about this network, or not about a box."""
+    path, transform = specification.path, network.output_transform
     given, wanted = (specification.inputs, specification.outputs), (network.inputs, network.outputs)
+    if transform in (OutputTransform.ARGMAX, OutputTransform.SEVERAL) and given[1]:
+        raise InputError(
+            f"{path}: is about the outputs of a network that ends in {transform.value}, which "
+            "is not read; cut the network before it and write the property over scores"
+        )
     if given != wanted and not (given[0] == wanted[0] and given[1] == 0):
         raise InputError(
-            f"{specification.path}: is about {given[0]} inputs and {given[1]} outputs, the network "
+            f"{path}: is about {given[0]} inputs and {given[1]} outputs, the network "
             f"has {wanted[0]} and {wanted[1]}; give the property that belongs to it"
         )
-    questions = []
     for case in specification.cases:
-        unbounded = ~(np.isfinite(case.lower) & np.isfinite(case.upper))
-        if unbounded.any():
+        ends = zip(case.box.lower, case.box.upper, strict=True)
+        unbounded = [i for i, pair in enumerate(ends) if None in pair]
+        if unbounded:
             raise InputError(
-                f"{specification.path}: X_{int(np.argmax(unbounded))} has no finite bounds; a "
-                "verified input region must be a box"
+                f"{path}: X_{unbounded[0]} has no finite bounds; a verified input region must be "
+                "a box"
             )
-        ball = whole_box(case.lower, case.upper, network.input_dtype)
-        for condition in case.conditions:
-            fitted = condition
-            if not condition.rhs.size:  # any output will do
-                fitted = OutputCondition(np.zeros((1, network.outputs)), np.full(1, -1.0))
-            judge = Replay(network, ball, fitted)
-            questions.append(Question(network.standard_form, ball, fitted, judge))
-    return questions
-
-
-def whole_box(lower: Array, upper: Array, dtype: np.dtype[np.floating]) -> Ball:
-    """The box as an L-infinity ball around about its middle, which is of type ``dtype`` inside."""
-    middle = (0.5 * lower + 0.5 * upper).astype(dtype).astype(np.float64)
-    ball = Ball(np.clip(middle, lower, upper), lower, upper, Norm.LINF, np.inf)
-    return ball.at(ball.whole_box)
-
-
-def counterexample(witness: Witness, outputs: Array) -> str:
-    """The competition's text: ``((X_0 value) ... (Y_0 value) ...)``, every number exact.
-
-    ``outputs``: those to print, usually onnxruntime's on the file; printed as given.
-    """
-    pairs = [f"(X_{i} {_number(x)})" for i, x in enumerate(witness.input.ravel())]
-    pairs += [f"(Y_{j} {_number(y)})" for j, y in enumerate(outputs.ravel())]
-    return "(" + "\n".join(pairs) + ")\n"
-
-
-def outputs_of(network: Network, witness: Witness) -> Array:
-    """What onnxruntime gives at a witness on the file as given, in the file's type; where there is
-    no ONNX file that it runs, the network's own float64 outputs."""
-    source = network.source
-    if source is None or source.format != "onnx":
-        return witness.outputs
-    outputs = OnnxSession.of(source.content).outputs(witness.input)
-    return witness.outputs if outputs is None or outputs.size != network.outputs else outputs
-
-
-def _number(value: np.floating) -> str:
-    return np.format_float_positional(value, unique=True, trim="0")
-
-
-class _FoundError(Exception):
-    """Ends a search at its first witness."""
-
-    def __init__(self, witness: Witness) -> None:
-        super().__init__("a witness was found")
-        self.witness = witness
-
-
-class _Phases:
-    """A tree over ReLU phases that asks about the whole box and ends at its first witness."""
-
-    def __init__(
-        self, question: Question, backend: Backend, evidence: Evidence, nodes: int | None = None
-    ) -> None:
-        self.question = question
-
-        def first(claimed: NDArray[np.float64]) -> Witness | None:
-            witness = question.replay(claimed)
-            if witness is not None:
-                raise _FoundError(witness)
-            return None
-
-        asked = replace(question, replay=first)
-        options = SearchOptions(evidence=evidence, nodes=nodes)
-        self.tree = PhaseTree(asked, Bracket(), backend, options, lambda *_: None)
-
-    @property
-    def bounded(self) -> int:
-        return self.tree.bounded
-
-    def advance(self, until: float, nodes: float = np.inf) -> Verdict:
-        """Grow until the whole box is refuted, there is a witness, it is ``until``, or about so
-        many more ``nodes`` are bounded."""
-        try:
-            self.tree.advance(until, nodes)
-        except _FoundError as found:
-            return Sat(found.witness)
-        if self.tree.bracket.lower == np.inf:
-            return Unsat(np.inf, self.tree.bracket.evidence)
-        note = self.tree.note
-        return Unknown(f"timeout: {note}" if monotonic() >= until else note)

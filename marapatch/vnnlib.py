@@ -1,94 +1,64 @@
-"""VNN-LIB: properties of networks as files, read strictly into boxes and output conditions.
+"""VNN-LIB: properties of networks as files, read strictly into boxes and rows.
 
 The language of VNN-COMP 2021 to 2024 (VNN-LIB 1): ``declare-const`` of ``X_i`` and ``Y_j``, and
-assertions built of ``and``, ``or``, ``<=`` and ``>=`` over linear terms. Whatever is not understood
-is an error that names its line: an assertion left out would change the question.
+assertions built of ``and``, ``or``, ``<=``, ``>=``, ``<`` and ``>`` over linear terms. Whatever is
+not understood is an error that names its line: an assertion left out would change the question.
 """
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from fractions import Fraction
-from math import isfinite, prod
+from math import prod
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from marapatch.errors import InputError
-from marapatch.network.layers import Array
-from marapatch.properties import OutputCondition
-from marapatch.sexpressions import Expression, LineError, List, Symbol, parse
-from marapatch.vnnlib_atoms import (
-    Atom,
-    Box,
-    Conjunction,
-    Variable,
-    checked,
-    kind_of,
-    output_condition,
-)
+from marapatch.sexpressions import Expression, LineError, List, Symbol, parse, shown
+from marapatch.specification import Alternative, Case, ExactBox, LinearRow, Property
+from marapatch.vnnlib_atoms import Atom, Conjunction, Variable, checked, number_of
 
-MAX_CASES = 100_000
+__all__ = ["Case", "Property", "parse_property", "read_property"]
+
+MAX_CASES = 32_768
 """More disjuncts than this in the disjunctive normal form are refused."""
 
+MAX_ATOMS = 2_000_000
+"""Comparisons in the disjunctive normal form: more are refused."""
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """Inputs in a box for which the outputs meet any of ``conditions``.
+MAX_ENTRIES = 8_000_000
+"""Bounds and coefficients of all cases together: more are refused."""
 
-    ``lower``, ``upper``: read-only float64 (inputs,), infinite where the file states no bound.
-    ``conditions``: at least one; one without rows is met by every output.
-    """
+MAX_BYTES = 64 * 2**20
+"""Longer texts are refused, also where they are compressed: that of a property over a
+3 x 224 x 224 image has 20 MiB."""
 
-    lower: Array
-    upper: Array
-    conditions: tuple[OutputCondition, ...]
-
-    def __post_init__(self) -> None:
-        self.lower.flags.writeable = False
-        self.upper.flags.writeable = False
-
-
-@dataclass(frozen=True, eq=False)
-class Property:
-    """A property in disjunctive normal form: it holds at (x, y) where any case does.
-
-    By the convention of VNN-COMP it states what is *unsafe*: an input x with the network's output
-    y for which it holds is a counterexample. ``inputs``, ``outputs``: the numbers of declared
-    ``X_i`` and ``Y_j``. Each number of the file is rounded once, to the nearest float64.
-    """
-
-    path: str
-    inputs: int
-    outputs: int
-    cases: tuple[Case, ...]
-
-    @property
-    def boxes(self) -> tuple[tuple[Array, Array], ...]:
-        """The distinct input boxes (lower, upper), in the order of the file."""
-        return tuple((case.lower, case.upper) for case in self.cases)
-
-    def holds(self, x: ArrayLike, y: ArrayLike) -> bool:
-        """Whether the property holds at input ``x`` (inputs,) and output ``y`` (outputs,)."""
-        point, output = np.asarray(x, np.float64), np.asarray(y, np.float64)
-        return any(
-            bool(((case.lower <= point) & (point <= case.upper)).all())
-            and any(bool((c.slack(output) >= 0.0).all()) for c in case.conditions)
-            for case in self.cases
-        )
+GZIP = b"\x1f\x8b"
+"""How a gzip file begins."""
 
 
 def read_property(path: str | Path) -> Property:
-    """Read a VNN-LIB file; InputError, naming the line, where anything is not understood."""
+    """Read a VNN-LIB file, which may be compressed with gzip; InputError, naming the line, where
+    anything is not understood, and where the text has more than ``MAX_BYTES``."""
     name = str(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as plain:
+            compressed = plain.read(2) == GZIP
+            plain.seek(0)
+            with gzip.GzipFile(fileobj=plain) if compressed else nullcontext(plain) as stream:
+                content = stream.read(MAX_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{name}: is a damaged gzip file ({error})") from error
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{name}: has more than {MAX_BYTES >> 20} MiB of text, which is not read")
+    try:
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: is not a text file, so not a VNN-LIB property") from error
     return parse_property(text, name)
@@ -103,7 +73,6 @@ def parse_property(text: str, path: str = "property") -> Property:
 
 
 _NAME = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class _Reader:
@@ -114,9 +83,11 @@ class _Reader:
     def read(self, expressions: Iterable[Expression]) -> Property:
         common: list[Atom] = []
         choices: list[list[Conjunction]] = []
+        line = 1
         for expression in expressions:
+            line = expression.line
             if isinstance(expression, Symbol):
-                raise LineError(expression.line, f"{expression.text!r} stands outside a command")
+                raise LineError(line, f"{shown(expression.text)} stands outside a command")
             match expression.head:
                 case "declare-const":
                     self.declare(expression)
@@ -127,31 +98,51 @@ class _Reader:
                         common.extend(alternatives[0])
                     else:
                         choices.append(alternatives)
-                        _check_size(prod(len(c) for c in choices), expression.line)
+                        _check_product(choices, line)
                 case head:
                     raise LineError(
-                        expression.line,
-                        f"the command {head!r} is not known; only declare-const and assert "
+                        line,
+                        f"the command {shown(head)} is not known; only declare-const and assert "
                         "(VNN-LIB 1) are read",
                     )
         inputs, outputs = self.count("X"), self.count("Y")
         if inputs == 0:
             raise LineError(1, "no X_0 is declared; is this a VNN-LIB property?")
-        box = Box(inputs)
-        box.narrow(atom for atom in common if kind_of(atom) == "X")
-        shared = tuple(atom for atom in common if kind_of(atom) == "Y")
-        grouped: dict[bytes, tuple[Box, list[OutputCondition]]] = {}
+        return self.multiplied_out(common, choices, inputs, outputs, line)
+
+    def multiplied_out(
+        self,
+        common: Sequence[Atom],
+        choices: Sequence[Sequence[Conjunction]],
+        inputs: int,
+        outputs: int,
+        line: int,
+    ) -> Property:
+        """The property, one case a box; ``line``: of the last command."""
+        bounds, shared = _sorted(common)
+        count = prod(len(choice) for choice in choices)
+        boxes = prod(len(choice) for choice in choices if _bounds_inputs(choice))
+        rows = len(shared) + sum(max(map(len, choice)) for choice in choices)
+        entries = boxes * 2 * inputs + count * rows * max(outputs, 1)
+        if entries > MAX_ENTRIES:
+            raise LineError(
+                line,
+                f"multiplied out the property has {boxes} boxes of {inputs} inputs and {count} "
+                f"conditions of up to {rows} comparisons: {entries} numbers, and at most "
+                f"{MAX_ENTRIES} are read",
+            )
+        base = ExactBox.whole(inputs).narrowed(bounds)
+        grouped: dict[ExactBox, list[Alternative]] = {}
+        empty = 0
         for choice in itertools.product(*choices):
-            atoms = tuple(itertools.chain.from_iterable(choice))
-            own = box.copy()
-            own.narrow(atom for atom in atoms if kind_of(atom) == "X")
-            rows = [*shared, *(atom for atom in atoms if kind_of(atom) == "Y")]
-            _, conditions = grouped.setdefault(own.key, (own, []))
-            conditions.append(output_condition(rows, outputs))
-        cases = tuple(
-            Case(own.lower, own.upper, tuple(conditions)) for own, conditions in grouped.values()
-        )
-        return Property(self.path, inputs, outputs, cases)
+            own, more = _sorted(itertools.chain.from_iterable(choice))
+            box = base.narrowed(own) if own else base
+            if box.empty:
+                empty += 1
+            else:
+                grouped.setdefault(box, []).append((*shared, *more))
+        cases = tuple(Case(box, tuple(found), outputs) for box, found in grouped.items())
+        return Property(self.path, inputs, outputs, cases, empty)
 
     def declare(self, command: List) -> None:
         name, sort = _arguments(command, 2)
@@ -177,72 +168,82 @@ class _Reader:
 
     def normal_form(self, expression: Expression) -> list[Conjunction]:
         """The disjunctive normal form: any of the conjunctions; never empty."""
+        expression = _unwrapped(expression)
         if isinstance(expression, Symbol):
-            raise LineError(expression.line, f"{expression.text!r} is not a condition")
+            raise LineError(expression.line, f"{shown(expression.text)} is not a condition")
         match expression.head:
             case "and":
                 parts = [self.normal_form(a) for a in _arguments(expression)]
-                _check_size(prod(len(part) for part in parts), expression.line)
+                _check_product(parts, expression.line)
                 return [
                     tuple(itertools.chain.from_iterable(choice))
                     for choice in itertools.product(*parts)
                 ]
             case "or":
-                cases = [c for a in _arguments(expression) for c in self.normal_form(a)]
-                _check_size(len(cases), expression.line)
+                cases: list[Conjunction] = []
+                atoms = 0
+                _check_size(len(expression.items) - 1, 0, expression.line)
+                for argument in _arguments(expression):
+                    more = self.normal_form(argument)
+                    atoms += sum(map(len, more))
+                    _check_size(len(cases) + len(more), atoms, expression.line)
+                    cases += more
                 return cases
-            case "<=" | ">=":
+            case "<=" | ">=" | "<" | ">":
                 left, right = (self.term(a) for a in _arguments(expression, 2))
-                atom = right.minus(left) if expression.head == "<=" else left.minus(right)
-                return [(checked(atom, expression.line),)]
-            case "<" | ">":
+                less = expression.head.startswith("<")
+                first, second = (right, left) if less else (left, right)
+                atom = Atom.total([first, second.negated], expression.line)
+                strict = len(expression.head) == 1
+                return [(checked(atom, expression.line, strict=strict),)]
+            case "":
                 raise LineError(
                     expression.line,
-                    f"the strict comparison {expression.head!r} is not read; VNN-LIB properties "
-                    "are closed: write <= or >=",
+                    "conditions stand side by side without an operator; write (and ...) or "
+                    "(or ...) around them",
                 )
             case head:
                 raise LineError(
                     expression.line,
-                    f"the condition {head!r} is not known; only and, or, <= and >= are read",
+                    f"the condition {shown(head)} is not known; only and, or, <=, >=, < and > "
+                    "are read",
                 )
 
     def term(self, expression: Expression) -> Atom:
+        expression = _unwrapped(expression)
         if isinstance(expression, Symbol):
             return self.leaf(expression)
         parts = [self.term(a) for a in _arguments(expression)]
-        total = parts[0]
         match expression.head:
             case "+":
-                for part in parts[1:]:
-                    total = total.plus(part)
+                return Atom.total(parts, expression.line)
             case "-":
-                if len(parts) == 1:
-                    return total.times(Fraction(-1))
-                for part in parts[1:]:
-                    total = total.minus(part)
+                first, *others = parts
+                if not others:
+                    return first.negated
+                return Atom.total([first, *(other.negated for other in others)], first.line)
             case "*":
+                total = parts[0]
                 for part in parts[1:]:
                     if total.coefficients and part.coefficients:
                         raise LineError(expression.line, "a product of variables is not linear")
                     constant, other = (part, total) if total.coefficients else (total, part)
                     total = other.times(constant.constant)
+                return total
             case head:
                 raise LineError(
-                    expression.line, f"the operation {head!r} is not known; only +, - and * are"
+                    expression.line,
+                    f"the operation {shown(head)} is not known; only +, - and * are",
                 )
-        return total
 
     def leaf(self, symbol: Symbol) -> Atom:
         name = _NAME.fullmatch(symbol.text)
-        if name is not None:
-            variable = (name.group(1), int(name.group(2)))
-            if variable not in self.declared:
-                raise LineError(symbol.line, f"{symbol.text} is used but not declared before")
-            return Atom({variable: Fraction(1)}, Fraction(0), symbol.line)
-        if _NUMBER.fullmatch(symbol.text) is None or not isfinite(float(symbol.text)):
-            raise LineError(symbol.line, f"{symbol.text!r} is neither a number nor X_i or Y_j")
-        return Atom({}, Fraction(float(symbol.text)), symbol.line)
+        if name is None:
+            return Atom({}, number_of(symbol), symbol.line)
+        variable = (name.group(1), int(name.group(2)))
+        if variable not in self.declared:
+            raise LineError(symbol.line, f"{symbol.text} is used but not declared before")
+        return Atom({variable: Fraction(1)}, Fraction(0), symbol.line)
 
 
 def _arguments(expression: List, number: int | None = None) -> tuple[Expression, ...]:
@@ -251,11 +252,52 @@ def _arguments(expression: List, number: int | None = None) -> tuple[Expression,
         wanted = "at least 1" if number is None else str(number)
         raise LineError(
             expression.line,
-            f"{expression.head!r} takes {wanted} argument(s), here it has {len(arguments)}",
+            f"{shown(expression.head)} takes {wanted} argument(s), here it has {len(arguments)}",
         )
     return arguments
 
 
-def _check_size(cases: int, line: int) -> None:
+def _unwrapped(expression: Expression) -> Expression:
+    """Without parentheses around nothing but one pair of parentheses."""
+    while isinstance(expression, List) and len(expression.items) == 1:
+        (inner,) = expression.items
+        if isinstance(inner, Symbol):
+            break
+        expression = inner
+    return expression
+
+
+def _sorted(atoms: Iterable[Atom]) -> tuple[list[LinearRow], Alternative]:
+    """Bounds on single inputs, and all other rows."""
+    bounds: list[LinearRow] = []
+    rows: list[LinearRow] = []
+    for atom in atoms:
+        row = atom.row
+        (bounds if len(row.inputs) == 1 and not row.outputs else rows).append(row)
+    return bounds, tuple(rows)
+
+
+def _bounds_inputs(choice: Iterable[Conjunction]) -> bool:
+    """Whether any alternative of ``choice`` has a box of its own."""
+    return any(
+        len(atom.coefficients) == 1 and "X" in next(iter(atom.coefficients))
+        for atoms in choice
+        for atom in atoms
+    )
+
+
+def _check_product(parts: Sequence[Sequence[Conjunction]], line: int) -> None:
+    """Refuse alternatives that are too many once multiplied out, before they are."""
+    cases = prod(len(part) for part in parts)
+    atoms = sum(sum(map(len, part)) * (cases // len(part)) for part in parts)
+    _check_size(cases, atoms, line)
+
+
+def _check_size(cases: int, atoms: int, line: int) -> None:
     if cases > MAX_CASES:
         raise LineError(line, f"the property has {cases} cases; at most {MAX_CASES} are read")
+    if atoms > MAX_ATOMS:
+        raise LineError(
+            line,
+            f"multiplied out the property has {atoms} comparisons; at most {MAX_ATOMS} are read",
+        )

@@ -200,7 +200,14 @@ def command(
     net = load(path)
     given = read_inputs(where, net, index=index, scale=scale.value, most=MAX_INPUTS)
     goals = read_goals_given(
-        want, avoid, spec, inputs=len(given), outputs=net.outputs, rule=rule, margin=margin
+        want,
+        avoid,
+        spec,
+        inputs=len(given),
+        outputs=net.outputs,
+        rule=rule,
+        margin=margin,
+        transform=net.output_transform,
     )
     mask = None if weights is None else read_mask_of(weights, net)
     labelled = None if check is None else read_check(check, net, scale=scale.value)

@@ -15,6 +15,7 @@ from marapatch.input_files import shown
 from marapatch.inputs import LoadedImage, Scale, fit, read_image
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
+from marapatch.network.output_transform import OutputTransform
 from marapatch.patching.goal_files import read_goals, read_list
 from marapatch.patching.goals import Goal, per_input
 from marapatch.patching.options import DEFAULT_MARGIN
@@ -79,12 +80,16 @@ def read_goals_given(
     outputs: int,
     rule: Rule,
     margin: float | None,
+    transform: OutputTransform,
 ) -> tuple[Goal, ...]:
-    """The goals that the options name; InputError where they name none or contradict."""
+    """The goals that the options name; InputError where they name none or contradict.
+
+    ``transform``: what the network's file does last.
+    """
     if spec is not None:
         if want is not None or avoid is not None:
             raise InputError("--spec holds the goals: leave out --want and --avoid")
-        return read_goals(spec, inputs, outputs, rule, margin)
+        return read_goals(spec, inputs, outputs, rule, margin, transform)
     if want is None and avoid is None:
         raise InputError("say what is wanted: --want LABELS, --avoid LABELS or --spec FILE")
     asked = DEFAULT_MARGIN if margin is None else margin

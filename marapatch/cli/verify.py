@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,19 +15,28 @@ from marapatch.cli.options import (
     SeedOption,
 )
 
+if TYPE_CHECKING:
+    from marapatch.network.network import Network
+    from marapatch.specification import Property
+    from marapatch.verification import Verification
+
 EPILOG = """Examples:
 
 marapatch verify ACASXU_run2a_1_1_batch_2000.onnx prop_3.vnnlib --timeout 60
 
-marapatch verify net.onnx property.vnnlib --counterexample result.txt --witness out.npy
+marapatch verify net.onnx property.vnnlib.gz --counterexample result.txt --witness out.npy
 
 Prints one word: sat (the property holds somewhere: a counterexample in the competition's sense),
-unsat, timeout or unknown; after sat the counterexample. Exit codes: 0 sat or unsat, 1 timeout or
-unknown, 2 bad input (the word is error), 3 a backend failed.
+unsat, timeout or unknown; after sat the counterexample. Why it is timeout or unknown, and what else
+there is to know, is said on stderr. Where the property fixes an input at a number that the file's
+type cannot hold, such as 0.1, the counterexample is the real-valued point, and onnxruntime is asked
+at the nearest point of the file's type. Where the file ends in Softmax or LogSoftmax the property
+is about what these give. Exit codes: 0 sat or unsat, 1 timeout or unknown, 2 bad input (the word is
+error), 3 a backend failed, 4 a proof and a counterexample contradict each other.
 """
 
 PropertyArgument = Annotated[
-    Path, typer.Argument(metavar="PROPERTY", help="The property: a VNN-LIB 1 file (.vnnlib).")
+    Path, typer.Argument(metavar="PROPERTY", help="The property: a VNN-LIB 1 file (.vnnlib, .gz).")
 ]
 
 
@@ -67,10 +76,11 @@ def command(
     try:
         from marapatch.backends import create
         from marapatch.bundled import resolve
+        from marapatch.counterexample import counterexample, outputs_of
         from marapatch.files import check_distinct, check_writable, write_whole
         from marapatch.network.load import load
         from marapatch.verdict import Sat
-        from marapatch.verification import counterexample, outputs_of, verify
+        from marapatch.verification import verify
         from marapatch.vnnlib import read_property
 
         if timeout is not None and not 0.0 < timeout < float("inf"):
@@ -90,6 +100,8 @@ def command(
     except MarapatchError:
         typer.echo("error")
         raise
+    for remark in remarks(wanted, result, net):
+        typer.echo(f"marapatch: {remark}", err=True)
     text = f"{result.word}\n"
     if isinstance(result.verdict, Sat):
         found = result.verdict.witness
@@ -98,9 +110,34 @@ def command(
             buffer = io.BytesIO()
             np.save(buffer, found.input)
             write_whole(witness, buffer.getvalue())
-        if found.confirmed is False:
-            typer.echo("marapatch: warning: onnxruntime, in single precision, differs", err=True)
     typer.echo(text, nl=False)
     if counterexample_file is not None:
         write_whole(counterexample_file, text.encode())
     return 0 if result.word in ("sat", "unsat") else 1
+
+
+def remarks(wanted: Property, result: Verification, network: Network) -> list[str]:
+    """What there is to know beside the word, a line each."""
+    from marapatch.verdict import Sat, Unknown
+
+    found = []
+    if wanted.empty and wanted.cases:
+        found.append(f"note: {wanted.empty} cases with an empty input box were left out")
+    elif wanted.empty:
+        found.append("warning: the property's input box is empty, so it holds nowhere")
+    match result.verdict:
+        case Unknown(reason=reason):
+            found.append(f"{result.word}: {reason}")
+        case Sat(witness=witness) if witness.exact is not None:
+            kind = network.input_dtype.name
+            asked = "could not be asked"
+            if witness.confirmed:
+                asked = "meets the property too, within the competition's tolerance of 1e-4"
+            found.append(
+                f"note: no {kind} vector is in the input box: the counterexample is the "
+                f"real-valued point, evaluated exactly; onnxruntime, at the nearest {kind} "
+                f"vector, {asked}"
+            )
+        case _:
+            pass
+    return found

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite
+from fractions import Fraction
+from math import lcm
 
 import numpy as np
 
 from marapatch.errors import InputError
 from marapatch.modelling.conditions import any_of
-from marapatch.modelling.expressions import Comparison
+from marapatch.modelling.expressions import Comparison, Expression
 from marapatch.modelling.problem import Problem
 from marapatch.network.network import Network
-from marapatch.properties import OutputCondition
+from marapatch.network.output_transform import OutputTransform
 from marapatch.query import Query
-from marapatch.vnnlib import Case, Property
+from marapatch.rounding import exact_text, nearest
+from marapatch.softmax_conditions import ScoreRow, score_rows
+from marapatch.specification import Alternative, ExactBox, LinearRow, Property
 
 
 def vnnlib(specification: Property) -> str:
-    """``specification`` as VNN-LIB 1 text; reading it gives the same property.
+    """``specification`` as VNN-LIB 1 text; reading it gives the same property, exactly.
 
-    Every number is written with as many digits as it takes to read the same float64 again.
+    Raises InputError where it holds nowhere, or an alternative of several holds everywhere.
     """
+    if not specification.cases:
+        raise InputError(
+            f"{specification.path}: every case has an empty input box; nothing to write"
+        )
     declared = [f"(declare-const X_{i} Real)" for i in range(specification.inputs)]
     declared += [f"(declare-const Y_{j} Real)" for j in range(specification.outputs)]
     choices = [
-        [*_box(case), *_rows(condition)]
+        [*_box(case.box), *map(_row, rows)]
         for case in specification.cases
-        for condition in case.conditions
+        for rows in case.alternatives
     ]
     if len(choices) == 1:
         asserted = [f"(assert {atom})" for atom in choices[0]]
@@ -39,37 +46,48 @@ def vnnlib(specification: Property) -> str:
     return "\n".join([*declared, "", *asserted]) + "\n"
 
 
-def _box(case: Case) -> Iterator[str]:
-    for i, (low, high) in enumerate(zip(case.lower.tolist(), case.upper.tolist(), strict=True)):
-        if isfinite(low):
-            yield f"(>= X_{i} {_number(low)})"
-        if isfinite(high):
-            yield f"(<= X_{i} {_number(high)})"
+def _box(box: ExactBox) -> Iterator[str]:
+    for i, (low, high) in enumerate(zip(box.lower, box.upper, strict=True)):
+        if low is not None:
+            yield _row(LinearRow({i: Fraction(1)}, {}, low, strict=i in box.open_below))
+        if high is not None:
+            yield _row(LinearRow({i: Fraction(-1)}, {}, -high, strict=i in box.open_above))
 
 
-def _rows(condition: OutputCondition) -> Iterator[str]:
-    for row, rhs in zip(condition.matrix, condition.rhs.tolist(), strict=True):
-        used = np.flatnonzero(row)
-        if used.size == 2 and rhs == 0.0 and sorted(row[used]) == [-1.0, 1.0]:
-            more, less = int(np.argmax(row)), int(np.argmin(row))
-            yield f"(>= Y_{more} Y_{less})"
-            continue
-        if not used.size:
-            raise InputError("an output condition without outputs cannot be written as VNN-LIB")
-        terms = [f"Y_{j}" if row[j] == 1.0 else f"(* {_number(row[j])} Y_{j})" for j in used]
-        total = terms[0] if len(terms) == 1 else f"(+ {' '.join(terms)})"
-        yield f"(>= {total} {_number(rhs)})"
+def _row(row: LinearRow) -> str:
+    """One comparison, in whole numbers where a number has no end in decimal digits."""
+    terms = [(f"X_{i}", c) for i, c in row.inputs.items()]
+    terms += [(f"Y_{j}", c) for j, c in row.outputs.items()]
+    rest = lcm(*(_unending(c) for c in (row.rhs, *(c for _, c in terms))))
+    scaled, rhs = [(name, c * rest) for name, c in terms], row.rhs * rest
+    more, less = (">", "<") if row.strict else (">=", "<=")
+    if len(scaled) == 1 and scaled[0][1] == -1:
+        return f"({less} {scaled[0][0]} {exact_text(-rhs)})"
+    if len(scaled) == 2 and rhs == 0 and sorted(c for _, c in scaled) == [-1, 1]:
+        (upper,) = (name for name, c in scaled if c == 1)
+        (lower,) = (name for name, c in scaled if c == -1)
+        return f"({more} {upper} {lower})"
+    written = [name if c == 1 else f"(* {exact_text(c)} {name})" for name, c in scaled]
+    total = written[0] if len(written) == 1 else f"(+ {' '.join(written)})"
+    return f"({more} {total} {exact_text(rhs)})"
 
 
-def _number(value: float) -> str:
-    return np.format_float_positional(np.float64(value), unique=True, trim="0")
+def _unending(value: Fraction) -> int:
+    """What of a denominator is not made of twos and fives."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest
 
 
 def property_query(network: Network, specification: Property) -> Query:
     """Is there an input with ``specification``? As one query; its first variables are ``X[0]``, ...
 
-    Several cases become a disjunction over boxes and output conditions within their hull. Raises
-    InputError where the property does not fit the network, or an input is unbounded.
+    Several cases become a disjunction over boxes and rows within their hull. Every number is
+    rounded to the nearest float64, and strict comparisons become closed ones. Raises InputError
+    where the property does not fit the network, an input is unbounded, every case has an empty box,
+    or a row over the outputs of Softmax or LogSoftmax is no linear row over the scores.
     """
     given = specification.inputs, specification.outputs
     if given != (network.inputs, network.outputs):
@@ -77,11 +95,13 @@ def property_query(network: Network, specification: Property) -> Query:
             f"{specification.path}: is about {given[0]} inputs and {given[1]} outputs, the network "
             f"has {network.inputs} and {network.outputs}"
         )
+    if not specification.cases:
+        raise InputError(f"{specification.path}: every case has an empty box; nothing to ask")
     lower = np.minimum.reduce([case.lower for case in specification.cases])
     upper = np.maximum.reduce([case.upper for case in specification.cases])
     problem = Problem()
     x = problem.array("X", specification.inputs, lower, upper)
-    y = network(x)
+    y = network.scores(x)
     alternatives: list[list[Comparison]] = []
     for case in specification.cases:
         inside: list[Comparison] = []
@@ -90,11 +110,53 @@ def property_query(network: Network, specification: Property) -> Query:
             inside.append(x[tighter[0]] >= case.lower[tighter[0]])
         if tighter[1].size:
             inside.append(x[tighter[1]] <= case.upper[tighter[1]])
-        for condition in case.conditions:
-            rows = [condition.matrix @ y >= condition.rhs] if condition.rhs.size else []
-            alternatives.append([*inside, *rows])
+        for rows in case.alternatives:
+            written = _comparisons(network, specification.path, rows, x, y)
+            if written is not None:
+                alternatives.append([*inside, *written])
+    if not alternatives:
+        raise InputError(
+            f"{specification.path}: holds nowhere, whatever the scores; nothing to ask"
+        )
     if len(alternatives) == 1:
         problem.require(alternatives[0])
     elif all(alternatives):
         problem.require(any_of(*alternatives))
     return problem.query
+
+
+def _comparisons(
+    network: Network, path: str, rows: Alternative, x: Expression, y: Expression
+) -> list[Comparison] | None:
+    """``rows`` over inputs and scores; None where they never hold."""
+    found: list[Comparison] = []
+    for row in rows:
+        try:
+            group = score_rows(row, network.output_transform, network.outputs)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        if group is None:
+            continue
+        if not group:
+            return None
+        transformed = network.output_transform is OutputTransform.SOFTMAX
+        linear = len(group) == 1 and not group[0].weight
+        if not linear or (transformed and row.outputs and group[0].rhs):
+            raise InputError(
+                f"{path}: a condition on the outputs of {network.output_transform.value} is no "
+                "linear condition on scores, so it cannot be written; only orders can"
+            )
+        found.append(_comparison(group[0], x, y))
+    return found
+
+
+def _comparison(row: ScoreRow, x: Expression, y: Expression) -> Comparison:
+    parts: list[Expression] = []
+    for expression, coefficients in ((x, row.inputs), (y, row.scores)):
+        if coefficients:
+            matrix = np.zeros((1, expression.size))
+            for i, c in coefficients.items():
+                matrix[0, i] = nearest(c)
+            parts.append(matrix @ expression)
+    total = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+    return total >= np.full(1, nearest(row.rhs))

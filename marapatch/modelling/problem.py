@@ -127,7 +127,7 @@ class Problem:
         return Expression(self, matrix, np.zeros(size), shape)
 
     def apply(self, network: Network, inputs: Expression) -> Expression:
-        """The outputs (outputs,) of ``network`` at ``inputs``; the same as ``network(inputs)``."""
+        """The outputs (outputs,) of ``network`` at ``inputs``; ``network.scores(inputs)``."""
         self._own(inputs)
         if inputs.size != network.inputs:
             raise InputError(

@@ -43,7 +43,15 @@ class FreeNetwork:
     bias_change: Expression | None
 
     def __call__(self, inputs: object) -> Expression:
-        """The outputs (outputs,) at one input of numbers, as expressions in the changes."""
+        """The outputs (outputs,) at one input of numbers, as expressions in the changes.
+
+        InputError where the file ends in Softmax or the like; :meth:`scores` are those before it.
+        """
+        self.network.check_outputs()
+        return self.scores(inputs)
+
+    def scores(self, inputs: object) -> Expression:
+        """Like a call; where the file ends in Softmax, LogSoftmax or ArgMax: what goes into it."""
         if isinstance(inputs, Expression):
             raise InputError(
                 f"({inputs.describe()}) is put into a network with free weights at "

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from marapatch.errors import InputError
 from marapatch.network.layers import Affine, Array, Layer, Relu
 from marapatch.network.onnx_file import replace_tensors
+from marapatch.network.output_transform import OutputTransform
 from marapatch.network.parameters import Kind, Parameters
 from marapatch.network.standard_form import StandardForm
 from marapatch.network.standardise import standardise
@@ -80,6 +81,8 @@ class Network:
     ``input_shape``, ``output_shape``: without the batch axis. ``input_dtype``: the type in which
     the file takes its input. ``input_box``: (lower, upper) arrays of shape (inputs,) where the
     file states one. ``notes``: what a user should know of how the file was read.
+    ``output_transform``: what the file does with these outputs last; the outputs are the scores
+    before it.
     """
 
     graph: nx.DiGraph
@@ -91,6 +94,7 @@ class Network:
     input_box: tuple[Array, Array] | None = None
     source: Source | None = None
     notes: tuple[str, ...] = ()
+    output_transform: OutputTransform = OutputTransform.NONE
 
     def __post_init__(self) -> None:
         if not nx.is_directed_acyclic_graph(self.graph):
@@ -194,8 +198,24 @@ class Network:
     def __call__(self, inputs: Symbolic[Applied_co]) -> Applied_co:
         """The outputs at symbolic ``inputs``: an expression of a problem, ``network(x)``.
 
-        For numbers use :meth:`evaluate`; InputError says so.
+        For numbers use :meth:`evaluate`; InputError says so. InputError too where the file ends in
+        Softmax or the like, whose outputs these are not: :meth:`scores` says what is meant.
         """
+        self.check_outputs()
+        return self.scores(inputs)
+
+    def check_outputs(self) -> None:
+        """Raise InputError where the file's outputs are not the network's, but made of them."""
+        if self.output_transform is not OutputTransform.NONE:
+            raise InputError(
+                f"the network ends in {self.output_transform.value}, which is not part of what is "
+                "read: conditions would be on the scores before it, which have the same order; "
+                "write network.scores(x) if these are meant"
+            )
+
+    def scores(self, inputs: Symbolic[Applied_co]) -> Applied_co:
+        """Like ``network(x)``; where the file ends in Softmax, LogSoftmax or ArgMax: the scores
+        before it, of which only the order is the same."""
         through = getattr(inputs, "through", None)
         if through is None:
             raise InputError(

@@ -31,6 +31,7 @@ from marapatch.network.onnx_moves import MOVES
 from marapatch.network.onnx_node import Node
 from marapatch.network.onnx_piecewise import PIECEWISE
 from marapatch.network.onnx_products import PRODUCTS
+from marapatch.network.output_transform import OutputTransform
 
 OPERATORS: Registry = {**PRODUCTS, **LINEAR, **PIECEWISE, **MOVES, **CONSTANTS}
 """One reader an operator."""
@@ -49,7 +50,7 @@ def read_onnx(path: str | PathLike[str]) -> Network:
     float32 is exact in float64, reshuffles cost nothing, and an Add of a constant after MatMul is
     its bias. What is rounded: see :mod:`~marapatch.network.onnx_linear`. A last Softmax,
     LogSoftmax or ArgMax over all classes is dropped, which keeps the decision but not the
-    scores; ``notes`` then says so.
+    scores; ``notes`` and ``output_transform`` then say so.
 
     Raises :class:`InputError` where the file is missing, damaged, or no network with one input
     and one output, and :class:`UnsupportedOperatorError` where it holds an operator, or a form of
@@ -94,6 +95,9 @@ def _read(file: Path, model: Any, content: bytes) -> Network:
         input_dtype=dtype,
         source=Source(str(file), hashlib.sha256(content).hexdigest(), "onnx", content),
         notes=tuple(builder.notes),
+        output_transform=OutputTransform.of(
+            [proto.op_type for proto in nodes if proto.op_type in DECISIONS]
+        ),
     )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from marapatch.errors import InputError
 from marapatch.input_files import one_line, read_text, shown
-from marapatch.patching.goals import NOTHING, Clause, Goal, linear, per_input
+from marapatch.network.output_transform import OutputTransform
+from marapatch.patching.goals import NOTHING, Goal, any_of, linear, per_input
 from marapatch.patching.options import DEFAULT_MARGIN
 from marapatch.properties import Rule
 from marapatch.vnnlib import read_property
@@ -49,7 +50,12 @@ def read_list(text: str) -> list[str]:
 
 
 def read_goals(
-    path: str | Path, inputs: int, outputs: int, rule: Rule, margin: float | None
+    path: str | Path,
+    inputs: int,
+    outputs: int,
+    rule: Rule,
+    margin: float | None,
+    transform: OutputTransform = OutputTransform.NONE,
 ) -> tuple[Goal, ...]:
     """The goals of a .toml or .vnnlib file: one for all inputs, or one an input.
 
@@ -57,33 +63,50 @@ def read_goals(
     line), or ``matrix`` and ``rhs`` (every row: matrix y >= rhs), and its own ``margin`` if any.
     VNN-LIB: the conditions that the file asserts of the outputs are what is wanted, whatever the
     file calls unsafe; its bounds on inputs play no part. ``margin``: added to every condition
-    (None: 1e-3 for classes, 0 for linear conditions). Raises :class:`InputError`, naming the file.
+    (None: 1e-3 for classes, 0 for linear conditions). ``transform``: what the network's file does
+    last; linear conditions are on what it gives. Raises :class:`InputError`, naming the file.
     """
     name = Path(path)
     if name.suffix.lower() == ".vnnlib":
-        goals = [_vnnlib(name, outputs, margin)]
+        goals = [_vnnlib(name, outputs, margin, transform)]
     elif name.suffix.lower() == ".toml":
-        goals = _toml(name, inputs, outputs, rule, margin)
+        goals = _toml(name, inputs, outputs, rule, margin, transform)
     else:
         raise InputError(f"{path}: a goal file ends in .toml or .vnnlib")
     return tuple(goals * inputs if len(goals) == 1 else goals)
 
 
-def _vnnlib(path: Path, outputs: int, margin: float | None) -> Goal:
+def _vnnlib(path: Path, outputs: int, margin: float | None, transform: OutputTransform) -> Goal:
     read = read_property(path)
     if read.outputs != outputs:
         raise InputError(f"{path}: declares {read.outputs} outputs, the network has {outputs}")
-    conditions = [condition for case in read.cases for condition in case.conditions]
-    clauses: list[Clause] = []
-    for condition in conditions:
-        if not condition.rhs.size:
-            raise InputError(f"{path}: one of its cases asks nothing of the outputs")
-        goal = linear(condition.matrix, condition.rhs, outputs, margin or 0.0)
-        clauses += goal.clauses
-    return Goal(tuple(clauses), path.name, margin or 0.0)
+    if read.empty:
+        raise InputError(
+            f"{path}: {read.empty} of its cases have an empty input box; what is wanted of the "
+            "outputs there is not clear"
+        )
+    asked = margin or 0.0
+    goals: list[Goal] = []
+    try:
+        for condition in (each for case in read.cases for each in case.conditions):
+            if not condition.rhs.size:
+                raise InputError("one of its cases asks nothing of the outputs")
+            goals.append(
+                linear(condition.matrix, condition.rhs, outputs, asked, transform=transform)
+            )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return any_of(goals, path.name, asked)
 
 
-def _toml(path: Path, inputs: int, outputs: int, rule: Rule, margin: float | None) -> list[Goal]:
+def _toml(
+    path: Path,
+    inputs: int,
+    outputs: int,
+    rule: Rule,
+    margin: float | None,
+    transform: OutputTransform,
+) -> list[Goal]:
     text = read_text(path, "a TOML file of goals")
     if len(text) > MAX_TOML:
         raise InputError(
@@ -104,11 +127,20 @@ def _toml(path: Path, inputs: int, outputs: int, rule: Rule, margin: float | Non
         raise InputError(
             f"{path}: holds {len(entries)} goals for {inputs} inputs; give 1 or {inputs}"
         )
-    return [_entry(path, i, entry, outputs, rule, margin) for i, entry in enumerate(entries)]
+    return [
+        _entry(f"{path}, goal {i}", entry, outputs, rule, margin, transform)
+        for i, entry in enumerate(entries)
+    ]
 
 
-def _entry(path: Path, i: int, entry: Any, outputs: int, rule: Rule, margin: float | None) -> Goal:
-    where = f"{path}, goal {i}"
+def _entry(
+    where: str,
+    entry: Any,
+    outputs: int,
+    rule: Rule,
+    margin: float | None,
+    transform: OutputTransform,
+) -> Goal:
     unknown = sorted(set(entry) - KEYS) if isinstance(entry, dict) else ["(no table)"]
     if unknown:
         raise InputError(f"{where}: {shown(unknown[0])!r} is not one of {', '.join(sorted(KEYS))}")
@@ -121,7 +153,7 @@ def _entry(path: Path, i: int, entry: Any, outputs: int, rule: Rule, margin: flo
     try:
         if rows:
             matrix = np.array(entry["matrix"], dtype=np.float64)
-            return linear(matrix, entry["rhs"], outputs, own or 0.0)
+            return linear(matrix, entry["rhs"], outputs, own or 0.0, transform=transform)
         want, avoid = str(entry.get("want", NOTHING)), str(entry.get("avoid", NOTHING))
         asked = DEFAULT_MARGIN if own is None else float(own)
         (goal,) = per_input([want], [avoid], 1, outputs, rule, asked)

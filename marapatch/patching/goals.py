@@ -11,7 +11,7 @@ maximum beats them all. Everything is closed; a margin stands in ``rhs``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike
 from marapatch.errors import InputError
 from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array, freeze
+from marapatch.network.output_transform import OutputTransform
+from marapatch.patching.probabilities import ProbabilityCondition, rows_of
 from marapatch.properties import OutputCondition, Rule
 
 MAX_COMBINATIONS = 1024
@@ -61,6 +63,13 @@ class Clause:
             raise ValueError("a clause with a choice is no conjunction of rows")
         return OutputCondition(self.rows + self.choices, self.rhs)
 
+    def lead(self, outputs: Array) -> tuple[float, Array]:
+        """The least slack at ``outputs`` and its derivative by them, in plain float64."""
+        choice = self.choices[int(np.argmax(self.choices @ outputs))]
+        slack = self.rows @ outputs + choice @ outputs - self.rhs
+        row = int(np.argmin(slack))
+        return float(slack[row]), self.rows[row] + choice
+
     def margin(self, outputs: Array, error: Array) -> float:
         """A lower bound on the least slack where the true outputs are within ``error``."""
         size, terms = np.abs(outputs), outputs.size + 4
@@ -90,18 +99,45 @@ def _doubt(matrix: Array, size: Array, error: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """Met where any of ``clauses`` is. ``text``: for people. ``margin``: what it was made with."""
+    """Met where any of ``clauses`` is. ``text``: for people. ``margin``: what it was made with.
+
+    ``probabilities``: for a file that ends in Softmax or LogSoftmax, what its outputs must meet,
+    any of these; the clauses are then linear rows over the scores that they imply, one a
+    condition, and ``touching`` where the tangents among them touch. ``of_classes``: whether only
+    the order of the outputs is asked for, with ``margin`` a lead in scores.
+    """
 
     clauses: tuple[Clause, ...]
     text: str
     margin: float
+    probabilities: tuple[ProbabilityCondition, ...] = ()
+    touching: tuple[Array, ...] = ()
+    of_classes: bool = False
+
+    def touched(self, scores: Sequence[Array]) -> Goal:
+        """With tangents at more ``scores`` (outputs,); only of a goal on probabilities."""
+        touching = (*self.touching, *scores)
+        clauses = [_plain(*each.linear(touching)) for each in self.probabilities]
+        return replace(self, clauses=tuple(clauses), touching=touching)
+
+    def lead(self, outputs: Array) -> tuple[float, Array]:
+        """About the slack at ``outputs`` (outputs,), and its derivative; proves nothing."""
+        if self.probabilities:
+            leads = [each.lead(outputs) for each in self.probabilities]
+        else:
+            leads = [clause.lead(outputs) for clause in self.clauses]
+        return max(leads, key=lambda lead: lead[0])
 
     def surplus(self, outputs: Array, error: Array) -> float:
         """A lower bound on the slack: above 0, the goal is met with certainty and strictly."""
+        if self.probabilities:
+            return max(each.surplus(outputs, error) for each in self.probabilities)
         return max(clause.margin(outputs, error) for clause in self.clauses)
 
     def missed(self, outputs: Array, error: Array) -> bool:
         """Whether the goal is not met, with certainty."""
+        if self.probabilities:
+            return all(each.missed(outputs, error) for each in self.probabilities)
         return all(clause.excess(outputs, error) < 0.0 for clause in self.clauses)
 
 
@@ -112,7 +148,7 @@ def one_of(classes: Iterable[int], outputs: int, rule: Rule, margin: float) -> G
     rows[np.arange(len(others)), others] = -rule.sign
     choices[np.arange(len(chosen)), chosen] = rule.sign
     clause = Clause(rows, choices, np.full(len(others), _margin(margin)))
-    return Goal((clause,), "|".join(map(str, chosen)), margin)
+    return Goal((clause,), "|".join(map(str, chosen)), margin, of_classes=True)
 
 
 def each_of(classes: Iterable[int], outputs: int, rule: Rule, margin: float) -> Goal:
@@ -123,20 +159,29 @@ def each_of(classes: Iterable[int], outputs: int, rule: Rule, margin: float) -> 
     for i, (winner, loser) in enumerate(pairs):
         rows[i, winner], rows[i, loser] = rule.sign, -rule.sign
     clause = Clause(rows, np.zeros((1, outputs)), np.full(len(pairs), _margin(margin)))
-    return Goal((clause,), "&".join(map(str, chosen)), margin)
+    return Goal((clause,), "&".join(map(str, chosen)), margin, of_classes=True)
 
 
 def none_of(classes: Iterable[int], outputs: int, rule: Rule, margin: float) -> Goal:
     """Some other class leads every one of ``classes`` by at least ``margin``."""
     avoided, others = _split(classes, outputs)
     goal = one_of(others, outputs, rule, margin)
-    return Goal(goal.clauses, "not " + "|".join(map(str, avoided)), margin)
+    return replace(goal, text="not " + "|".join(map(str, avoided)))
 
 
 def linear(
-    matrix: ArrayLike, rhs: ArrayLike, outputs: int, margin: float = 0.0, text: str = "linear"
+    matrix: ArrayLike,
+    rhs: ArrayLike,
+    outputs: int,
+    margin: float = 0.0,
+    text: str = "linear",
+    transform: OutputTransform = OutputTransform.NONE,
 ) -> Goal:
-    """``matrix y >= rhs + margin`` for the outputs y."""
+    """``matrix y >= rhs + margin`` for the outputs y of the file.
+
+    ``transform``: the network's ``output_transform``. Where that is Softmax or LogSoftmax, the rows
+    must be convex in the scores; InputError otherwise.
+    """
     rows = np.asarray(matrix, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != outputs:
         raise InputError(
@@ -144,7 +189,23 @@ def linear(
             f"{outputs})"
         )
     right = np.asarray(rhs, dtype=np.float64) + _margin(margin)
-    return Goal((Clause(rows, np.zeros((1, outputs)), right),), text, margin)
+    clause = _plain(rows, right)
+    if transform is OutputTransform.NONE:
+        return Goal((clause,), text, margin)
+    asked = ProbabilityCondition.of(rows_of(clause.rows, clause.rhs), transform, outputs)
+    return Goal((), text, margin, (asked,)).touched([np.zeros(outputs)])
+
+
+def any_of(goals: Sequence[Goal], text: str, margin: float) -> Goal:
+    """Met where any of ``goals`` is, all made by :func:`linear` for one network."""
+    clauses = tuple(clause for goal in goals for clause in goal.clauses)
+    conditions = tuple(each for goal in goals for each in goal.probabilities)
+    return Goal(clauses, text, margin, conditions, goals[0].touching)
+
+
+def _plain(rows: Array, rhs: Array) -> Clause:
+    """A clause without a choice."""
+    return Clause(rows, np.zeros((1, rows.shape[1])), rhs)
 
 
 def parse(spec: str | int, outputs: int, rule: Rule, margin: float) -> Goal:

@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from marapatch.ball import Norm
 from marapatch.errors import InputError
 from marapatch.network.network import Network, PatchableLayer
+from marapatch.network.output_transform import OutputTransform
 from marapatch.patching.changes import Changes, changes
 from marapatch.patching.goals import Goal, parse
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.searching import Listener, PatchProgress
+from marapatch.patching.tangent_rounds import least_change_by_tangents
 from marapatch.patching.task import Task
 from marapatch.properties import Rule
 
@@ -78,6 +80,8 @@ def least_change(
     progress: Listener | None = None,
 ) -> Patch:
     """:func:`minimal_patch` of the numbers that ``what`` sets free; everything checked already."""
+    if any(goal.probabilities for goal in goals):
+        return least_change_by_tangents(network, what, inputs, goals, norm, options, progress)
     return Task(network, what, inputs, goals, norm, options, progress).run()
 
 
@@ -131,6 +135,13 @@ def check_goals(
     for g in made:
         if any(clause.rows.shape[1] != outputs for clause in g.clauses):
             raise InputError(f"goal {g.text!r} does not fit a network of {outputs} outputs")
+        read_as_scores = not (g.of_classes or g.probabilities)
+        if read_as_scores and network.output_transform is not OutputTransform.NONE:
+            raise InputError(
+                f"goal {g.text!r} is on scores, but the network ends in "
+                f"{network.output_transform.value}; make it with "
+                "linear(..., transform=network.output_transform)"
+            )
     return tuple(made)
 
 

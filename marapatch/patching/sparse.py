@@ -76,6 +76,11 @@ def sparse_patch(
     started = monotonic()
     given = check_inputs(network, inputs)
     goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
+    if any(each.probabilities for each in goals):
+        raise InputError(
+            "the fewest changes for a goal on probabilities cannot be searched for; choose the "
+            "norm linf or l1, or a goal on classes"
+        )
     found = find_layer(network, layer)
     what = changes(network, found, bias=bias, max_change=max_change, mask=mask)
     seconds = inf if options.timeout is None else options.timeout

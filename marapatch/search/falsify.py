@@ -12,6 +12,7 @@ import numpy as np
 
 from marapatch.network.layers import Array
 from marapatch.question import Question
+from marapatch.search.groups import Groups
 from marapatch.verdict import Witness
 
 STEPS = 60
@@ -32,14 +33,20 @@ CONFIRMATIONS = 8
 
 
 def falsify(
-    question: Question, deadline: float, seed: int = 0, rounds: int | None = None
+    question: Question,
+    deadline: float,
+    seed: int = 0,
+    rounds: int | None = None,
+    groups: Groups | None = None,
 ) -> Witness | None:
     """A replayed witness anywhere in the box of ``question`` (finite), or None.
 
     Batches of random starts, the box's middle among the first, until ``deadline`` (of
     ``time.monotonic``) or ``rounds`` batches. Two runs with equal rounds and no deadline agree.
+    ``groups``: how the condition's rows are joined; None: each is a group of its own.
     """
     generator = np.random.default_rng(seed)
+    joined = groups or Groups(np.arange(question.condition.rhs.size))
     low, high = question.ball.lower, question.ball.upper
     starts = int(np.clip(ENTRIES // max(question.form.sizes), 16, 1024))
     count = 0
@@ -53,7 +60,7 @@ def falsify(
         shortest, longest = FIRST_STEPS
         first = shortest * (longest / shortest) ** generator.random((starts, 1))
         leak = np.where(generator.random((starts, 1)) < 0.5, LEAK, 0.0)
-        witness = _climb(question, np.clip(x, low, high), first, leak, deadline)
+        witness = _climb(question, joined, np.clip(x, low, high), first, leak, deadline)
         if witness is not None:
             return witness
         count += 1
@@ -61,30 +68,33 @@ def falsify(
 
 
 def _climb(
-    question: Question, x: Array, first: Array, leak: Array, deadline: float
+    question: Question, groups: Groups, x: Array, first: Array, leak: Array, deadline: float
 ) -> Witness | None:
     low, high = question.ball.lower, question.ball.upper
     for step in range(STEPS + 1):
         hidden, outputs = question.form.pre_activations(x)
         slack = question.condition.slack(outputs)
-        witness = best_witness(question, x, slack.min(axis=1))
+        witness = best_witness(question, x, groups.slack(slack).min(axis=1))
         if witness is not None or step == STEPS or monotonic() >= deadline:
             return witness
         done = step / STEPS
         slopes = [np.where(z > 0.0, 1.0, (1.0 - done) * leak) for z in hidden]
-        worst = question.condition.matrix[slack.argmin(axis=1)]
+        worst = groups.shares(slack) @ question.condition.matrix
         gradient = question.form.pullback(slopes, worst)
         x = np.clip(x + first * 0.1**done * (high - low) * np.sign(gradient), low, high)
     return None
 
 
 def best_witness(question: Question, points: Array, worst: Array) -> Witness | None:
-    """The first of ``points`` (n, inputs) that replays, tried by falling ``worst`` slack (n,)."""
-    if not points.size or not worst.max() > 0.0:
+    """The first of ``points`` (n, inputs) that replays, tried by falling ``worst`` slack (n,).
+
+    A slack of exactly 0 is tried too: an exact evaluation may find the condition met by equality.
+    """
+    if not points.size or not worst.max() >= 0.0:
         return None
     best: Witness | None = None
     for i in np.argsort(-worst)[:CONFIRMATIONS]:
-        if not worst[i] > 0.0:
+        if not worst[i] >= 0.0:
             break
         witness = question.replay(points[i])
         if witness is not None and witness.confirmed is not False:

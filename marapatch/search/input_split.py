@@ -27,6 +27,7 @@ from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition
 from marapatch.question import Question
 from marapatch.search.falsify import best_witness
+from marapatch.search.groups import Groups
 from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 
 BATCH = 512
@@ -88,8 +89,15 @@ class BoxBounder:
     Rigorous: every sum carries its rounding error, measured against the sizes at the root.
     """
 
-    def __init__(self, form: StandardForm, root: Bounds, condition: OutputCondition) -> None:
+    def __init__(
+        self,
+        form: StandardForm,
+        root: Bounds,
+        condition: OutputCondition,
+        groups: Groups | None = None,
+    ) -> None:
         self.form, self.condition = form, condition
+        self.groups = groups or Groups(np.arange(condition.rhs.size))
         self.sizes = magnitudes(root)
         self.passes = BackwardPass(form, self.sizes)
         ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
@@ -125,7 +133,7 @@ class BoxBounder:
         middle, half = _middle(boxes.low, boxes.high)
         point = np.clip(middle - np.sign(weights) * half, boxes.low, boxes.high)
         influence = (self._smear(lower, upper) + 1e-9) * half
-        bounded = Boxes(boxes.low, boxes.high, lower, upper, least[at, row], influence)
+        bounded = Boxes(boxes.low, boxes.high, lower, upper, self.groups.refuted(least), influence)
         return bounded, point
 
     def _smear(self, lower: Array, upper: Array) -> Array:
@@ -224,13 +232,14 @@ class InputSplit:
     """Is there an input in the box of ``question`` that meets its condition, however far?
 
     The ball must be all of its box, which must be finite. The search can be interrupted and
-    resumed; ``bounded``: how many boxes were bounded so far.
+    resumed; ``bounded``: how many boxes were bounded so far. ``groups``: how the condition's rows
+    are joined; None: each is a group of its own.
     """
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, groups: Groups | None = None) -> None:
         self.question = question
         bounds = linear_bounds(question.form, question.ball)
-        self.bounder = BoxBounder(question.form, bounds, question.condition)
+        self.bounder = BoxBounder(question.form, bounds, question.condition, groups)
         none = np.zeros(0)
         ball = question.ball
         self.open = [
@@ -283,7 +292,8 @@ class InputSplit:
         still = bounded.take(left)
         self.open += [still.take(part) for part in np.array_split(np.arange(left.size), PARTS)]
         tried = np.concatenate([0.5 * (still.low + still.high), points[left]])
-        worst = self.question.condition.worst(self.question.form.evaluate(tried))
+        slack = self.question.condition.slack(self.question.form.evaluate(tried))
+        worst = self.bounder.groups.slack(slack).min(axis=1)
         return best_witness(self.question, tried, worst)
 
     def _choose(self, left: float) -> Boxes:

@@ -17,12 +17,13 @@ from marapatch.errors import InputError
 from marapatch.network.network import Network, dense_network
 from marapatch.network.onnx_writer import write_onnx
 from marapatch.properties import OutputCondition
+from marapatch.property_search import whole_box
 from marapatch.question import Question
 from marapatch.replay import Replay
 from marapatch.search.falsify import falsify
 from marapatch.search.input_split import BoxBounder, Boxes, InputSplit
 from marapatch.verdict import Evidence, Sat, Unknown, Unsat
-from marapatch.verification import verify, whole_box
+from marapatch.verification import verify
 from marapatch.vnnlib import parse_property
 
 

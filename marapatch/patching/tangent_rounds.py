@@ -1,0 +1,165 @@
+"""The least change for goals on probabilities: rounds of linear goals, each with more tangents.
+
+A goal on probabilities implies linear rows, its tangents, so the lower end of a round's bracket is
+one for the goal (:mod:`marapatch.patching.probabilities`). The change that a round finds meets the
+tangents and, as a rule, the goal only nearly: it is enlarged until the goal itself is judged to be
+met, or moved within a ball of its size, and there the next round has tangents. As with Newton's
+method a few rounds do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.ball import Norm
+from marapatch.errors import ContradictionError
+from marapatch.network.layers import Array
+from marapatch.network.network import Network
+from marapatch.patching.ascending import Leads
+from marapatch.patching.changes import Changes
+from marapatch.patching.goals import Goal
+from marapatch.patching.judging import Judge, Judged
+from marapatch.patching.options import PatchOptions
+from marapatch.patching.patch import Patch
+from marapatch.patching.searching import Listener
+from marapatch.patching.task import Task
+
+ROUNDS = 12
+"""At most; three or four are usual."""
+
+TIGHTER = 0.25
+"""The tolerance of a round, relative to the one asked for."""
+
+ENLARGED = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0)
+"""By how much a round's change is enlarged, relatively, until it meets the goals."""
+
+
+def least_change_by_tangents(
+    network: Network,
+    what: Changes,
+    inputs: NDArray[np.floating],
+    goals: tuple[Goal, ...],
+    norm: Norm,
+    options: PatchOptions,
+    progress: Listener | None,
+) -> Patch:
+    """As :func:`marapatch.patching.minimal.least_change`, where goals are on probabilities."""
+    started = monotonic()
+    judge = Judge(network, what, inputs, goals, norm)
+    outer = _touched(goals, network.evaluate(inputs.astype(np.float64)))
+    best = _as_it_is(judge, what)
+    rounds: list[Patch] = []
+    leads: Leads | None = None
+    for _ in range(ROUNDS):
+        left = _remaining(options, monotonic() - started, sum(patch.nodes for patch in rounds))
+        if rounds and left is None:
+            break
+        asked = replace(left or options, tolerance=TIGHTER * options.tolerance)
+        linear = tuple(replace(goal, probabilities=()) for goal in outer)
+        found = Task(network, what, inputs, linear, norm, asked, progress).run()
+        rounds.append(found)
+        change = _numbers(found)
+        if change is None or found.interrupted:
+            break
+        best = _better(judge, change, best)
+        if not _closed(rounds, best, options):
+            # Of the changes of about this size that meet the tangents, the search took any.
+            leads = leads or Leads.of(network, what, inputs, goals, norm)
+            change = leads.ascend(change, found.upper * (1.0 + TIGHTER * options.tolerance))
+            best = _better(judge, change, best)
+        if _closed(rounds, best, options):
+            break
+        outer = _touched(outer, what.apply(network, change).evaluate(inputs.astype(np.float64)))
+    return _patch(judge, goals, options, rounds, best, monotonic() - started)
+
+
+def _closed(rounds: list[Patch], best: Judged | None, options: PatchOptions) -> bool:
+    lower = max(patch.lower for patch in rounds)
+    return best is not None and best.size - lower <= options.tolerance * best.size
+
+
+def _remaining(options: PatchOptions, seconds: float, nodes: int) -> PatchOptions | None:
+    """``options`` with what is left of their limits; None where nothing is."""
+    time = None if options.timeout is None else options.timeout - seconds
+    count = None if options.nodes is None else options.nodes - nodes
+    if (time is not None and time <= 0.0) or (count is not None and count <= 0):
+        return None
+    return replace(options, timeout=time, nodes=count)
+
+
+def _touched(goals: tuple[Goal, ...], outputs: Array) -> tuple[Goal, ...]:
+    """Goals on probabilities with tangents at ``outputs`` (n, outputs), each at its input's."""
+    return tuple(
+        goal.touched([y]) if goal.probabilities else goal
+        for goal, y in zip(goals, outputs, strict=True)
+    )
+
+
+def _as_it_is(judge: Judge, what: Changes) -> Judged | None:
+    """No change at all, where that is enough."""
+    already = judge.evaluate(judge.network)
+    if already is None:
+        return None
+    outputs, margins = already
+    return Judged(np.zeros(what.numbers), 0.0, margins, outputs, None)
+
+
+def _numbers(patch: Patch) -> Array | None:
+    """The change of a patch as one vector."""
+    parts = [part.reshape(-1) for part in (patch.delta, patch.delta_bias) if part is not None]
+    return np.concatenate(parts) if parts else None
+
+
+def _better(judge: Judge, change: Array, best: Judged | None) -> Judged | None:
+    """The better of ``best`` and the first enlargement of ``change`` that meets the goals."""
+    for share in ENLARGED:
+        judged = judge((1.0 + share) * change)
+        if judged is not None:
+            return judged if best is None or judged.size < best.size else best
+    return best
+
+
+def _patch(
+    judge: Judge,
+    goals: tuple[Goal, ...],
+    options: PatchOptions,
+    rounds: list[Patch],
+    best: Judged | None,
+    seconds: float,
+) -> Patch:
+    """What the rounds amount to: the largest lower end, and the best change that was judged."""
+    proved = max(rounds, key=lambda patch: patch.lower)
+    upper = np.inf if best is None else best.size
+    if proved.lower > upper:
+        raise ContradictionError(
+            f"layer {proved.layer.number}: a proof says that no patch is smaller than "
+            f"{proved.lower!r}, and one of {upper!r} was judged good: please report this"
+        )
+    weight, bias = (None, None) if best is None else judge.changes.split(best.change)
+    made = replace(
+        rounds[-1],
+        goals=goals,
+        lower=proved.lower,
+        upper=upper,
+        evidence=proved.evidence,
+        tolerance=options.tolerance,
+        delta=weight,
+        delta_bias=bias,
+        margins=None if best is None else best.margins,
+        outputs=None if best is None else best.outputs,
+        confirmed=None if best is None else best.confirmed,
+        impossible=proved.impossible if proved.lower == np.inf else (),
+        queries=tuple(query for patch in rounds for query in patch.queries),
+        nodes=sum(patch.nodes for patch in rounds),
+        seconds=seconds,
+    )
+    if made.already:
+        return replace(made, note="the network meets every goal as it is")
+    if made.closed and not made.infeasible:
+        return replace(made, note="")
+    note = rounds[-1].note or "tangents do not close the bracket in so many rounds"
+    return replace(made, note=note)
