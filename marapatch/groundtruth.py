@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from math import inf
 from time import monotonic
 from typing import TypeVar
@@ -198,7 +199,7 @@ class GroundTruth:
         """Whether the image itself is what was asked for: decided otherwise than the label."""
         return self.own is not None
 
-    @property
+    @cached_property
     def _bracket(self) -> Bracket:
         if self.own is not None:
             return Bracket(witness=self.own)
@@ -304,6 +305,7 @@ def ground_truth(
     if own is None:
         try:
             with proving():
+                search.bound()
                 search.attack(None if init is None else network.flatten(init)[0])
             search.run()
             search.confirm()

@@ -26,7 +26,7 @@ Distances are in the units of the network's input. Every number is written in fu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
@@ -38,6 +38,9 @@ from rich.table import Table
 from marapatch.groundtruth import GroundTruth, TargetResult
 
 SCHEMA_VERSION = 1
+MOST_ROWS = 30
+"""Targets that a table shows, and that a remark names."""
+
 DIGITS = 6
 """Significant digits of a bound in a table."""
 
@@ -131,12 +134,15 @@ def summary(result: GroundTruth) -> str:
 
 
 def table(result: GroundTruth) -> Table:
-    """A row a target: lower, upper, gap, queries, seconds, evidence, status."""
+    """A row a target: lower, upper, gap, queries, seconds, evidence, status.
+
+    Of more than :data:`MOST_ROWS` targets only those with the nearest witnesses have a row.
+    """
     columns = ("target", "lower", "upper", "gap", "queries", "seconds", "evidence", "status")
     drawn = Table(*(column for column in columns), box=None, pad_edge=False)
     for column in drawn.columns[:6]:
         column.justify = "right"
-    for t in result.targets:
+    for t in _shown(result):
         drawn.add_row(
             str(t.target),
             rounded_down(t.lower),
@@ -150,13 +156,29 @@ def table(result: GroundTruth) -> Table:
     return drawn
 
 
+def _shown(result: GroundTruth) -> Sequence[TargetResult]:
+    if len(result.targets) <= MOST_ROWS:
+        return result.targets
+    nearest = sorted(result.targets, key=lambda t: (t.upper, t.lower, t.target))[:MOST_ROWS]
+    return sorted(nearest, key=lambda t: t.target)
+
+
 def remarks(result: GroundTruth) -> list[str]:
-    """Why open brackets are open, and what else a reader must know; a line each."""
-    lines = [
-        f"target {t.target}: {t.note}"
-        for t in result.targets
-        if t.note and target_status(result, t) == "open"
-    ]
+    """Why open brackets are open, and what else a reader must know; a line each, but one for all
+    targets of which there are many and the same is to be said."""
+    open_for: dict[str, list[str]] = {}
+    for t in result.targets:
+        if t.note and target_status(result, t) == "open":
+            open_for.setdefault(t.note, []).append(str(t.target))
+    lines = []
+    for note, targets in open_for.items():
+        if len(targets) <= MOST_ROWS:
+            lines += [f"target {target}: {note}" for target in targets]
+        else:
+            lines.append(f"{len(targets)} targets: {note}")
+    if len(result.targets) > MOST_ROWS:
+        left_out = len(result.targets) - MOST_ROWS
+        lines.insert(0, f"{left_out} more targets, none with a nearer witness: see --json")
     lines += [
         f"target {t.target}: the witness holds for the network's real-valued function, but "
         "onnxruntime decides it otherwise (rounding); --margin asks for more"

@@ -20,19 +20,20 @@ from marapatch.attacks.problem import Problem
 from marapatch.backends import create
 from marapatch.backends.base import Backend
 from marapatch.ball import Ball
+from marapatch.bounds.first import first_radii
 from marapatch.bracket import Bracket
 from marapatch.network.arithmetic import proving
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
 from marapatch.processes import processes
-from marapatch.properties import Rule, beats
+from marapatch.properties import OutputCondition, Rule, beats
 from marapatch.question import Question
 from marapatch.replay import Replay, tie_note
 from marapatch.search import SEARCHES
 from marapatch.search.limit import Limit
 from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.search.recording import TreeRecord
-from marapatch.verdict import Witness
+from marapatch.verdict import Evidence, Sat, Unsat, Witness
 
 ATTACK_SHARE = 0.2
 ATTACK_SECONDS = 20.0
@@ -43,6 +44,20 @@ POLISH_FACTOR = 1.5
 
 SHORTEST = 0.5
 """Seconds below which no further round is begun."""
+
+BOUND_SHARE = 0.15
+"""The share of the time for first lower ends of all targets, before the attacks."""
+
+ATTACKED_TARGETS = 20
+ATTACKED_ENTRIES = 500_000
+"""Targets attacked at once: at most so many, and no more than have so many inputs together."""
+
+NOT_YET = "not searched"
+TOO_LATE = "out of time before this target's turn"
+"""Why a bracket is open."""
+
+TIED = 1e-6
+"""Outputs this near to each other, relative to the largest, are looked at for a tie."""
 
 FIRST_SHARE = 0.2
 """The share of the time for a first look at every target, before any gets its full time."""
@@ -77,7 +92,7 @@ class Asked:
     ) -> Outcome:
         """Search one target."""
         if options.timeout <= 0.0:
-            return Outcome(start, (), note="out of time before this target's turn")
+            return Outcome(start, (), note=TOO_LATE)
         with proving():
             return SEARCHES[self.search](self.question(target), start, backend, options, report)
 
@@ -111,7 +126,8 @@ Watch = Callable[[int, int, Bracket, int], None]
 
 @dataclass(eq=False)
 class TargetSearch:
-    """Tightens a bracket a target; ``found`` holds what is known at any time."""
+    """Tightens a bracket a target; ``found`` holds what is known at any time, ``nearest`` the
+    distance of the nearest witness of any target."""
 
     asked: Asked
     targets: tuple[int, ...]
@@ -119,24 +135,74 @@ class TargetSearch:
     watch: Watch
     jobs: int = 1
     found: dict[int, Found] = field(default_factory=dict)
+    nearest: float = inf
 
     def __post_init__(self) -> None:
-        self.found = {t: Found(Bracket(), note="not searched") for t in self.targets}
+        self.found = {t: Found(Bracket(), note=NOT_YET) for t in self.targets}
+
+    def bound(self) -> None:
+        """Give every target a first lower end, before anything else can use the time up.
+
+        Not where trees are recorded: what a record proves, it proves alone.
+        """
+        asked = self.asked
+        if asked.options.record:
+            return
+        until = monotonic() + BOUND_SHARE * (self.deadline - monotonic())
+        form, ball = asked.network.standard_form, asked.ball.at(asked.ball.whole_box)
+        scores = asked.rule.sign * form.evaluate(ball.centre[None])[0]
+        best = int(scores.argmax())
+        targets = np.array([t for t in self.targets if t != best], dtype=int)
+        matrix = np.zeros((targets.size, form.outputs))
+        matrix[np.arange(targets.size), targets] = asked.rule.sign
+        matrix[:, best] = -asked.rule.sign
+        rows = OutputCondition(matrix, np.full(targets.size, asked.margin))
+        for target, radius in zip(targets, first_radii(form, ball, rows, until), strict=True):
+            if radius > 0.0:
+                proved = inf if radius >= ball.whole_box else float(radius)
+                bracket = Bracket().tighten(Unsat(proved, Evidence.BOUND))
+                self._learn(int(target), Found(bracket, note=NOT_YET))
+        for target in self.targets[:ATTACKED_TARGETS]:
+            self._watch(target, self.found[target].bracket, 0)
 
     def attack(self, init: Array | None) -> None:
-        """Give every target its first witness, where one is found: attacked, then polished."""
+        """Give every target its first witness, where one is found: attacked, then polished.
+
+        Where there are many targets or inputs, a block of targets after the other, those that
+        lead at the input first, for as long as there is time.
+        """
         seconds = min(ATTACK_SECONDS, ATTACK_SHARE * (self.deadline - monotonic()))
         if self.asked.options.counted:  # the same on any load: only the user's own limit ends it
             seconds = ATTACK_SHARE * (self.deadline - monotonic())
         until = monotonic() + seconds
+        form = self.asked.network.standard_form
+        scores = self.asked.rule.sign * form.evaluate(self.asked.ball.centre[None])[0]
+        order = sorted(self.targets, key=lambda t: (-scores[t], t))
+        if init is not None:  # nothing else can be a witness there
+            there = self.asked.rule.decide(form.evaluate(init[None])[0])
+            order.sort(key=lambda t: t != there)
+        size = int(np.clip(ATTACKED_ENTRIES // max(form.sizes), 1, ATTACKED_TARGETS))
+        for start in range(0, len(order), size):
+            left = until - monotonic()
+            if left <= 0.0:
+                break
+            chosen = sorted(order[start : start + size])
+            self._attack(chosen, init, monotonic() + 0.5 * left, until)
+
+    def _attack(self, targets: list[int], init: Array | None, half: float, until: float) -> None:
+        """Attack some targets until ``half``, and polish what is found until ``until``."""
         asked, network = self.asked, self.asked.network
-        objective = Objective.towards(list(self.targets), argmin=asked.rule is Rule.ARGMIN)
+        objective = Objective.towards(targets, argmin=asked.rule is Rule.ARGMIN)
         ball = asked.ball.at(asked.ball.whole_box)
         problem = Problem.of_ball(network.standard_form, ball, objective, network.input_dtype)
-        result = nearest(problem, seed=asked.options.seed, seconds=0.5 * seconds)
-        nearest_yet = inf
+        seconds = half - monotonic()
+        result = nearest(problem, seed=asked.options.seed, seconds=seconds)
         for i in np.argsort(result.distances):
-            question = asked.question(self.targets[i])
+            nearest_yet = self.nearest
+            done = self.nearest < inf and monotonic() >= until
+            if done or (not result.success[i] and init is None):
+                break
+            question = asked.question(targets[i])
             claims = [result.inputs[i].astype(np.float64)] if result.success[i] else []
             claims += [] if init is None else [init]
             witnesses = [w for w in map(question.replay, claims) if w is not None]
@@ -146,8 +212,9 @@ class TargetSearch:
             hopeful = not asked.nearest_only or witness.distance < POLISH_FACTOR * nearest_yet
             if hopeful and monotonic() < until:
                 witness = polish(question, witness, until, asked.options.tolerance)
-            nearest_yet = min(nearest_yet, witness.distance)
-            self.found[self.targets[i]] = Found(Bracket(witness=witness), note="not searched")
+            known = self.found[targets[i]]
+            self._learn(targets[i], replace(known, bracket=known.bracket.tighten(Sat(witness))))
+            self._watch(targets[i], self.found[targets[i]].bracket, 0)
 
     def run(self) -> None:
         """A first look at every target, then the rest of the time for those still open.
@@ -162,7 +229,8 @@ class TargetSearch:
             if share == 1.0 and late and several:
                 break
             limit = whole.share(share, self._bounded)
-            order = [t for t in self._by_distance() if not self._closed(t)]
+            cutoff = self._cutoff
+            order = [t for t in self._by_distance() if not self._closed(t, cutoff)]
             if self.jobs > 1 and len(order) > 1:
                 self._parallel(order, limit)
             else:
@@ -172,27 +240,33 @@ class TargetSearch:
         """Move witnesses that onnxruntime decides otherwise until it does not, where that costs
         no bracket its tolerance."""
         tolerance = self.asked.options.tolerance
-        best = min(found.bracket.upper for found in self.found.values())
+        best = self.nearest
         least = min(found.bracket.lower for found in self.found.values())
         for target, found in self.found.items():
-            bracket, question = found.bracket, self.asked.question(target)
-            if bracket.witness is None or (self.asked.nearest_only and bracket.upper > best):
+            bracket = found.bracket
+            if bracket.witness is None or bracket.witness.confirmed is not False:
                 continue
+            if (self.asked.nearest_only and bracket.upper > best) or monotonic() > self.deadline:
+                continue
+            question = self.asked.question(target)
             lower = least if self.asked.nearest_only else bracket.lower
             closed = bracket.upper - lower <= tolerance
             farthest = (lower if closed else bracket.upper) + tolerance
             moved = confirmed(question, bracket.witness, farthest, self.deadline)
-            self.found[target] = replace(found, bracket=replace(bracket, witness=moved))
+            self._learn(target, replace(found, bracket=replace(bracket, witness=moved)))
 
     def explain(self) -> None:
         """Say of targets that are open because of a tie that they are."""
+        outputs = self.asked.network.standard_form.evaluate(self.asked.ball.centre[None])[0]
+        near = TIED * np.abs(outputs).max()
         for target, found in self.found.items():
-            if not self._closed(target) and found.bracket.witness is None:
+            tied = np.count_nonzero(np.abs(outputs - outputs[target]) <= near) > 1
+            if tied and not self._closed(target) and found.bracket.witness is None:
                 question = self.asked.question(target)
                 tie = tie_note(self.asked.network, self.asked.ball.centre, question.condition)
                 if tie:
                     note = f"{found.note}; {tie}" if found.note else tie
-                    self.found[target] = replace(found, note=note)
+                    self._learn(target, replace(found, note=note))
 
     def _by_distance(self) -> list[int]:
         return sorted(self.targets, key=lambda t: (self.found[t].bracket.upper, t))
@@ -205,15 +279,26 @@ class TargetSearch:
     def _options(self, limit: Limit, turns: int) -> SearchOptions:
         """For one of so many ``turns`` that share what is left until ``limit``; at least one
         sub-problem each."""
-        best = min(found.bracket.upper for found in self.found.values())
-        cutoff = best if self.asked.nearest_only else inf
         seconds = max((limit.until - monotonic()) / turns, 0.0)
         each = (limit.nodes - self._bounded) / turns
         nodes = None if each == inf else max(1, int(each))
-        return replace(self.asked.options, timeout=seconds, nodes=nodes, cutoff=cutoff)
+        return replace(self.asked.options, timeout=seconds, nodes=nodes, cutoff=self._cutoff)
 
-    def _closed(self, target: int) -> bool:
-        return self._options(Limit(), 1).closed(self.found[target].bracket)
+    @property
+    def _cutoff(self) -> float:
+        """The distance beyond which no target is of interest."""
+        return self.nearest if self.asked.nearest_only else inf
+
+    def _closed(self, target: int, cutoff: float | None = None) -> bool:
+        """``cutoff``: of all targets, where it is known already."""
+        bracket = self.found[target].bracket
+        ceiling = min(bracket.upper, self._cutoff if cutoff is None else cutoff)
+        tolerance = self.asked.options.tolerance
+        return bracket.lower >= ceiling or ceiling - bracket.lower <= tolerance
+
+    def _learn(self, target: int, found: Found) -> None:
+        self.found[target] = found
+        self.nearest = min(self.nearest, found.bracket.upper)
 
     def _sequential(self, order: list[int], limit: Limit) -> None:
         backend = create(self.asked.backend)
@@ -223,13 +308,18 @@ class TargetSearch:
                     continue
                 started = monotonic()
                 options = self._options(limit, len(order) - i)
+                if options.timeout <= 0.0:
+                    for other in order[i:]:
+                        if self.found[other].note == NOT_YET:
+                            self._learn(other, replace(self.found[other], note=TOO_LATE))
+                    break
                 before = self.found[target]
 
                 def report(
                     bracket: Bracket, queries: int, target: int = target, before: Found = before
                 ) -> None:
                     known = replace(before, bracket=bracket, note="interrupted")
-                    self.found[target] = known
+                    self._learn(target, known)
                     self._watch(target, bracket, queries)
 
                 report(before.bracket, 0)
@@ -237,9 +327,9 @@ class TargetSearch:
                     outcome = self.asked.run(target, before.bracket, options, backend, report)
                 except Interrupted as stop:
                     outcome = replace(stop.outcome, note="interrupted")
-                    self.found[target] = before.then(outcome, monotonic() - started)
+                    self._learn(target, before.then(outcome, monotonic() - started))
                     raise
-                self.found[target] = before.then(outcome, monotonic() - started)
+                self._learn(target, before.then(outcome, monotonic() - started))
         finally:
             backend.close()
 
@@ -266,11 +356,12 @@ class TargetSearch:
                 for future in done:
                     target = running.pop(future)
                     outcome, seconds = future.result()
-                    self.found[target] = self.found[target].then(outcome, seconds)
+                    self._learn(target, self.found[target].then(outcome, seconds))
                     self._watch(target, outcome.bracket, 0)
 
     def _watch(self, target: int, bracket: Bracket, queries: int) -> None:
-        done = sum(self._closed(t) for t in self.targets)
+        cutoff = self._cutoff
+        done = sum(self._closed(t, cutoff) for t in self.targets)
         self.watch(
             target, done, bracket, queries + sum(len(f.queries) for f in self.found.values())
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from math import cos, inf, pi
 from typing import assert_never
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from marapatch.attacks.geometry import Distance, Room
 from marapatch.attacks.problem import AttackResult, Problem
-from marapatch.attacks.tracker import Tracker
+from marapatch.attacks.tracker import OutOfTimeError, Tracker
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 
@@ -95,34 +96,37 @@ class BasicIterativeMethod:
         cap, random = np.array(radius), np.flatnonzero(number >= 2)
         points = np.array(asked.centres)
         spread = generator.uniform(size=random.size)
-        for k in range(self.steps):
-            fall = 0.5 * (1.0 + cos(pi * k / self.steps))
-            soft = smoothing * max(0.0, 1.0 - k / (0.7 * self.steps))
-            points, margins, gradients = tracker.ascend(points, soft)
-            if k + 1 == self.steps or tracker.expired:
-                break
-            steps = points - asked.centres
-            if self.search:
-                shrink = 0.001 + (self.contraction - 0.001) * fall
-                # A little beyond: exactly on the linear boundary the margin is 0, no success.
-                predicted = 1.02 * tracker.predicted(steps, margins, gradients)
-                found = margins > problem.margin
-                moved = np.where(
-                    found,
-                    np.minimum((1.0 - shrink) * radius, tracker.nearest),
-                    np.where(np.isfinite(tracker.nearest), (1.0 + shrink) * radius, predicted),
+        with suppress(OutOfTimeError):
+            for k in range(self.steps):
+                fall = 0.5 * (1.0 + cos(pi * k / self.steps))
+                soft = smoothing * max(0.0, 1.0 - k / (0.7 * self.steps))
+                points, margins, gradients = tracker.ascend(points, soft)
+                if k + 1 == self.steps:
+                    break
+                steps = points - asked.centres
+                if self.search:
+                    shrink = 0.001 + (self.contraction - 0.001) * fall
+                    # A little beyond: exactly on the linear boundary the margin is 0, no success.
+                    predicted = 1.02 * tracker.predicted(steps, margins, gradients)
+                    found = margins > problem.margin
+                    moved = np.where(
+                        found,
+                        np.minimum((1.0 - shrink) * radius, tracker.nearest),
+                        np.where(np.isfinite(tracker.nearest), (1.0 + shrink) * radius, predicted),
+                    )
+                    radius = np.minimum(moved, cap)
+                length = size * (0.01 + 0.99 * fall) * radius
+                plain = soft == 0.0 if problem.distance is Distance.L1 else np.ones_like(even)
+                steps = steps + _step(
+                    problem.distance, gradients, length, steps, room, even & plain
                 )
-                radius = np.minimum(moved, cap)
-            length = size * (0.01 + 0.99 * fall) * radius
-            plain = soft == 0.0 if problem.distance is Distance.L1 else np.ones_like(even)
-            steps = steps + _step(problem.distance, gradients, length, steps, room, even & plain)
-            if k == 0:
-                within = (room[0][random], room[1][random])
-                largest = np.where(np.isfinite(cap[random]), cap[random], 1e3 * radius[random])
-                far = radius[random] ** (1.0 - spread) * largest**spread
-                steps[random] = problem.distance.random(generator, far, within)
-                radius[random] = far
-            points = asked.centres + problem.distance.project(steps, radius, room)
+                if k == 0:
+                    within = (room[0][random], room[1][random])
+                    largest = np.where(np.isfinite(cap[random]), cap[random], 1e3 * radius[random])
+                    far = radius[random] ** (1.0 - spread) * largest**spread
+                    steps[random] = problem.distance.random(generator, far, within)
+                    radius[random] = far
+                points = asked.centres + problem.distance.project(steps, radius, room)
         result = tracker.result()
         return result if incumbent is None else incumbent.merge(result)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from math import cos, inf, pi
 from typing import assert_never
@@ -10,7 +11,7 @@ import numpy as np
 
 from marapatch.attacks.geometry import Distance
 from marapatch.attacks.problem import AttackResult, Problem
-from marapatch.attacks.tracker import Tracker
+from marapatch.attacks.tracker import OutOfTimeError, Tracker
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 
@@ -82,13 +83,14 @@ class CarliniWagner:
         """Attack every input of ``problem``; an incumbent's successes are kept where nearer."""
         tracker = Tracker(problem, np.arange(len(problem)), deadline)
         known = np.full(len(problem), inf) if incumbent is None else incumbent.distances
-        match problem.distance:
-            case Distance.LINF:
-                self._shrink_threshold(tracker, known)
-            case Distance.L2 | Distance.L1:
-                self._search_constant(tracker, known)
-            case _:
-                assert_never(problem.distance)
+        with suppress(OutOfTimeError):
+            match problem.distance:
+                case Distance.LINF:
+                    self._shrink_threshold(tracker, known)
+                case Distance.L2 | Distance.L1:
+                    self._search_constant(tracker, known)
+                case _:
+                    assert_never(problem.distance)
         result = tracker.result()
         return result if incumbent is None else incumbent.merge(result)
 
@@ -122,8 +124,6 @@ class CarliniWagner:
                     steps = steps + threshold * wanted[:, None] * _unit(gradients, Distance.L1)
                     steps = np.copysign(np.maximum(np.abs(steps) - threshold, 0.0), steps)
                 steps = np.clip(steps, -asked.room[0], asked.room[1])
-                if tracker.expired:
-                    return
             working = np.where(hit, np.minimum(working, constant), working)
             failing = np.where(hit, failing, np.maximum(failing, constant))
             with np.errstate(over="ignore"):
@@ -163,8 +163,6 @@ class CarliniWagner:
             length = step_size * _fall(k, total) * threshold
             steps = steps + length[:, None] * np.sign(pull - over)
             steps = np.clip(steps, -asked.room[0], asked.room[1])
-            if tracker.expired:
-                return
 
 
 def _scale(tracker: Tracker, known: Array, steps: Array, margins: Array, gradients: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.attacks.problem import AttackResult, Problem
-from marapatch.attacks.tracker import Tracker, predicted_radius
+from marapatch.attacks.tracker import OutOfTimeError, Tracker, predicted_radius
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 
@@ -49,13 +50,12 @@ class FastGradientMethod:
         radii = first_radii(problem, margins, gradients, self.radii)
         low = np.zeros(n)
         share = np.linspace(0.0, 1.0, self.radii + 1)[1:]
-        for _ in range(self.rounds):
-            steps = problem.distance.steepest(slopes, radii.reshape(-1), tracker.asked.room)
-            _, lead = tracker.margins(tracker.asked.centres + steps)
-            low, high = _bracket(radii, lead.reshape(radii.shape) > problem.margin, low)
-            radii = low[:, None] + (high - low)[:, None] * share
-            if tracker.expired:
-                break
+        with suppress(OutOfTimeError):
+            for _ in range(self.rounds):
+                steps = problem.distance.steepest(slopes, radii.reshape(-1), tracker.asked.room)
+                _, lead = tracker.margins(tracker.asked.centres + steps)
+                low, high = _bracket(radii, lead.reshape(radii.shape) > problem.margin, low)
+                radii = low[:, None] + (high - low)[:, None] * share
         result = start.result().merge(tracker.result())
         return result if incumbent is None else incumbent.merge(result)
 

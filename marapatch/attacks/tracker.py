@@ -18,6 +18,10 @@ RIVALS = 0.4
 """Softness of the rivals for a smoothing of 1; chosen on MNIST networks."""
 
 
+class OutOfTimeError(Exception):
+    """The time given to an attack is over, in the middle of a step."""
+
+
 class Tracker:
     """Evaluates the rows of a batch that repeats the inputs of ``problem``.
 
@@ -51,17 +55,22 @@ class Tracker:
         """Whether the time given is over; asked between steps."""
         return monotonic() >= self.deadline
 
+    def _check_time(self) -> None:
+        if self.expired:
+            raise OutOfTimeError
+
     @property
     def steps(self) -> Array:
         """The nearest successes as steps from the centres; zeros where there is none yet."""
         return self.vectors - self.asked.centres
 
     def margins(self, points: Array) -> tuple[Array, Array]:
-        """``points`` snapped, and their margins; one forward pass a row."""
+        """``points`` snapped, and their margins; one forward pass a row. Raises OutOfTimeError."""
         snapped = self.asked.snap(points)
         self._evaluations += snapped.shape[0]
         margins = np.empty(snapped.shape[0])
         for part, objective in self._parts:
+            self._check_time()
             margins[part] = objective.margins(self.problem.form.evaluate(snapped[part]))
         self._record(snapped, margins)
         return snapped, margins
@@ -73,12 +82,13 @@ class Tracker:
         ``z / (s * mean |z| of its layer)`` instead of a step: the gradient of a softplus network,
         in which inactive neurons can be seen; and rivals share the margin's slope with softness
         ``RIVALS * s``, so that a row is not bound to the rival it meets first. Margins are always
-        those of the network itself.
+        those of the network itself. Raises OutOfTimeError, between the parts of a large batch too.
         """
         snapped = self.asked.snap(points)
         self._gradients += snapped.shape[0]
         margins, gradients = np.empty(snapped.shape[0]), np.empty(snapped.shape)
         for part, objective in self._parts:
+            self._check_time()
             hidden, outputs = self.problem.form.pre_activations(snapped[part])
             margins[part] = objective.margins(outputs)
             if self._scores is not self.problem.form:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,6 +17,12 @@ from marapatch.network.standard_form import AffineMap, StandardForm
 
 CHUNK = 2_000_000
 """Entries of a dense block of input rows held at once."""
+
+FEW = 0.1
+"""The share of entries other than 0 up to which rows are looked at by the inputs they have."""
+
+ROWS = 32
+"""Such rows in one block: neighbours, which share most of their inputs."""
 
 
 def interval_bounds(form: StandardForm, ball: Ball) -> Bounds:
@@ -64,6 +71,8 @@ def interval_slack(layer: AffineMap, sizes: Sequence[Array]) -> Array:
 
 
 def _over_ball(weight: Matrix, concretiser: Concretiser) -> tuple[Array, Array]:
+    if sp.issparse(weight) and weight.nnz < FEW * weight.shape[0] * weight.shape[1]:
+        return _sparse_over_ball(sp.csr_array(weight), concretiser)
     rows = max(1, CHUNK // max(1, weight.shape[1]))
     lows, highs = [], []
     for start in range(0, weight.shape[0], rows):
@@ -73,3 +82,30 @@ def _over_ball(weight: Matrix, concretiser: Concretiser) -> tuple[Array, Array]:
         lows.append(concretiser.minimum(dense, zero))
         highs.append(-concretiser.minimum(-dense, zero))
     return np.concatenate(lows), np.concatenate(highs)
+
+
+def _sparse_over_ball(weight: sp.csr_array, concretiser: Concretiser) -> tuple[Array, Array]:
+    """The same where rows have few entries, as those of convolutions: only the inputs that a block
+    of rows has entries for matter, and the ball of these alone."""
+    ball = concretiser.ball
+    count = weight.shape[0]
+    rows = ROWS
+    low, high = np.zeros(count), np.zeros(count)
+    start = 0
+    while start < count:
+        block = weight[start : start + rows]
+        columns = np.unique(block.indices)
+        if rows > 1 and rows * columns.size > CHUNK:  # rows far apart
+            rows //= 2
+            continue
+        part = replace(
+            ball,
+            centre=ball.centre[columns],
+            lower=ball.lower[columns],
+            upper=ball.upper[columns],
+        )
+        dense, mine, zero = block[:, columns].toarray(), Concretiser(part), np.zeros(block.shape[0])
+        low[start : start + rows] = mine.minimum(dense, zero)
+        high[start : start + rows] = -mine.minimum(-dense, zero)
+        start += rows
+    return low, high

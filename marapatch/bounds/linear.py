@@ -40,8 +40,11 @@ def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     lines: list[Relaxation] = []
     pre: list[tuple[Array, Array]] = []
     for k, layer in enumerate((*form.hidden, form.output)):
-        low, high = interval_image(layer, box, concretiser)
-        low, high = low.copy(), high.copy()
+        if k == 0 and form.hidden:  # nothing is known better by now
+            low, high = first.lower[0].copy(), first.upper[0].copy()
+        else:
+            low, high = interval_image(layer, box, concretiser)
+            low, high = low.copy(), high.copy()
         if k > 0:
             last = k == len(form.hidden)
             rows = np.arange(layer.outputs) if last else np.flatnonzero((low < 0) & (high > 0))
@@ -131,6 +134,19 @@ def bound_condition(
     Negative: no input of the ball meets the condition. ``radius``: up to which it is proved
     that none does (0 where nothing is proved).
     """
+    least, radius = _by_row(form, bounds, condition)
+    return ConditionBound(float(-least.max()), float(radius.max()))
+
+
+def row_radii(form: StandardForm, bounds: Bounds, condition: OutputCondition) -> Array:
+    """For each row a radius up to which it is proved that no input meets it (0 where nothing is
+    proved), at most that of ``bounds``: (rows,)."""
+    return _by_row(form, bounds, condition)[1]
+
+
+def _by_row(form: StandardForm, bounds: Bounds, condition: OutputCondition) -> tuple[Array, Array]:
+    """By row, the least value of ``rhs - matrix y`` over the ball, and the radius up to which it
+    is proved to be above 0."""
     passes = _passes(form, bounds)
     lines = [relax(low[None], up[None]) for low, up in zip(bounds.lower, bounds.upper, strict=True)]
     started = passes.start(form.output, -condition.matrix[None])
@@ -139,5 +155,4 @@ def bound_condition(
     constant = (result.constant - result.error + condition.rhs)[0]
     slack = 4.0 * np.finfo(np.float64).eps * np.abs(condition.rhs)
     least = concretiser.minimum(result.weights[0], constant - slack)
-    radius = concretiser.radius_of(result.weights[0], constant - slack)
-    return ConditionBound(float(-least.max()), float(radius.max()))
+    return least, concretiser.radius_of(result.weights[0], constant - slack)

@@ -83,6 +83,8 @@ class LiveLine:
         p = self._latest
         if p is None:
             return ""
-        place = f"target {p.target} ({p.targets_done + 1} of {p.targets_total}): "
+        place = (
+            f"target {p.target} ({min(p.targets_done + 1, p.targets_total)} of {p.targets_total}): "
+        )
         bracket = f"{rounded_down(p.lower)} <= distance <= {rounded_up(p.upper)}"
         return f"{place}{bracket}, {p.queries} queries, {time.monotonic() - self._started:.0f} s"

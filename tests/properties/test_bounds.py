@@ -404,3 +404,39 @@ def test_bounds_are_frozen_and_finite(bounds: Bounds) -> None:
     assert bounds.unstable_count == unstable
     assert unstable < sum(low.size for low in bounds.lower)
     assert linear.linear_bounds is linear_bounds
+
+
+@pytest.mark.parametrize("norm", Norm, ids=lambda norm: norm.value)
+def test_sparse_rows_are_bounded_on_their_own_inputs(
+    norm: Norm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As tightly as over all inputs, for a small part of the work."""
+    rng = np.random.default_rng(3)
+    rows, inputs = 200, 500
+    weight = np.zeros((rows, inputs))
+    for i in range(rows):  # windows that move along, as a convolution's do
+        weight[i, 2 * i : 2 * i + 9] = rng.normal(size=min(9, inputs - 2 * i))
+    centre = rng.uniform(0.2, 0.8, size=inputs)
+    ball = Ball(centre, np.zeros(inputs), np.ones(inputs), norm, 0.3)
+    asked: list[int] = []
+    minimum = Concretiser.minimum
+
+    def counted(self: Concretiser, a: np.ndarray, *more: np.ndarray) -> np.ndarray:
+        asked.append(a.size)
+        return minimum(self, a, *more)
+
+    monkeypatch.setattr(Concretiser, "minimum", counted)
+    sparse = interval._over_ball(sp.csr_array(weight), Concretiser(ball))
+    entries, asked[:] = sum(asked), []
+    dense = interval._over_ball(weight, Concretiser(ball))
+    assert entries * 4 < sum(asked)
+    for mine, other, outward in zip(sparse, dense, (-1.0, 1.0), strict=True):
+        assert np.allclose(mine, other, rtol=1e-6, atol=1e-9)
+        assert (outward * (mine - other) <= 1e-6 * np.abs(other)).all()
+    for _ in range(200):
+        step = rng.uniform(-0.3, 0.3, size=inputs) if norm is Norm.LINF else np.zeros(inputs)
+        if norm is Norm.L1:
+            step[rng.integers(inputs)] = rng.choice((-0.3, 0.3))
+        z = weight @ np.clip(centre + step, 0.0, 1.0)
+        assert (sparse[0] <= z).all()
+        assert (z <= sparse[1]).all()

@@ -265,7 +265,7 @@ def test_a_reader_that_leaves_early_changes_nothing(files: Path) -> None:
 def test_the_live_line_is_drawn_on_a_terminal_and_plain_lines_elsewhere(files: Path) -> None:
     command = [sys.executable, "-m", "marapatch", *RUN]
     verbose = subprocess.run([*command, "-v"], capture_output=True, check=True, text=True)
-    assert " of 2): 0 <= distance" in verbose.stderr
+    assert "target 0 (1 of 2): 0." in verbose.stderr
     assert "\x1b" not in verbose.stderr
 
     ours, theirs = pty.openpty()

@@ -275,12 +275,22 @@ def test_an_interrupt_returns_what_is_known() -> None:
 
 def test_an_interrupt_at_the_first_report_loses_no_witness() -> None:
     def interrupt(progress: Progress) -> None:
+        if progress.upper < inf:
+            raise KeyboardInterrupt
+
+    result = ground_truth(three_classes(), CENTRE, options=OPTIONS, progress=interrupt)
+    assert result.interrupted
+    assert 0.0 < result.lower <= 0.25 <= result.upper < inf
+
+
+def test_an_interrupt_of_the_attacks_keeps_what_bounds_proved_before() -> None:
+    def interrupt(progress: Progress) -> None:
         raise KeyboardInterrupt
 
     result = ground_truth(three_classes(), CENTRE, options=OPTIONS, progress=interrupt)
     assert result.interrupted
-    assert result.lower == 0.0
-    assert 0.25 <= result.upper < inf
+    assert 0.0 < result.lower <= 0.25
+    assert result.upper == inf
 
 
 def test_progress_tightens_target_by_target() -> None:

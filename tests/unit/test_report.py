@@ -16,7 +16,7 @@ from rich.console import Console
 
 from marapatch.ball import Ball, Norm
 from marapatch.bracket import Bracket
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, TargetResult
+from marapatch.groundtruth import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
 from marapatch.network.network import Source, dense_network
 from marapatch.properties import Rule
 from marapatch.report import (
@@ -213,3 +213,21 @@ def test_rounded_bounds_stay_true_and_are_close(value: float) -> None:
 )
 def test_how_bounds_are_written(value: float, down: str, up: str) -> None:
     assert (rounded_down(value), rounded_up(value)) == (down, up)
+
+
+def test_of_very_many_targets_the_nearest_have_a_row_and_the_rest_one_line() -> None:
+    """A network of a thousand classes prints no thousand lines."""
+    rng = np.random.default_rng(0)
+    classes = 40
+    network = dense_network([rng.normal(size=(classes, 2))], [rng.normal(size=classes)])
+    options = GroundTruthOptions(nodes=1, backend="highs")
+    truth = ground_truth(network, np.full(2, 0.5), each_target=True, options=options)
+    left = [
+        replace(t, bracket=Bracket(0.01, Evidence.BOUND), note="out of time") for t in truth.targets
+    ]
+    many = replace(truth, targets=tuple(left))
+    assert table(many).row_count == 30
+    assert remarks(many) == [
+        "9 more targets, none with a nearer witness: see --json",
+        "39 targets: out of time",
+    ]

@@ -1,0 +1,171 @@
+"""What every target gets, and in what time: first lower ends, blocks of attacks, deadlines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+import pytest
+from small_networks import small_case
+
+from marapatch import target_search
+from marapatch.attacks.bim import BasicIterativeMethod
+from marapatch.attacks.carlini_wagner import CarliniWagner
+from marapatch.attacks.fgm import FastGradientMethod
+from marapatch.attacks.geometry import Distance
+from marapatch.attacks.objective import Objective
+from marapatch.attacks.problem import Problem
+from marapatch.attacks.tracker import Tracker
+from marapatch.ball import Norm
+from marapatch.bounds.first import first_radii
+from marapatch.groundtruth import GroundTruthOptions, ground_truth
+from marapatch.network.network import Network, dense_network
+from marapatch.network.standard_form import StandardForm
+from marapatch.properties import OutputCondition
+from marapatch.target_search import TargetSearch
+from marapatch.verdict import Evidence
+
+
+def wide(classes: int, width: int = 16) -> Network:
+    rng = np.random.default_rng(4)
+    return dense_network(
+        [rng.normal(size=(width, 6)), rng.normal(size=(classes, width))],
+        [rng.normal(size=width), rng.normal(size=classes)],
+    )
+
+
+IMAGE = np.full(6, 0.5)
+
+
+@pytest.mark.parametrize("norm", Norm, ids=lambda norm: norm.value)
+@pytest.mark.parametrize("seed", range(6))
+def test_first_radii_are_below_every_witness(norm: Norm, seed: int) -> None:
+    """And above 0 where the decision has any lead."""
+    case = small_case(seed, ("plain",))
+    form, ball = case.question.form, case.question.ball
+    ball = ball.at(1.0)
+    ball = type(ball)(ball.centre, ball.lower, ball.upper, norm, ball.at(1.0).whole_box)
+    outputs = form.evaluate(ball.centre[None])[0]
+    best = int(outputs.argmax())
+    others = [t for t in range(form.outputs) if t != best]
+    rows = OutputCondition(
+        np.eye(form.outputs)[others] - np.eye(form.outputs)[best], np.zeros(len(others))
+    )
+    radii = first_radii(form, ball, rows, inf)
+    assert (radii[-rows.slack(outputs[None])[0] > 1e-3] > 0.0).all()
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        points = rng.uniform(ball.lower, ball.upper, size=(500, ball.centre.size))
+        points = ball.centre + rng.uniform(0.0, 1.0, size=(500, 1)) * (points - ball.centre)
+        for point, slack in zip(points, rows.slack(form.evaluate(points)), strict=True):
+            distance = norm.between(point, ball.centre)
+            assert (distance > radii[slack >= 0.0]).all()
+
+
+def test_without_time_nothing_is_claimed() -> None:
+    case = small_case(0, ("plain",))
+    form = case.question.form
+    rows = OutputCondition(np.eye(form.outputs), np.full(form.outputs, 100.0))
+    assert not first_radii(form, case.question.ball, rows, -inf).any()
+
+
+def test_a_lower_end_is_proved_before_the_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever time these and the searches then take."""
+    monkeypatch.setattr(TargetSearch, "attack", lambda self, init: None)
+    monkeypatch.setattr(TargetSearch, "run", lambda self: None)
+    result = ground_truth(wide(30), IMAGE)
+    assert all(target.lower > 0.0 for target in result.targets)
+    assert result.evidence is Evidence.BOUND
+    assert not result.closed
+
+
+def test_a_record_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a tree does not prove is not in its bracket."""
+    monkeypatch.setattr(TargetSearch, "attack", lambda self, init: None)
+    monkeypatch.setattr(TargetSearch, "run", lambda self: None)
+    result = ground_truth(wide(3), IMAGE, options=GroundTruthOptions(record=True))
+    assert result.lower == 0.0
+
+
+def test_many_targets_are_attacked_in_blocks_and_the_rest_where_there_is_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blocks: list[list[int]] = []
+    attack = TargetSearch._attack
+
+    def watched(self: TargetSearch, targets: list[int], *more: object) -> None:
+        blocks.append(targets)
+        attack(self, targets, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TargetSearch, "_attack", watched)
+    monkeypatch.setattr(target_search, "ATTACKED_TARGETS", 7)
+    network = wide(20)
+    outputs = network.evaluate(IMAGE)[0]
+    result = ground_truth(network, IMAGE, options=GroundTruthOptions(nodes=1, backend="highs"))
+    assert [len(block) for block in blocks] == [7, 7, 5]
+    leading = np.argsort(-outputs)[1:8]
+    assert sorted(leading.tolist()) == blocks[0]
+    assert result.upper < inf
+
+
+def test_the_number_of_questions_posed_does_not_grow_with_the_targets_out_of_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A question of one of a thousand classes has a million entries: it is made when asked."""
+    posed: list[int] = []
+    question = target_search.Asked.question
+
+    def counted(self: target_search.Asked, target: int) -> object:
+        posed.append(target)
+        return question(self, target)
+
+    monkeypatch.setattr(target_search.Asked, "question", counted)
+    monkeypatch.setattr(TargetSearch, "attack", lambda self, init: None)
+    options = GroundTruthOptions(timeout=1e-9)
+    result = ground_truth(wide(60), IMAGE, label=None, options=options)
+    assert len(posed) == 0
+    assert {t.note for t in result.targets} == {target_search.TOO_LATE}
+
+
+class Countdown(Tracker):
+    """Its time is over when so many parts of batches were evaluated."""
+
+    left = 0
+    used = 0
+
+    @property
+    def expired(self) -> bool:
+        type(self).used += 1
+        return self.used > self.left
+
+
+@pytest.mark.parametrize("left", [1, 2, 5])
+@pytest.mark.parametrize("distance", [Distance.LINF, Distance.L1, Distance.L2])
+@pytest.mark.parametrize("attack", [FastGradientMethod(), BasicIterativeMethod(), CarliniWagner()])
+def test_attacks_stop_within_a_step(
+    attack: FastGradientMethod | BasicIterativeMethod | CarliniWagner,
+    distance: Distance,
+    left: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between the parts of a batch, of which a large network has many."""
+    monkeypatch.setattr(sys.modules[type(attack).__module__], "Tracker", Countdown)
+    Countdown.left, Countdown.used = left, 0
+    network = wide(4)
+    calls: list[int] = []
+    evaluate: Callable[..., object] = StandardForm.pre_activations
+
+    def counted(self: StandardForm, x: np.ndarray) -> object:
+        calls.append(len(x))
+        return evaluate(self, x)
+
+    monkeypatch.setattr(StandardForm, "pre_activations", counted)
+    centres = np.tile(IMAGE, (3, 1))
+    objective = Objective.towards([1, 2, 3], argmin=False)
+    zero, one = np.zeros(6), np.ones(6)
+    problem = Problem(network.standard_form, centres, zero, one, objective, distance)
+    result = attack.run(problem, None, inf)
+    assert len(result) == 3
+    assert len(calls) <= left + 3
