@@ -143,14 +143,16 @@ class Archive:
     def stream(self, key: str) -> Iterator[Stream]:
         """One array; InputError where it cannot be read."""
         where = f"{self.path}, array {shown(key)!r}"
-        names = self.archive.namelist()
-        info = self.archive.getinfo(f"{key}.npy" if f"{key}.npy" in names else key)
+        try:
+            info = self.archive.getinfo(f"{key}.npy")
+        except KeyError:
+            info = self.archive.getinfo(key)
         if info.compress_type not in _METHODS or info.flag_bits & 1:
             raise InputError(f"{where}: is packed or encrypted as .npz files are not")
         with self.archive.open(info) as member:
             header = _header(where, member)
             ratio = 1 if info.compress_type == zipfile.ZIP_STORED else DEFLATE_RATIO
-            _check_size(where, header, info.compress_size, ratio)
+            _check_size(where, header, min(info.compress_size * ratio, info.file_size), 1)
             yield Stream(where, header, member)
 
 
@@ -159,14 +161,12 @@ def read_npz(path: Path) -> Mapping[str, NDArray[Any]]:
     where all of them together would not fit the memory limit: before any is read."""
     found: dict[str, NDArray[Any]] = {}
     with npz_archive(path) as archive:
-        total = 0
-        if len(set(archive.keys)) < len(archive.keys):
+        keys = archive.keys
+        if len(set(keys)) < len(keys):
             raise InputError(f"{path}: holds two arrays of one name")
-        for key in archive.keys:
-            with archive.stream(key) as stream:
-                total += stream.header.size
-        afford(str(path), total)
-        for key in archive.keys:
+        # No array takes more than its member announces: that is looked at when it is read.
+        afford(str(path), sum(info.file_size for info in archive.archive.infolist()))
+        for key in keys:
             with archive.stream(key) as stream:
                 if stream.header.dtype.hasobject:
                     raise InputError(f"{stream.name}: holds objects, not numbers")
@@ -181,8 +181,9 @@ _BROKEN_ARCHIVE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
+    OSError,
     RuntimeError,
-    NotImplementedError,
+    struct.error,
     UnicodeDecodeError,
 )
 """What zipfile raises on a file that is no archive of numpy's."""

@@ -18,6 +18,7 @@ from math import prod
 from pathlib import Path
 
 from marapatch.errors import InputError
+from marapatch.input_files import opened
 from marapatch.sexpressions import Expression, LineError, List, Symbol, parse, shown
 from marapatch.specification import Alternative, Case, ExactBox, LinearRow, Property
 from marapatch.vnnlib_atoms import Atom, Conjunction, Variable, checked, number_of
@@ -46,7 +47,7 @@ def read_property(path: str | Path) -> Property:
     anything is not understood, and where the text has more than ``MAX_BYTES``."""
     name = str(path)
     try:
-        with Path(path).open("rb") as plain:
+        with opened(Path(path)) as plain:
             compressed = plain.read(2) == GZIP
             plain.seek(0)
             with gzip.GzipFile(fileobj=plain) if compressed else nullcontext(plain) as stream:

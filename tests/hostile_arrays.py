@@ -158,7 +158,7 @@ def _file(name: str, of: Callable[[Random], bytes]) -> Make:
     return content(of, name)
 
 
-def _sparse(name: str, start: bytes, size: int) -> Make:
+def sparse(name: str, start: bytes, size: int) -> Make:
     """A file of ``size`` bytes that takes no room on the disk."""
 
     def make(folder: Path, rng: Random) -> str:
@@ -202,10 +202,10 @@ ARRAYS: dict[str, Make] = {
     "npy: entries of a megabyte": _file("a.npy", lambda rng: announcing("(2,)", "|V1000000")),
     "npy: NaN": _file("a.npy", lambda rng: npy(np.full(2, np.nan))),
     "npy: infinity": _file("a.npy", lambda rng: npy([-np.inf, 0.5])),
-    "npy: far too many, and there": _sparse("a.npy", announcing(f"({2**37},)"), 2**40 + 200),
-    "npy: a gigabyte of images": _sparse("a.npy", announcing(f"({2**26}, 2)"), 2**30 + 200),
-    "npy: a gigabyte of one image": _sparse("a.npy", announcing(f"({2**27},)"), 2**30 + 200),
-    "npy: a gigabyte, columns first": _sparse(
+    "npy: far too many, and there": sparse("a.npy", announcing(f"({2**37},)"), 2**40 + 200),
+    "npy: a gigabyte of images": sparse("a.npy", announcing(f"({2**26}, 2)"), 2**30 + 200),
+    "npy: a gigabyte of one image": sparse("a.npy", announcing(f"({2**27},)"), 2**30 + 200),
+    "npy: a gigabyte, columns first": sparse(
         "a.npy", announcing(f"({2**26}, 2)", order=True), 2**30 + 200
     ),
     "npz: empty": _file("a.npz", lambda rng: b""),
@@ -290,8 +290,8 @@ ARRAYS: dict[str, Make] = {
     "csv: random bytes": _file("a.csv", lambda rng: b"\xff" + rng.randbytes(500)),
     "csv: UTF-16": _file("a.csv", lambda rng: "0.5,0.25\n".encode("utf-16")),
     "csv: zeros": _file("a.csv", lambda rng: bytes(2**20)),
-    "csv: a terabyte": _sparse("a.csv", b"0.5,", 2**40),
-    "csv: a gigabyte": _sparse("a.csv", b"0.5,", 2**30),
+    "csv: a terabyte": sparse("a.csv", b"0.5,", 2**40),
+    "csv: a gigabyte": sparse("a.csv", b"0.5,", 2**30),
     "an image of no kind": _file("a.jpg", lambda rng: b"\xff\xd8\xff\xe0" + rng.randbytes(400)),
 }
 """Every kind, by its name."""

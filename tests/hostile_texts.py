@@ -11,7 +11,17 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-from hostile_arrays import NOISE, ZEROS, announcing, gzip_bomb, header, npy, npz, zip_bomb
+from hostile_arrays import (
+    NOISE,
+    ZEROS,
+    announcing,
+    gzip_bomb,
+    header,
+    npy,
+    npz,
+    sparse,
+    zip_bomb,
+)
 from hostile_networks import HUGE, Make, content
 
 
@@ -68,6 +78,32 @@ PROPERTIES: dict[str, Make] = {
     "property: nested deep": vnnlib(lambda rng: "(assert " + "(and " * 100_000),
     "property: a command of its own": vnnlib(lambda rng: "(launch (<= Y_0 Y_1))"),
     "property: an input that is not there": vnnlib(lambda rng: "(assert (<= X_7 1))"),
+    "property: 65,536 cases": vnnlib(lambda rng: "(assert (or (<= Y_0 Y_1) (>= Y_0 Y_1)))\n" * 16),
+    "property: cases without end": vnnlib(
+        lambda rng: "(assert (and " + "(or (<= Y_0 Y_1) (>= Y_0 Y_1)) " * 64 + "))"
+    ),
+    "property: a product of products": vnnlib(
+        lambda rng: "(assert (<= " + "(* (+ Y_0 Y_1) " * 90 + "2" + ")" * 90 + " 0))"
+    ),
+    "property: a number of 5,000 digits": vnnlib(lambda rng: f"(assert (<= Y_0 {'9' * 5000}))"),
+    "property: a number far too small": vnnlib(lambda rng: f"(assert (<= Y_0 1e-{'9' * 30}))"),
+    "property: a word without end": vnnlib(lambda rng: f"(assert (<= Y_0 {'z' * 3_000_000}))"),
+    "property: a word that moves the cursor": vnnlib(lambda rng: "(assert (<= Y_0 \x1b[2J\x07))"),
+    "property: a million inputs": text(
+        lambda rng: "".join(f"(declare-const X_{i} Real)\n" for i in range(200_000)),
+        "property.vnnlib",
+    ),
+    "property: an input with a huge number": text(
+        lambda rng: "(declare-const X_999999999 Real)\n", "property.vnnlib"
+    ),
+    "property: bomb": content(lambda rng: gzip_bomb(b"", ZEROS), "property.vnnlib.gz"),
+    "property: bomb of blanks": content(
+        lambda rng: gzip.compress(b" " * 2**27), "property.vnnlib.gz"
+    ),
+    "property: gzip cut off": content(
+        lambda rng: gzip.compress(rng.randbytes(999))[:500], "property.vnnlib.gz"
+    ),
+    "property: a gigabyte": sparse("property.vnnlib", b"(", 2**30),
 }
 
 
@@ -141,6 +177,9 @@ TREES: dict[str, Make] = {
     "trees: pickled": trees(lambda rng: npz(about=npy([{}, 3]))),
     "trees: bomb": trees(lambda rng: zip_bomb(announcing(f"({ZEROS // 8},)"), ZEROS)),
     "trees: bomb of a header": trees(lambda rng: zip_bomb(header("x", 2, 2**32 - 1), ZEROS)),
+    "trees: 5,000 arrays": trees(
+        lambda rng: npz(**{f"a{i}": npy(np.zeros(3)) for i in range(5_000)})
+    ),
     "trees: numbers that are not there": trees(lambda rng: npz(about=announcing(f"({2**40},)"))),
 }
 

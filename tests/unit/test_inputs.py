@@ -181,7 +181,7 @@ BROKEN = {
     "text as npy": ("a.npy", text("1 2 3"), "not an array in numpy's format"),
     "empty npy": ("a.npy", text(""), "or cut off"),
     "truncated npy": ("a.npy", truncated_npy, "truncated or damaged: an array of shape (2, 3)"),
-    "huge npy": ("a.npy", huge_npy, "more than the file can hold"),
+    "huge npy": ("a.npy", huge_npy, "its header is damaged: a shape of"),
     "truncated npz": ("a.npz", truncated_npz, "damaged"),
     "pickled npy": ("a.npy", contents([{}]), "holds object entries"),
     "words": ("a.npy", contents(["a"]), "not real numbers"),
