@@ -31,7 +31,8 @@ MAX_CORNERS = 16
 """Classes of a row up to which each is compared with by itself from the start."""
 
 MAX_TANGENTS = 64
-"""Tangents of one row."""
+MOST_ADDED = 6
+"""Tangents of one row, and those that are added at once."""
 
 CUT = 1e-9
 """By how much a new tangent must be missed by the claim it is made for."""
@@ -106,19 +107,22 @@ class Disjunct:
         )
 
     def refine(self) -> bool:
-        """Cut off the claims that were refuted since; whether there is anything new."""
-        claims, self.replay.refuted[:] = list(self.replay.refuted), []
-        new = False
+        """Cut off the latest claims that were refuted since, for these are where it is hard to
+        tell; whether there is anything new."""
+        claims = list(self.replay.refuted)[::-1]
+        self.replay.refuted.clear()
+        added = 0
         for scores in claims:
             for group, known in zip(self.groups, self.shares, strict=True):
-                if not group[0].weight or len(known) >= MAX_TANGENTS:
+                if not group[0].weight or len(known) >= MAX_TANGENTS or added >= MOST_ADDED:
                     continue
                 shares = tangent_at(group[0], scores)
-                tangents = [row.tangent(dict(shares)) for row in group]
-                if shares not in known and _missed(tangents, scores):
+                if shares in known:
+                    continue
+                if _missed([row.tangent(dict(shares)) for row in group], scores):
                     known.add(shares)
-                    new = True
-        return new
+                    added += 1
+        return added > 0
 
 
 def _missed(rows: Iterable[ScoreRow], scores: Array) -> bool:

@@ -7,6 +7,7 @@ that cannot tell, and the network as read. Not trusted: whoever proposes the inp
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -39,6 +40,9 @@ are all on an edge."""
 
 LARGEST = float(np.finfo(np.float64).max)
 
+
+REMEMBERED = 50
+"""Refuted claims that are kept."""
 
 HOPELESS = 1e-6
 """A row over probabilities that is missed by more is not evaluated with certainty."""
@@ -101,7 +105,7 @@ class PropertyReplay:
     """Judges claims about one alternative, ``rows``, of a case of a property.
 
     ``runs``: the file in onnxruntime, None where there is none. ``refuted``: scores, float64
-    (outputs,), of claims that do not meet ``rows`` over probabilities. ``contradicted``: a
+    (outputs,), of the latest claims that do not meet ``rows`` over probabilities. ``contradicted``: a
     counterexample of the network, if any, that onnxruntime on the file does not find to be one:
     it is not given out.
     """
@@ -110,7 +114,7 @@ class PropertyReplay:
     inner: InnerBox
     rows: Alternative
     runs: OnnxSession | None
-    refuted: list[Array] = field(default_factory=list)
+    refuted: deque[Array] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     contradicted: Witness | None = None
     evaluations: int = 0
 

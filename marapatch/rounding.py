@@ -41,11 +41,11 @@ def first_at_or_above(value: Fraction, dtype: np.dtype[Any], *, strict: bool = F
     """
     with np.errstate(over="ignore"):
         near = dtype.type(nearest(value))
-    while near != inf and (near == -inf or not _beyond(near, value, strict=strict)):
-        near = np.nextafter(near, dtype.type(inf))
-    previous = np.nextafter(near, dtype.type(-inf))
-    while previous != -inf and _beyond(previous, value, strict=strict):
-        near, previous = previous, np.nextafter(previous, dtype.type(-inf))
+        while near != inf and (near == -inf or not _beyond(near, value, strict=strict)):
+            near = np.nextafter(near, dtype.type(inf))
+        previous = np.nextafter(near, dtype.type(-inf))
+        while previous != -inf and _beyond(previous, value, strict=strict):
+            near, previous = previous, np.nextafter(previous, dtype.type(-inf))
     return near
 
 

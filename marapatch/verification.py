@@ -12,6 +12,7 @@ from time import monotonic
 from typing import assert_never
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from marapatch.backends.base import Backend
 from marapatch.disjuncts import conjunctions_of, groups_of
@@ -91,7 +92,8 @@ def verify(
         timeout = SECONDS if nodes is None else np.inf
     deadline = started + timeout
     searches = list(_searches(network, specification, backend, evidence, nodes))
-    verdict = _attacked(searches, deadline, seed) or _in_turns(searches, deadline, seed, nodes)
+    with threadpool_limits(1):  # the arrays are small: threads would only wait
+        verdict = _attacked(searches, deadline, seed) or _in_turns(searches, deadline, seed, nodes)
     verdict = _consistent(searches, verdict)
     bounded = sum(search.bounded for search in searches)
     return Verification(verdict, len(searches), bounded, monotonic() - started)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,7 +47,10 @@ def command(
     specification: PropertyArgument,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Seconds for everything; without: 116, or as --nodes says."),
+        typer.Option(
+            metavar="S",
+            help="Seconds for everything, reading included; without: 116, or as --nodes says.",
+        ),
     ] = None,
     nodes: NodesOption = None,
     witness: Annotated[
@@ -72,6 +76,7 @@ def command(
 
     from marapatch.errors import InputError, MarapatchError
 
+    started = monotonic()
     outputs = [path for path in (witness, counterexample_file) if path is not None]
     try:
         from marapatch.backends import create
@@ -80,21 +85,24 @@ def command(
         from marapatch.files import check_distinct, check_writable, write_whole
         from marapatch.network.load import load
         from marapatch.verdict import Sat
-        from marapatch.verification import verify
+        from marapatch.verification import SECONDS, verify
         from marapatch.vnnlib import read_property
 
         if timeout is not None and not 0.0 < timeout < float("inf"):
             raise InputError(f"--timeout {timeout}: give a positive number of seconds")
         if nodes is not None and nodes < 1:
             raise InputError(f"--nodes {nodes}: give a number of at least 1")
+        if timeout is None and nodes is None:
+            timeout = SECONDS
         file = resolve(network, "network")
         net, wanted = load(file), read_property(specification)
         check_distinct(outputs, (Path(file), specification))
         for path in outputs:
             check_writable(path)
         solver = create(backend)
+        left = None if timeout is None else max(timeout - (monotonic() - started), 0.0)
         try:
-            result = verify(net, wanted, solver, timeout, seed=seed, nodes=nodes)
+            result = verify(net, wanted, solver, left, seed=seed, nodes=nodes)
         finally:
             solver.close()
     except MarapatchError:
@@ -127,7 +135,7 @@ def remarks(wanted: Property, result: Verification, network: Network) -> list[st
         found.append("warning: the property's input box is empty, so it holds nowhere")
     match result.verdict:
         case Unknown(reason=reason):
-            found.append(f"{result.word}: {reason}")
+            found.append(reason if reason.startswith(result.word) else f"{result.word}: {reason}")
         case Sat(witness=witness) if witness.exact is not None:
             kind = network.input_dtype.name
             asked = "could not be asked"

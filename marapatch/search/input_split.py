@@ -39,6 +39,9 @@ PAIRS = 4096
 PARTS = 4
 """Piles into which the boxes left of a batch are sorted, so that the least refuted come first."""
 
+LONGEST = 64.0
+"""How many times longer than the side that is halved another may be, relative to the first box."""
+
 SMALLEST = 1e-12
 """Boxes whose sides are all shorter than this are not halved any more: the search gives up."""
 
@@ -99,6 +102,7 @@ class BoxBounder:
         self.form, self.condition = form, condition
         self.groups = groups or Groups(np.arange(condition.rhs.size))
         self.sizes = magnitudes(root)
+        self.sides = root.ball.upper - root.ball.lower
         self.passes = BackwardPass(form, self.sizes)
         ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
         self.spans = [
@@ -132,9 +136,21 @@ class BoxBounder:
         weights = result.weights[at, row]
         middle, half = _middle(boxes.low, boxes.high)
         point = np.clip(middle - np.sign(weights) * half, boxes.low, boxes.high)
-        influence = (self._smear(lower, upper) + 1e-9) * half
+        influence = self._due((self._smear(lower, upper) + 1e-9) * half, half)
         bounded = Boxes(boxes.low, boxes.high, lower, upper, self.groups.refuted(least), influence)
         return bounded, point
+
+    def _due(self, influence: Array, half: Array) -> Array:
+        """``influence`` (boxes, inputs), infinite for the side that was left longest, relative to
+        the root, where the most influential one is far shorter: slopes of either sign may look as
+        if there were none."""
+        relative = half / np.maximum(self.sides, np.finfo(np.float64).tiny)
+        rows, longest = np.arange(half.shape[0]), relative.argmax(axis=1)
+        chosen = relative[rows, influence.argmax(axis=1)]
+        late = relative[rows, longest] > LONGEST * chosen
+        result = influence.copy()
+        result[rows[late], longest[late]] = inf
+        return result
 
     def _smear(self, lower: Array, upper: Array) -> Array:
         """By box and input: the largest slope the condition's rows can have, summed over rows.
