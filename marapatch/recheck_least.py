@@ -12,8 +12,11 @@ from marapatch.ball import Ball, Norm
 from marapatch.network.arithmetic import gamma
 from marapatch.network.layers import Array
 
-PRICE_STEPS = 8
-"""Bisections of the price of a node's cut when a neuron is bounded."""
+DUAL_STEPS = 8
+"""Bisections of the dual value of a node's cut when a neuron is bounded."""
+
+FEW = 32
+"""Entries of the largest gain that are sorted first: an L1 radius is mostly spent on them."""
 
 RADIUS_STEPS = 30
 """Bisections of the radius that a leaf supports, where it does not support all that is claimed."""
@@ -42,35 +45,37 @@ class BallMinimum:
     def least_under(self, form: Form, cut: Form) -> Array:
         """By row: a lower bound on ``form`` over the inputs of the ball where ``cut <= 0``.
 
-        For every price p >= 0 the least value of ``form + p cut`` is one (Lagrange)."""
+        For every dual value p >= 0 the least value of ``form + p cut`` is one (Lagrange)."""
         best, at = self.least(form)
-        if not cut.weights.any():
-            return best
-        price = np.zeros(best.size)
+        value = at @ cut.weights[0] + cut.constant[0]
+        binds = np.flatnonzero(value > 0.0)  # elsewhere the cut changes nothing
+        if binds.size and cut.weights.any():
+            rows = Form(form.weights[binds], form.constant[binds])
+            # not maximum: NaN must not become a bound
+            best[binds] = np.fmax(best[binds], self._least_by_duality(rows, cut))
+        return best
+
+    def _least_by_duality(self, form: Form, cut: Form) -> Array:
+        """The same by rows at whose least values the cut is violated: the best of several dual
+        values, found by bisection."""
+        best = np.full(form.constant.size, -inf)
         low, high = np.zeros(best.size), np.full(best.size, inf)
-        guess = np.abs(form.weights).sum(axis=1) / max(float(np.abs(cut.weights).sum()), 1e-300)
-        # SMALL: the price may be so large that what underflowed in this product counts.
+        dual = np.abs(form.weights).sum(axis=1) / max(float(np.abs(cut.weights).sum()), 1e-300)
+        # SMALL: the dual value may be so large that what underflowed in this product counts.
         of_cut = float(np.abs(cut.weights[0]) @ self.size + abs(cut.constant[0]))
         of_cut += SMALL * (self.size.size + 1)
-        for step in range(PRICE_STEPS + 1):
-            value = at @ cut.weights[0] + cut.constant[0]
-            if step == 0:
-                guess = np.where(value > 0.0, guess, 0.0)  # the cut does not bind elsewhere
-            else:
-                low, high = np.where(value > 0.0, price, low), np.where(value > 0.0, high, price)
-                guess = np.where(np.isinf(high), 4.0 * price, 0.5 * (low + high))
-            if step == PRICE_STEPS:
-                break
-            price = guess
+        of_form = np.abs(form.weights) @ self.size + np.abs(form.constant)
+        for _ in range(DUAL_STEPS):
             mixed = Form(
-                form.weights + price[:, None] * cut.weights,
-                form.constant + price * cut.constant,
+                form.weights + dual[:, None] * cut.weights,
+                form.constant + dual * cut.constant,
             )
             least, at = self.least(mixed)
-            lost = np.abs(form.weights) @ self.size + np.abs(form.constant)
-            lost += price * of_cut
-            lost = gamma(8) * lost + 8.0 * SMALL * (1.0 + self.size.sum())
-            best = np.fmax(best, least - lost)  # not maximum: NaN must not become a bound
+            lost = gamma(8) * (of_form + dual * of_cut) + 8.0 * SMALL * (1.0 + self.size.sum())
+            best = np.fmax(best, least - lost)
+            value = at @ cut.weights[0] + cut.constant[0]
+            low, high = np.where(value > 0.0, dual, low), np.where(value > 0.0, high, dual)
+            dual = np.where(np.isinf(high), 4.0 * dual, 0.5 * (low + high))
         return best
 
     def least(self, form: Form, radius: float | None = None) -> tuple[Array, Array]:
@@ -81,20 +86,10 @@ class BallMinimum:
         room = np.where(weights > 0.0, down, up)
         gain = np.abs(weights)
         if ball.norm is Norm.L1:
-            order = np.argsort(-gain, axis=1)
-            spent = np.cumsum(np.take_along_axis(room, order, axis=1), axis=1)
-            full = spent >= ball.radius
-            last = np.where(full.any(axis=1), full.argmax(axis=1), gain.shape[1] - 1)
-            price = np.take_along_axis(gain, order, axis=1)[np.arange(last.size), last]
-            price = np.where(full.any(axis=1), price, 0.0)
-            # Every price s >= 0 bounds the knapsack: s r + sum room max(gain - s, 0).
-            over = np.maximum(gain - price[:, None], 0.0)
-            fall = price * ball.radius + np.einsum("ni,ni->n", over, room)
-            # The last item is taken in part: without it a cut's price could not be judged.
-            ordered = np.take_along_axis(room, order, axis=1)
-            taken = np.clip(ball.radius - (spent - ordered), 0.0, ordered)
-            moved = np.zeros_like(room)
-            np.put_along_axis(moved, order, taken, axis=1)
+            dual, moved = _knapsack(gain, room, ball.radius)
+            # Every dual value s >= 0 bounds the knapsack: s r + sum room max(gain - s, 0).
+            over = np.maximum(gain - dual[:, None], 0.0)
+            fall = dual * ball.radius + np.einsum("ni,ni->n", over, room)
         else:
             fall = np.einsum("ni,ni->n", gain, room)
             moved = room
@@ -114,3 +109,27 @@ class BallMinimum:
             refuted = self.least(form, middle)[0][0] > 0.0
             low, high = (middle, high) if refuted else (low, middle)
         return low
+
+
+def _knapsack(gain: Array, room: Array, radius: float) -> tuple[Array, Array]:
+    """By row: the dual value of the distance ``radius``, about, and how far each entry moves: those
+    of the largest gain as far as there is room, the last of them in part."""
+    count, few = gain.shape[1], min(FEW, gain.shape[1])
+    while True:
+        order = np.arange(count)[None].repeat(len(gain), axis=0)
+        if few < count:
+            order = np.argpartition(-gain, few, axis=1)[:, :few]
+        falling = np.argsort(-np.take_along_axis(gain, order, axis=1), axis=1)
+        order = np.take_along_axis(order, falling, axis=1)
+        ordered = np.take_along_axis(room, order, axis=1)
+        spent = np.cumsum(ordered, axis=1)
+        full = spent >= radius
+        if few == count or full[:, -1].all():
+            break
+        few = min(4 * few, count)
+    last = np.where(full[:, -1], full.argmax(axis=1), few - 1)
+    dual = np.take_along_axis(gain, order, axis=1)[np.arange(last.size), last]
+    moved = np.zeros_like(room)
+    taken = np.clip(radius - (spent - ordered), 0.0, ordered)
+    np.put_along_axis(moved, order, taken, axis=1)
+    return np.where(full[:, -1], dual, 0.0), moved
