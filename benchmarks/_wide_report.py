@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from re import sub
 from statistics import median
@@ -97,7 +98,7 @@ def _failures(rows: Rows) -> str:
 
 
 def _sources(rows: Rows) -> str:
-    found = sorted({f"marapatch {row['marapatch']} ({row['source']})" for row in rows})
+    made = Counter(f"marapatch {row['marapatch']} ({row['source']})" for row in rows)
     loads = [row["load"] for row in rows if row.get("load") is not None]
-    load = f"; load average {median(loads):.1f} (median)" if loads else ""
-    return f"Made by {', '.join(found)}{load}.\n"
+    load = f" Load average {median(loads):.1f} (median)." if loads else ""
+    return "; ".join(f"{name}: {n} rows" for name, n in made.items()) + f".{load}\n"

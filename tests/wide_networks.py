@@ -311,8 +311,7 @@ def operators(d: Drawing, rng: Rng, x: str) -> str:
                 half = int(np.clip(exponent, low, high)) // 2
                 mean = rng.normal(size=2) * power(rng.choice([0, exponent]))
                 scale, variance = rng.normal(size=2) * power(half), power(2 * half)
-                with np.errstate(over="ignore", invalid="ignore"):
-                    shift = d.rounded(mean).astype(float) * d.rounded(scale) / power(half)
+                shift = d.rounded(mean).astype(float) * d.rounded(scale) / power(half)
                 given = [x, *(d.constant(c) for c in (scale, shift, mean, [variance] * 2))]
                 x = d.node("BatchNormalization", given, 2, epsilon=0.0)
             case "minus":
@@ -433,7 +432,8 @@ def wide_case(seed: int, kinds: tuple[str, ...] = tuple(KINDS)) -> WideCase:
     """The question number ``seed``, always the same one."""
     case = None
     for attempt in range(ATTEMPTS):
-        case = _draw(seed, np.random.default_rng((seed, attempt)), kinds)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            case = _draw(seed, np.random.default_rng((seed, attempt)), kinds)
         mistaken = case.label not in (None, case.decided)
         if case.nearest is not None and (case.nearest > 0 or mistaken or case.kind == "integers"):
             break
@@ -451,8 +451,7 @@ def _draw(seed: int, rng: Rng, kinds: tuple[str, ...]) -> WideCase:
     place, offset, scale = draw_place(rng, inputs, d)
     x = "x"
     if place.name in ("small", "large", "far", "ulps"):  # brought to about [0, 1]
-        with np.errstate(over="ignore"):
-            x = d.affine(x, np.eye(inputs) / scale, -offset / scale)
+        x = d.affine(x, np.eye(inputs) / scale, -offset / scale)
     hidden = KINDS[kind](d, rng, x)
     least = bool(rng.random() < 0.2)
     if kind in ENDS:

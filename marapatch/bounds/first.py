@@ -39,6 +39,8 @@ def first_radii(form: StandardForm, ball: Ball, rows: OutputCondition, until: fl
     what was found by then is returned. Cost: one pass of linear bounds a radius.
     """
     proved = np.zeros(rows.rhs.size)
+    if not proved.size:
+        return proved
     low, high = 0.0, ball.radius
     radius = min(START * _estimate(form, ball, rows), ball.radius)
     for _ in range(TRIES):

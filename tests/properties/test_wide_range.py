@@ -12,7 +12,7 @@ import pytest
 from wide_judge import Judgement, judged
 from wide_networks import KINDS, wide_case
 
-NODES = 12
+NODES = 8
 """Sub-problems, or queries, a target: enough for most that close at all."""
 
 WAS_WRONG = [
@@ -25,7 +25,8 @@ WAS_WRONG = [
     ("chain", 10, "lower = inf, and there is one at 3.3e-4"),
     ("chain", 13, "lower 1.04e-14, and there is one at 9.5e-15"),
     ("chain", 14, "lower = inf"),
-    ("chain", 24, "lower 0.061287, and there is one at 0.061270; a float32 file"),
+    ("chain", 16, "refused: the target is the label itself"),
+    ("chain", 17, "lower = inf"),
     ("denormal", 5, "a witness that is none: its exact lead is negative"),
     ("denormal", 17, "a witness that is none"),
     ("fused", 28, "already decided otherwise"),
@@ -36,9 +37,9 @@ WAS_WRONG = [
 """Kind, seed and what was said: underflow of products of weights, of the evaluation's error, sums
 of 2^60 that cancel, biases that swallow what they are added to."""
 
-OTHERS = [(kind, seed) for kind in KINDS for seed in (101, 102)]
+OTHERS = [(kind, 40 + number) for number, kind in enumerate(KINDS)]
 
-CLOSED = [("moderate", 1), ("scaled", 1), ("fused", 1), ("everywhere", 0)]
+CLOSED = [("moderate", 1), ("scaled", 1), ("fused", 1), ("chain", 104)]
 
 
 def check(judgement: Judgement) -> None:

@@ -71,6 +71,14 @@ def test_without_time_nothing_is_claimed() -> None:
     assert not first_radii(form, case.question.ball, rows, -inf).any()
 
 
+def test_no_rows_have_no_first_radii() -> None:
+    """Where the only target leads in float64 at the image, and does not exactly."""
+    case = small_case(1)
+    form = case.network.standard_form
+    rows = OutputCondition(np.zeros((0, form.outputs)), np.zeros(0))
+    assert first_radii(form, case.question.ball, rows, inf).shape == (0,)
+
+
 def test_a_lower_end_is_proved_before_the_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever time these and the searches then take."""
     monkeypatch.setattr(TargetSearch, "attack", lambda self, init: None)
