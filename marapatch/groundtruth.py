@@ -41,7 +41,7 @@ class GroundTruthOptions:
     """How to search; see ``marapatch groundtruth --help`` for what each means.
 
     ``tolerance``: the gap at which a bracket is closed, in units of the network's input.
-    ``timeout``, ``query_timeout``: seconds for everything, for one query. ``nodes``: sub-problems
+    ``timeout``, ``query_timeout``: seconds for the image, for one query. ``nodes``: sub-problems
     bounded for everything, after about as many of which the search stops (a query of ``descent``
     and ``bisection`` counts as one); without a timeout two runs then give the same, on any machine
     of one kind and any load. ``search``: a name in
@@ -257,6 +257,7 @@ def ground_truth(
     init: ArrayLike | None = None,
     options: GroundTruthOptions | None = None,
     progress: Callable[[Progress], None] | None = None,
+    started: float | None = None,
 ) -> GroundTruth:
     """The nearest input decided otherwise than ``x``: a bracket, lower proved, upper witnessed.
 
@@ -267,7 +268,8 @@ def ground_truth(
     ``target``: one class, some, or None for all others; the nearest over them is found, with one
     incumbent for all, or with ``each_target`` every target's own bracket. ``mask``: True where an
     entry may change.
-    ``init``: an input to start from. ``progress``: called as the bracket moves.
+    ``init``: an input to start from. ``progress``: called as the bracket moves. ``started``: when
+    the time of ``options`` began, by ``time.monotonic`` (None: now).
 
     A KeyboardInterrupt ends the search; what is known is returned with ``interrupted`` set.
 
@@ -275,12 +277,12 @@ def ground_truth(
     Source: Carlini et al., "Ground-Truth Adversarial Examples", section 4.
     """
     options = options or GroundTruthOptions()
+    started = monotonic() if started is None else started
     rule, norm = _choice(Rule, decision, "decision"), _choice(Norm, norm, "norm")
     ball, image = ball_of(network, x, norm, box, mask)
     decided = decided_class(network, ball.centre, rule)
     label = decided if label is None else _class(label, network, "label")
     targets = _targets(target, label, network)
-    started = monotonic()
     asked = Asked(
         network=network,
         ball=ball,

@@ -105,9 +105,9 @@ class PropertyReplay:
     """Judges claims about one alternative, ``rows``, of a case of a property.
 
     ``runs``: the file in onnxruntime, None where there is none. ``refuted``: scores, float64
-    (outputs,), of the latest claims that do not meet ``rows`` over probabilities. ``contradicted``: a
-    counterexample of the network, if any, that onnxruntime on the file does not find to be one:
-    it is not given out.
+    (outputs,), of the latest claims that do not meet ``rows`` over probabilities.
+    ``contradicted``: a counterexample of the network, if any, that onnxruntime on the file does
+    not find to be one: it is not given out.
     """
 
     network: Network

@@ -6,17 +6,17 @@ by onnxruntime on the file; ``unsat`` means that every case was refuted, over bo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import assert_never
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from marapatch.backends.base import Backend
 from marapatch.disjuncts import conjunctions_of, groups_of
 from marapatch.errors import ContradictionError, InputError
+from marapatch.network.arithmetic import proving
 from marapatch.network.network import Network
 from marapatch.network.onnx_session import OnnxSession
 from marapatch.network.output_transform import OutputTransform
@@ -26,6 +26,9 @@ from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict
 
 FIRST_ROUNDS = 2
 """Batches of the attack on each disjunct before proofs begin."""
+
+INTERRUPTED = "interrupted"
+"""The reason of a verdict that somebody did not wait for."""
 
 SECONDS = 116.0
 """For a property where nothing is said: the competition's limit."""
@@ -56,6 +59,11 @@ class Verification:
     seconds: float
 
     @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped by hand."""
+        return isinstance(self.verdict, Unknown) and self.verdict.reason == INTERRUPTED
+
+    @property
     def word(self) -> str:
         """The competition's word: ``sat``, ``unsat``, ``timeout`` or ``unknown``."""
         match self.verdict:
@@ -77,24 +85,35 @@ def verify(
     evidence: Evidence = Evidence.SOLVER,
     seed: int = 0,
     nodes: int | None = None,
+    started: float | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Verification:
     """Decide ``specification`` for ``network`` within about ``timeout`` seconds (None: 116, or no
     limit where ``nodes`` are limited: after about so many sub-problems bounded it stops).
+    ``started``: when these seconds began, by ``time.monotonic`` (None: now). ``progress``: called
+    with the number of sub-problems bounded so far.
 
     First a gradient attack on every disjunct; then they take turns: bisection of the box where it
     has few sides (:mod:`marapatch.search.input_split`), else a tree over ReLU phases
     (:mod:`marapatch.search.phase_tree`), whose last leaves go to ``backend`` unless ``evidence``
-    is ``bound``. Raises :class:`~marapatch.errors.InputError` where the property does not fit the
-    network or leaves an input unbounded.
+    is ``bound``. A KeyboardInterrupt ends the search: Unknown(:data:`INTERRUPTED`). Raises
+    :class:`~marapatch.errors.InputError` where the property does not fit the network or leaves an
+    input unbounded.
     """
-    started = monotonic()
+    started = monotonic() if started is None else started
     if timeout is None:
         timeout = SECONDS if nodes is None else np.inf
     deadline = started + timeout
-    searches = list(_searches(network, specification, backend, evidence, nodes))
-    with threadpool_limits(1):  # the arrays are small: threads would only wait
-        verdict = _attacked(searches, deadline, seed) or _in_turns(searches, deadline, seed, nodes)
-    verdict = _consistent(searches, verdict)
+    searches: list[DisjunctSearch] = []
+    try:
+        with proving():
+            searches += _searches(network, specification, backend, evidence, nodes)
+            verdict = _attacked(searches, deadline, seed) or _in_turns(
+                searches, deadline, seed, nodes, progress or (lambda _: None)
+            )
+            verdict = _consistent(searches, verdict)
+    except KeyboardInterrupt:
+        verdict = Unknown(INTERRUPTED)
     bounded = sum(search.bounded for search in searches)
     return Verification(verdict, len(searches), bounded, monotonic() - started)
 
@@ -111,7 +130,11 @@ def _attacked(searches: Sequence[DisjunctSearch], deadline: float, seed: int) ->
 
 
 def _in_turns(
-    searches: Sequence[DisjunctSearch], deadline: float, seed: int, nodes: int | None = None
+    searches: Sequence[DisjunctSearch],
+    deadline: float,
+    seed: int,
+    nodes: int | None,
+    progress: Callable[[int], None],
 ) -> Verdict:
     """Disjuncts take turns, first short ones, so that a hard one does not hide a witness; what a
     turn leaves open is attacked once more. Where ``nodes`` are limited, turns are of sub-problems,
@@ -127,6 +150,7 @@ def _in_turns(
             until = deadline if nodes is not None else min(deadline, monotonic() + seconds)
             if until <= monotonic():
                 return verdict or Unknown(f"timeout: {len(still)} disjuncts were not decided")
+            progress(sum(each.bounded for each in searches))
             bounded, most = search.bounded, turn
             if nodes is not None:
                 most = min(turn, nodes - sum(each.bounded for each in searches))

@@ -1,7 +1,8 @@
 """The command ``marapatch``: arguments in, one call of the library, exit code out.
 
 Exit codes: 0 decided, 1 undecided, 2 bad input, 3 a backend failed, 4 two pieces of evidence
-contradict each other, 70 a defect of marapatch itself, 130 interrupted.
+contradict each other, 70 a defect of marapatch itself, 130 interrupted: by Ctrl-C, SIGTERM or
+SIGHUP.
 
 Commands import what they need when they run, so that ``marapatch --help`` is quick.
 """
@@ -26,6 +27,7 @@ from marapatch.cli import (
     recheck,
     verify,
 )
+from marapatch.cli.signals import ending
 from marapatch.cli.streams import kept_streams
 from marapatch.errors import (
     BackendError,
@@ -83,11 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; errors become one line on stderr."""
     with kept_streams(), memory_limit(DEFAULT_LIMIT):
         try:
-            code = app(
-                None if arguments is None else list(arguments),
-                prog_name="marapatch",
-                standalone_mode=False,
-            )
+            with ending():
+                code = app(
+                    None if arguments is None else list(arguments),
+                    prog_name="marapatch",
+                    standalone_mode=False,
+                )
         except (KeyboardInterrupt, typer.Abort):
             return INTERRUPTED
         except Exception as error:

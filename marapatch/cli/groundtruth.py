@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -30,6 +28,9 @@ from marapatch.cli.options import (
     ScaleOption,
     SeedOption,
     TargetOption,
+    TimeLimit,
+    TimeoutOption,
+    TotalTimeoutOption,
     read_given,
 )
 
@@ -44,7 +45,8 @@ marapatch groundtruth net.onnx t10k-images-idx3-ubyte.gz --index 0 --norm l1 --t
 marapatch groundtruth acas.onnx point.csv --decision argmin --box prop_1.vnnlib --all-targets
 
 Exit codes: 0 every bracket asked for is closed, 1 one is open, 2 bad input, 3 a backend failed,
-4 contradiction, 130 interrupted (the bracket so far is printed and written).
+4 contradiction, 130 interrupted by Ctrl-C, SIGTERM or SIGHUP (the bracket so far is printed and
+written).
 """
 
 
@@ -77,9 +79,8 @@ def command(
         float, typer.Option(help="Closed at this gap, in units of the network's input.")
     ] = 1e-4,
     margin: MarginOption = 0.0,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds for everything.")
-    ] = None,
+    timeout: TimeoutOption = None,
+    total_timeout: TotalTimeoutOption = None,
     nodes: NodesOption = None,
     query_timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds for one query.")
@@ -143,6 +144,7 @@ def command(
     The answer is a bracket, lower and upper: nothing nearer than lower changes the decision
     (proved), and a witness at upper does (found, and evaluated again on the network as it is).
     """
+    begun = monotonic()
     from marapatch.cli.live import LiveLine
     from marapatch.cli.outputs import Outputs, report
     from marapatch.errors import InputError
@@ -152,11 +154,12 @@ def command(
 
     if all_targets and target is not None:
         raise InputError("--target and --all-targets exclude each other: leave one out")
+    limit = TimeLimit(timeout, total_timeout, begun)
     chosen = {} if search is None else {"search": search}
     options = GroundTruthOptions(
         tolerance=tolerance,
         margin=margin,
-        timeout=timeout,
+        timeout=limit.first,
         nodes=nodes,
         query_timeout=query_timeout,
         encoding=encoding.value,
@@ -178,7 +181,6 @@ def command(
     each = range(given.network.outputs) if all_targets else ()
     outputs = Outputs(witness=out, report=json_file, picture=plot, tree=tree, each=each)
     outputs.check(inputs=given.paths if init is None else (*given.paths, Path(init)))
-    _end_like_an_interrupt(signal.SIGTERM)
     with LiveLine(verbose=verbose, notes=given.start.notes) as live:
         result = ground_truth(
             given.network,
@@ -193,18 +195,9 @@ def command(
             init=first,
             options=options,
             progress=live,
+            started=limit.begun,
         )
     report(result, outputs, given.image, index=index, decision=decision.value)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(0 if result.closed else 1)
-
-
-def _end_like_an_interrupt(number: int) -> None:
-    """Let the signal end the search as Ctrl-C does: processes closed, the bracket reported."""
-
-    def interrupt(received: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(number, interrupt)

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import typer
+
+from marapatch.cli.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from marapatch.groundtruth import Progress
 
-SECONDS_BETWEEN_LINES = 5.0
-"""At most one plain line in so many seconds, unless the bracket moved to another target."""
-
 
 class LiveLine:
     """Shows progress on stderr: one line that is redrawn on a terminal, else plain lines now and
     then where ``verbose``. ``notes`` are printed once, before the first sign of progress.
 
-    Use it as a context manager; call it with each :class:`~marapatch.groundtruth.Progress`.
+    Seconds go on while one long query runs. Use it as a context manager; call it with each
+    :class:`~marapatch.groundtruth.Progress`.
     """
 
     def __init__(self, *, verbose: bool, notes: Sequence[str] = ()) -> None:
         self._notes = list(notes)
-        self._verbose = verbose
         self._latest: Progress | None = None
-        self._started = time.monotonic()
-        self._last_line = (-1, -SECONDS_BETWEEN_LINES)
+        self._started = monotonic()
         self._stop: Callable[[], None] | None = None
+        plain = verbose and not sys.stderr.isatty()
+        self._lines = Heartbeat(self._text, shown=plain)
 
     def __enter__(self) -> Self:
+        self._lines.__enter__()
         return self
 
     def __exit__(
@@ -43,6 +44,7 @@ class LiveLine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._lines.__exit__(kind, error, traceback)
         if self._stop is not None:
             self._stop()
         if error is None:
@@ -50,15 +52,12 @@ class LiveLine:
 
     def __call__(self, progress: Progress) -> None:
         self._print_notes()
+        another = self._latest is None or self._latest.target != progress.target
         self._latest = progress
         if sys.stderr.isatty():
             self._start_display()
-        elif self._verbose:
-            target, when = self._last_line
-            now = time.monotonic()
-            if progress.target != target or now - when >= SECONDS_BETWEEN_LINES:
-                self._last_line = (progress.target, now)
-                typer.echo(self._text(), err=True)
+        else:
+            self._lines.tell(always=another)
 
     def __rich__(self) -> RenderableType:
         return self._text()
@@ -82,9 +81,9 @@ class LiveLine:
 
         p = self._latest
         if p is None:
-            return ""
+            return f"first bounds, {monotonic() - self._started:.0f} s"
         place = (
             f"target {p.target} ({min(p.targets_done + 1, p.targets_total)} of {p.targets_total}): "
         )
         bracket = f"{rounded_down(p.lower)} <= distance <= {rounded_up(p.upper)}"
-        return f"{place}{bracket}, {p.queries} queries, {time.monotonic() - self._started:.0f} s"
+        return f"{place}{bracket}, {p.queries} queries, {monotonic() - self._started:.0f} s"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,6 +88,22 @@ MarginOption = Annotated[
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
 ]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S",
+        help="Seconds for one question: an image, a property, or a layer's patch. Reading the "
+        "files counts.",
+    ),
+]
+TotalTimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--total-timeout",
+        metavar="S",
+        help="Seconds for the whole run, however many images or layers it is about.",
+    ),
+]
 NodesOption = Annotated[
     int | None,
     typer.Option(
@@ -122,6 +140,44 @@ MaxMemoryOption = Annotated[
 MAX_MEMORY = 4.0
 
 SeedOption = Annotated[int, typer.Option(help="For what is random in the attacks.")]
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """``--timeout`` and ``--total-timeout`` of a command that was ``begun`` at that monotonic time.
+
+    Raises InputError where one is not a positive number of seconds.
+    """
+
+    timeout: float | None
+    total: float | None
+    begun: float
+
+    def __post_init__(self) -> None:
+        from marapatch.errors import InputError
+
+        for name, seconds in (("--timeout", self.timeout), ("--total-timeout", self.total)):
+            if seconds is not None and not 0.0 < seconds < inf:
+                raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
+
+    @property
+    def over(self) -> bool:
+        """Whether the time of the whole run is used up."""
+        return self.total is not None and monotonic() >= self.begun + self.total
+
+    @property
+    def first(self) -> float | None:
+        """Seconds for the first question, counted from the beginning of the command."""
+        known = [s for s in (self.timeout, self.total) if s is not None]
+        return min(known, default=None)
+
+    def of(self, number: int) -> tuple[float | None, float | None]:
+        """Seconds for question ``number`` (from 0), and when they began: the first question's with
+        the command, since its files had to be read."""
+        if number == 0:
+            return self.first, self.begun
+        left = None if self.total is None else max(self.begun + self.total - monotonic(), 1e-3)
+        return min((s for s in (self.timeout, left) if s is not None), default=None), None
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,8 +61,7 @@ def report(
     index: int | None,
     decision: str,
 ) -> None:
-    """Print the answer, then write the files asked for."""
-    _print(result)
+    """Write the files asked for, then print the answer: it may be that nobody reads that."""
     nearest, others = _write_witnesses(result, outputs)
     if outputs.picture is not None:
         _draw(result, image, outputs.picture)
@@ -80,6 +79,7 @@ def report(
         from marapatch.cli.tree_output import write_trees
 
         write_trees(result, outputs.tree)
+    _print(result)
     if result.witness is None:
         for path in (outputs.witness, outputs.picture):
             if path is not None:

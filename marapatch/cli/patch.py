@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -20,6 +22,9 @@ from marapatch.cli.options import (
     ScaleName,
     ScaleOption,
     SeedOption,
+    TimeLimit,
+    TimeoutOption,
+    TotalTimeoutOption,
 )
 
 INTERRUPTED = 130
@@ -33,7 +38,8 @@ marapatch patch acas.onnx rows.csv --want "0|1" --decision argmin --layer all --
 marapatch patch net.onnx images.npz --want 3,5,7 --layer 1 --check mnist_test.npz
 
 Exit codes: 0 every bracket is closed (or no patch exists, proved), 1 one is open, 2 bad input,
-3 a backend failed, 4 contradiction, 130 interrupted.
+3 a backend failed, 4 contradiction, 130 interrupted by Ctrl-C, SIGTERM or SIGHUP (what is known is
+printed and written).
 """
 
 
@@ -135,9 +141,8 @@ def command(
     backend: Annotated[
         str, typer.Option(metavar="NAME", help="marabou, highs, or enumeration (tiny networks).")
     ] = "marabou",
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds for each layer.")
-    ] = None,
+    timeout: TimeoutOption = None,
+    total_timeout: TotalTimeoutOption = None,
     nodes: NodesOption = None,
     query_timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds for one query.")
@@ -170,18 +175,22 @@ def command(
     The answer is a bracket, lower and upper: no smaller change of the layer will do (proved), and
     a patch of size upper does (as written to the file, and judged on every input).
     """
+    begun = monotonic()
     from marapatch.bundled import resolve
     from marapatch.cli.patch_inputs import read_check, read_goals_given, read_inputs, read_mask_of
-    from marapatch.cli.patch_outputs import PatchOutputs, listener, report
+    from marapatch.cli.patch_layers import each_layer
+    from marapatch.cli.patch_outputs import PatchLine, PatchOutputs, report
     from marapatch.errors import InputError
     from marapatch.network.load import load
     from marapatch.patching.minimal import MAX_INPUTS, minimal_patch
     from marapatch.patching.options import PatchOptions
+    from marapatch.patching.patch import Patch
     from marapatch.patching.sparse import sparse_patch
     from marapatch.properties import Rule
 
     if layer == "all" and weights is not None:
         raise InputError("--weights fits one layer only: give --layer K")
+    limit = TimeLimit(timeout, total_timeout, begun)
     options = PatchOptions(
         tolerance=tolerance,
         timeout=timeout,
@@ -214,29 +223,34 @@ def command(
     outputs = PatchOutputs(network=out, report=json_file, picture=plot)
     read = [Path(file) for file in (path, where, spec, weights, check) if file is not None]
     outputs.check(read)
-    numbers = range(len(net.affine_layers)) if layer == "all" else (layer,)
+    numbers: list[int | str] = [layer]
+    if layer == "all":
+        numbers = list(range(len(net.affine_layers)))
     minimise = sparse_patch if norm is PatchNorm.L0 else minimal_patch
-    patches = []
-    for number in numbers:
-        patch = minimise(
-            net,
-            given,
-            goals,
-            layer=number,
-            bias=bias and _has_bias(net, number, only=layer != "all"),
-            max_change=max_change,
-            mask=mask,
-            options=options,
-            progress=listener(verbose=verbose),
-            **({} if norm is PatchNorm.L0 else {"norm": norm.value}),  # type: ignore[arg-type]
-        )
-        patches.append(patch)
-        if patch.interrupted:
-            break
-    report(patches, outputs, labelled, rule, every=layer == "all")
-    if patches[-1].interrupted:
+    with PatchLine(verbose=verbose) as line:
+
+        def patched(number: int | str, seconds: float | None, started: float | None) -> Patch:
+            return minimise(
+                net,
+                given,
+                goals,
+                layer=number,
+                bias=bias and _has_bias(net, number, only=layer != "all"),
+                max_change=max_change,
+                mask=mask,
+                options=replace(options, timeout=seconds),
+                started=started,
+                progress=line,
+                **({} if norm is PatchNorm.L0 else {"norm": norm.value}),  # type: ignore[arg-type]
+            )
+
+        patches, interrupted = each_layer(numbers, limit, patched)
+    if patches:
+        report(patches, outputs, labelled, rule, every=layer == "all")
+    if interrupted:
         raise typer.Exit(INTERRUPTED)
-    raise typer.Exit(0 if all(patch.closed for patch in patches) else 1)
+    complete = len(patches) == len(numbers) and all(patch.closed for patch in patches)
+    raise typer.Exit(0 if complete else 1)
 
 
 def _has_bias(net: object, number: int | str, *, only: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -21,6 +22,9 @@ from marapatch.cli.options import (
     ScaleOption,
     SeedOption,
     TargetOption,
+    TimeLimit,
+    TimeoutOption,
+    TotalTimeoutOption,
 )
 from marapatch.cli.patch import INTERRUPTED, PatchNorm
 
@@ -44,7 +48,7 @@ left, so that nothing finished is lost; results.csv, adversarial.npz (exact numb
 and grid-1.png ... are written at the end.
 
 Exit codes: 0 one was found for every image, 1 not for every image (which proves nothing), 2 bad
-input, 3 a backend failed, 130 interrupted.
+input, 3 a backend failed, 130 interrupted by Ctrl-C, SIGTERM or SIGHUP (finished images are kept).
 """
 
 
@@ -94,9 +98,8 @@ def command(
     ] = None,
     index: IndexOption = None,
     limit: Annotated[int | None, typer.Option(metavar="N", help="Only the first N images.")] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds for each image.")
-    ] = None,
+    timeout: TimeoutOption = None,
+    total_timeout: TotalTimeoutOption = None,
     fallback: Annotated[
         bool,
         typer.Option("--fallback/--no-fallback", help="Search directly where halving fails."),
@@ -158,6 +161,7 @@ def command(
     For each image: an input near it that is decided otherwise (or as --target), inside the box.
     None found proves nothing; marapatch groundtruth says how near one can be.
     """
+    begun = monotonic()
     from marapatch.bundled import resolve
     from marapatch.cli.patch_attack_inputs import (
         read_features,
@@ -171,6 +175,7 @@ def command(
     from marapatch.patching.patch_attack import PatchAttackOptions
     from marapatch.properties import Rule
 
+    time_limit = TimeLimit(timeout, total_timeout, begun)
     if pictures < 0:
         raise InputError(f"--pictures {pictures}: give 0 or more")
     network, images = resolve(network, "network"), resolve(images, "image")
@@ -206,6 +211,7 @@ def command(
         rule=Rule(decision.value),
         features=read_features(features, net),
         other=read_other(transfer, net),
+        time_limit=time_limit,
         files=Files(folder=out, report=json_file, picture=plot, pictures=pictures),
     )
     read = (network, images, labels, samples, box, transfer)
@@ -213,7 +219,12 @@ def command(
     for note in (*given.notes, *run.notes):
         typer.echo(f"marapatch: {note}", err=True)
     interrupted = run.attack(verbose=verbose)
+    left = len(given.numbers) - len(run.done)
+    if left and not interrupted:
+        typer.echo(
+            f"marapatch: out of time before {left} images, as --total-timeout says", err=True
+        )
     measures = run.report(interrupted=interrupted)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
-    raise typer.Exit(0 if measures.found == measures.images else 1)
+    raise typer.Exit(0 if measures.found == measures.images and not left else 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from marapatch.cli.answer import answer
+from marapatch.cli.options import TimeLimit
 from marapatch.cli.patch_attack_folder import ROWS_A_PICTURE, Folder, draw
 from marapatch.cli.patch_attack_inputs import ImageSet
 from marapatch.cli.patch_attack_live import Live
@@ -66,6 +67,7 @@ class Run:
     features: Features
     other: Network | None
     files: Files
+    time_limit: TimeLimit
     done: dict[int, Record] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -105,16 +107,21 @@ class Run:
             self.notes.append(f"and {len(faults) - SHOWN_FAULTS} more are done again")
 
     def attack(self, *, verbose: bool) -> bool:
-        """Attack every image that is not done; returns whether it was interrupted.
+        """Attack every image that is not done, for as long as the limit of the whole run allows;
+        returns whether it was interrupted.
 
         A finished image is on the disk before the next one is begun.
         """
         try:
             live = Live(len(self.images.numbers), self._known(), verbose=verbose)
             with live.bar:
+                begun = 0
                 for number in self.images.numbers:
+                    if begun and self.time_limit.over:
+                        break
                     if number not in self.done:
-                        finished = self._one(number)
+                        finished = self._one(number, begun)
+                        begun += 1
                         self._folder.append(finished)
                         self.done[number] = finished
                         live(finished)
@@ -175,21 +182,23 @@ class Run:
     def _known(self) -> list[Record]:
         return [self.done[number] for number in self.images.numbers if number in self.done]
 
-    def _one(self, number: int) -> Record:
-        """Attack one image, unless there is nothing to do."""
+    def _one(self, number: int, begun: int) -> Record:
+        """Attack one image, unless there is nothing to do; ``begun``: images attacked before."""
         start, label = self.images.start(number), self.images.label(number)
         decided = decided_class(self.network, start.x, self.rule)
         if decided == self.target and len(self.images.numbers) == 1:
             raise InputError(f"the image is already decided {decided}; choose another --target")
         if decided == self.target or label not in (None, decided):
             return already(number, decided, label, self.target)
+        seconds, started = self.time_limit.of(begun)
         attack = patch_attack(
             self.network,
             start.x,
             target=self.target,
             rule=self.rule,
             box=(start.lower, start.upper),
-            options=self.options,
+            options=replace(self.options, timeout=seconds),
+            started=started,
         )
         return record(number, attack, start.x, label)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
 
 import typer
 
 from marapatch.cli.answer import answer
+from marapatch.cli.heartbeat import Heartbeat
 from marapatch.cli.patch_inputs import Labelled
 from marapatch.errors import ContradictionError, InputError
 from marapatch.files import check_distinct, check_writable, write_whole
@@ -32,8 +34,6 @@ from marapatch.patching.patch import Patch
 from marapatch.properties import Rule
 from marapatch.report import dump, rounded_down, rounded_up
 from marapatch.selftest import versions
-
-SECONDS_BETWEEN_LINES = 5.0
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,38 @@ class PatchOutputs:
             check_writable(path)
 
 
-def listener(*, verbose: bool) -> Callable[[PatchProgress], None] | None:
-    """Prints the bracket on stderr now and then, where asked for."""
-    if not verbose:
-        return None
-    last = [-SECONDS_BETWEEN_LINES]
+class PatchLine:
+    """Prints the bracket on stderr now and then where ``verbose``, seconds also while one long
+    query runs. A context manager, to be called with each :class:`PatchProgress`."""
 
-    def show(progress: PatchProgress) -> None:
-        if time.monotonic() - last[0] < SECONDS_BETWEEN_LINES:
-            return
-        last[0] = time.monotonic()
-        bracket = f"{rounded_down(progress.lower)} <= patch <= {rounded_up(progress.upper)}"
-        typer.echo(
-            f"layer {progress.layer}: {bracket}, {progress.queries} queries, "
-            f"{progress.seconds:.0f} s",
-            err=True,
-        )
+    def __init__(self, *, verbose: bool) -> None:
+        self._latest: PatchProgress | None = None
+        self._started = monotonic()
+        self._lines = Heartbeat(self._text, shown=verbose)
 
-    return show
+    def __enter__(self) -> Self:
+        self._lines.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lines.__exit__(kind, error, traceback)
+
+    def __call__(self, progress: PatchProgress) -> None:
+        another = self._latest is None or self._latest.layer != progress.layer
+        self._latest = progress
+        self._lines.tell(always=another)
+
+    def _text(self) -> str:
+        seconds, p = monotonic() - self._started, self._latest
+        if p is None:
+            return f"first patch, {seconds:.0f} s"
+        bracket = f"{rounded_down(p.lower)} <= patch <= {rounded_up(p.upper)}"
+        return f"layer {p.layer}: {bracket}, {p.queries} queries, {seconds:.0f} s"
 
 
 def report(
@@ -86,7 +100,9 @@ def report(
     *,
     every: bool,
 ) -> None:
-    """Print the answer, then write the files asked for; ``every``: all layers were asked about.
+    """Write the files asked for, then print the answer: it may be that nobody reads that.
+
+    ``every``: all layers were asked about.
 
     A network that was written is read again and judged by onnxruntime on all inputs.
     """
@@ -98,9 +114,6 @@ def report(
     check = None
     if labelled is not None and chosen is not None:
         check = drawdown(chosen.network, chosen.apply(), *labelled, rule)
-    _print(patches, check, outputs.network if written is not None else None, written)
-    if outputs.network is not None and chosen is None:
-        typer.echo(f"marapatch: no patch is known, so {outputs.network} was not written", err=True)
     if outputs.picture is not None:
         from marapatch.patch_plots import plot_patches
 
@@ -115,6 +128,9 @@ def report(
         }
         content = all_to_json(patches, **about) if every else to_json(patches[0], **about)
         write_whole(outputs.report, dump(content))
+    _print(patches, check, outputs.network if written is not None else None, written)
+    if outputs.network is not None and chosen is None:
+        typer.echo(f"marapatch: no patch is known, so {outputs.network} was not written", err=True)
 
 
 def _reloaded(patch: Patch, path: Path) -> bool | None:

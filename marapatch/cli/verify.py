@@ -14,12 +14,16 @@ from marapatch.cli.options import (
     NetworkArgument,
     NodesOption,
     SeedOption,
+    TimeLimit,
+    TotalTimeoutOption,
 )
 
 if TYPE_CHECKING:
     from marapatch.network.network import Network
     from marapatch.specification import Property
     from marapatch.verification import Verification
+
+INTERRUPTED = 130
 
 EPILOG = """Examples:
 
@@ -33,7 +37,8 @@ there is to know, is said on stderr. Where the property fixes an input at a numb
 type cannot hold, such as 0.1, the counterexample is the real-valued point, and onnxruntime is asked
 at the nearest point of the file's type. Where the file ends in Softmax or LogSoftmax the property
 is about what these give. Exit codes: 0 sat or unsat, 1 timeout or unknown, 2 bad input (the word is
-error), 3 a backend failed, 4 a proof and a counterexample contradict each other.
+error), 3 a backend failed, 4 a proof and a counterexample contradict each other, 130 interrupted by
+Ctrl-C, SIGTERM or SIGHUP (the word is unknown).
 """
 
 PropertyArgument = Annotated[
@@ -49,9 +54,11 @@ def command(
         float | None,
         typer.Option(
             metavar="S",
-            help="Seconds for everything, reading included; without: 116, or as --nodes says.",
+            help="Seconds for the property, the reading of both files included. Without: 116, or "
+            "as --nodes says.",
         ),
     ] = None,
+    total_timeout: TotalTimeoutOption = None,
     nodes: NodesOption = None,
     witness: Annotated[
         Path | None,
@@ -67,44 +74,54 @@ def command(
         str, typer.Option(metavar="NAME", help="Who decides what bounds leave open.")
     ] = "marabou",
     seed: SeedOption = 0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Progress on stderr, a line now and then.")
+    ] = False,
     max_memory: MaxMemoryOption = MAX_MEMORY,
 ) -> int:
     """Decide a VNN-LIB property: is there an input with what the property says?"""
+    begun = monotonic()
     import io
 
     import numpy as np
 
     from marapatch.errors import InputError, MarapatchError
 
-    started = monotonic()
     outputs = [path for path in (witness, counterexample_file) if path is not None]
     try:
         from marapatch.backends import create
         from marapatch.bundled import resolve
+        from marapatch.cli.heartbeat import Counted
         from marapatch.counterexample import counterexample, outputs_of
         from marapatch.files import check_distinct, check_writable, write_whole
         from marapatch.network.load import load
         from marapatch.verdict import Sat
-        from marapatch.verification import SECONDS, verify
+        from marapatch.verification import verify
         from marapatch.vnnlib import read_property
 
-        if timeout is not None and not 0.0 < timeout < float("inf"):
-            raise InputError(f"--timeout {timeout}: give a positive number of seconds")
+        limit = TimeLimit(timeout, total_timeout, begun)
         if nodes is not None and nodes < 1:
             raise InputError(f"--nodes {nodes}: give a number of at least 1")
-        if timeout is None and nodes is None:
-            timeout = SECONDS
         file = resolve(network, "network")
         net, wanted = load(file), read_property(specification)
         check_distinct(outputs, (Path(file), specification))
         for path in outputs:
             check_writable(path)
         solver = create(backend)
-        left = None if timeout is None else max(timeout - (monotonic() - started), 0.0)
-        try:
-            result = verify(net, wanted, solver, left, seed=seed, nodes=nodes)
-        finally:
-            solver.close()
+        with Counted(begun, verbose=verbose) as counted:
+            try:
+                result = verify(
+                    net,
+                    wanted,
+                    solver,
+                    limit.first,
+                    seed=seed,
+                    nodes=nodes,
+                    started=begun,
+                    progress=counted,
+                )
+            finally:
+                solver.close()
     except MarapatchError:
         typer.echo("error")
         raise
@@ -121,6 +138,9 @@ def command(
     typer.echo(text, nl=False)
     if counterexample_file is not None:
         write_whole(counterexample_file, text.encode())
+    if result.interrupted:
+        typer.echo(f"marapatch: interrupted after {result.nodes} sub-problems", err=True)
+        return INTERRUPTED
     return 0 if result.word in ("sat", "unsat") else 1
 
 

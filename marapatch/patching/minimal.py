@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +50,7 @@ def minimal_patch(
     mask: ArrayLike | None = None,
     options: PatchOptions | None = None,
     progress: Listener | None = None,
+    started: float | None = None,
 ) -> Patch:
     """The least change of one layer after which every input meets its goal: a bracket.
 
@@ -56,7 +58,8 @@ def minimal_patch(
     one an input; see :mod:`marapatch.patching.goals` (a :class:`Goal` brings its own margin and
     decision). ``layer``: its number among ``network.affine_layers``, or ``"last"``. ``bias``:
     the layer's biases may change too. ``max_change``: by how much one number may change.
-    ``mask``: True where a weight may change, in the weights' shape.
+    ``mask``: True where a weight may change, in the weights' shape. ``started``: when the time of
+    ``options`` began, by ``time.monotonic`` (None: now).
 
     A KeyboardInterrupt ends the search; what is known is returned with ``interrupted`` set.
     Raises :class:`InputError` on anything that does not fit. Source: Goldberger, Katz, Adi,
@@ -67,7 +70,7 @@ def minimal_patch(
     goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
     found = find_layer(network, layer)
     what = changes(network, found, bias=bias, max_change=max_change, mask=mask)
-    return least_change(network, what, given, goals, Norm(norm), options, progress)
+    return least_change(network, what, given, goals, Norm(norm), options, progress, started)
 
 
 def least_change(
@@ -78,11 +81,15 @@ def least_change(
     norm: Norm,
     options: PatchOptions,
     progress: Listener | None = None,
+    started: float | None = None,
 ) -> Patch:
     """:func:`minimal_patch` of the numbers that ``what`` sets free; everything checked already."""
+    began = monotonic() if started is None else started
     if any(goal.probabilities for goal in goals):
-        return least_change_by_tangents(network, what, inputs, goals, norm, options, progress)
-    return Task(network, what, inputs, goals, norm, options, progress).run()
+        return least_change_by_tangents(
+            network, what, inputs, goals, norm, options, progress, began
+        )
+    return Task(network, what, inputs, goals, norm, options, progress, began).run()
 
 
 def patch_every_layer(

@@ -78,6 +78,7 @@ def patch_attack(
     rule: Rule = Rule.ARGMAX,
     box: tuple[ArrayLike, ArrayLike] | None = None,
     options: PatchAttackOptions | None = None,
+    started: float | None = None,
 ) -> PatchAttack:
     """An input near ``image`` that is decided otherwise, found by way of patches.
 
@@ -87,12 +88,13 @@ def patch_attack(
     nearest by a first-order estimate). ``box``: (lower, upper), numbers or arrays (None: the
     network file's own box, or [0, 1]). The image is rounded to the network's input type, and so
     is what is returned, replayed on the network with its evaluation error subtracted.
+    ``started``: when the time of ``options`` began, by ``time.monotonic`` (None: now).
 
     Raises :class:`InputError` where the image is outside the box or decided as the target
     already, or anything does not fit.
     """
     options = options or PatchAttackOptions()
-    started = monotonic()
+    started = monotonic() if started is None else started
     reach = _reach(network, image, box, options.max_pixel)
     decided = decided_class(network, reach.x, rule)
     if target is not None:

@@ -62,6 +62,7 @@ def sparse_patch(
     mask: ArrayLike | None = None,
     options: PatchOptions | None = None,
     progress: Listener | None = None,
+    started: float | None = None,
 ) -> Patch:
     """The fewest numbers of one layer to change, each by at most ``max_change``: a bracket.
 
@@ -73,7 +74,7 @@ def sparse_patch(
     if max_change is None:
         raise InputError("norm l0 needs a largest change: without one, one number often does")
     options = options or PatchOptions()
-    started = monotonic()
+    started = monotonic() if started is None else started
     given = check_inputs(network, inputs)
     goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
     if any(each.probabilities for each in goals):
@@ -89,7 +90,7 @@ def sparse_patch(
         timeout=None if seconds == inf else 0.5 * seconds,
         nodes=None if options.nodes is None else max(1, options.nodes // 2),
     )
-    least = least_change(network, what, given, goals, Norm.L1, first, progress)
+    least = least_change(network, what, given, goals, Norm.L1, first, progress, started)
     if least.already or least.infeasible or least.interrupted:
         return replace(least, norm="l0")
     lower, evidence = float(ceil(least.lower / max_change * (1.0 - 1e-12))), least.evidence

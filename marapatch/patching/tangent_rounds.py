@@ -46,9 +46,9 @@ def least_change_by_tangents(
     norm: Norm,
     options: PatchOptions,
     progress: Listener | None,
+    started: float,
 ) -> Patch:
     """As :func:`marapatch.patching.minimal.least_change`, where goals are on probabilities."""
-    started = monotonic()
     judge = Judge(network, what, inputs, goals, norm)
     outer = _touched(goals, network.evaluate(inputs.astype(np.float64)))
     best = _as_it_is(judge, what)

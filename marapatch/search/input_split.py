@@ -253,9 +253,15 @@ class InputSplit:
     """
 
     def __init__(self, question: Question, groups: Groups | None = None) -> None:
-        self.question = question
-        bounds = linear_bounds(question.form, question.ball)
-        self.bounder = BoxBounder(question.form, bounds, question.condition, groups)
+        self.question, self.given = question, groups
+        self.open: list[Boxes] = []
+        self.bounded = 0
+
+    def _begin(self, until: float) -> None:
+        """Open the whole box, with the bounds of the neurons there."""
+        question = self.question
+        bounds = linear_bounds(question.form, question.ball, until)
+        self.bounder = BoxBounder(question.form, bounds, question.condition, self.given)
         none = np.zeros(0)
         ball = question.ball
         self.open = [
@@ -268,7 +274,6 @@ class InputSplit:
                 (ball.upper - ball.lower)[None],
             )
         ]
-        self.bounded = 0
 
     def advance(self, until: float, nodes: float = inf) -> Verdict:
         """Halve what is open until nothing is, or a point is a witness, or it is ``until``, or
@@ -279,6 +284,7 @@ class InputSplit:
         """
         last = self.bounded + nodes
         if self.bounded == 0:
+            self._begin(until)
             witness = self._bound(self.open.pop())
             if witness is not None:
                 return Sat(witness)

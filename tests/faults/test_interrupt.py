@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the bracket so far is printed and written, and no process is left."""
+"""Ctrl-C, SIGTERM, SIGHUP: what is known so far is printed and written, and no process is left."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from marapatch import load
+from marapatch.bundled import resolve
 
 TOKEN = "MARAPATCH_TEST_TOKEN"
 ENOUGH = 60.0
@@ -39,8 +42,13 @@ def left_over(token: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("number", "to_group"),
-    [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)],
-    ids=["Ctrl-C", "Ctrl-C to the process group, as a terminal sends it", "SIGTERM"],
+    [
+        (signal.SIGINT, False),
+        (signal.SIGINT, True),
+        (signal.SIGTERM, False),
+        (signal.SIGHUP, False),
+    ],
+    ids=["Ctrl-C", "Ctrl-C to the process group, as a terminal sends it", "SIGTERM", "SIGHUP"],
 )
 def test_an_interrupted_search_reports_what_it_knows(
     tmp_path: Path, number: signal.Signals, to_group: bool
@@ -58,7 +66,9 @@ def test_an_interrupted_search_reports_what_it_knows(
     ) as running:
         try:
             assert running.stderr is not None
-            while "0 queries" not in (line := running.stderr.readline()):
+            line = running.stderr.readline()
+            while "queries" not in line or "<= inf" in line:
+                line = running.stderr.readline()
                 assert line, "it ended before it began to search"
             assert left_over(token)
             (os.killpg if to_group else os.kill)(running.pid, number)
@@ -108,3 +118,80 @@ def test_several_processes_end_with_their_parent(tmp_path: Path, number: signal.
     while left_over(token) and time.monotonic() < until:
         time.sleep(0.1)
     assert left_over(token) == []
+
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+EACH_SIGNAL = pytest.mark.parametrize("number", SIGNALS, ids=[each.name for each in SIGNALS])
+
+
+def ended(
+    arguments: list[str], folder: Path, number: signal.Signals, sign: str
+) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command that got a signal once ``sign`` was on stderr; no
+    process of its is left."""
+    token = uuid.uuid4().hex
+    with subprocess.Popen(
+        [sys.executable, "-m", "marapatch", *arguments],
+        cwd=folder,
+        env={**os.environ, TOKEN: token},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            assert running.stderr is not None
+            while sign not in (line := running.stderr.readline()):
+                assert line, "it ended before it began to search"
+            os.kill(running.pid, number)
+            out, err = running.communicate(timeout=ENOUGH)
+        finally:
+            running.kill()
+    assert left_over(token) == []
+    assert "Traceback" not in err
+    return running.returncode, out, err
+
+
+@EACH_SIGNAL
+def test_an_interrupted_patch_reports_what_it_knows(tmp_path: Path, number: signal.Signals) -> None:
+    command = ["patch", "example:mnist_3x24", "example:seven", "--want", "3", "--layer", "0"]
+    command += ["--search", "bisection", "-v", "--json", "p.json"]
+    code, out, err = ended(command, tmp_path, number, "<= patch <=")
+    assert code == 130, err
+    assert out.startswith("interrupted; what is known so far:")
+    report = json.loads((tmp_path / "p.json").read_text())
+    assert report["interrupted"] is True
+    assert report["status"] == "open"
+
+
+@EACH_SIGNAL
+def test_an_interrupted_patch_attack_keeps_what_is_finished(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = ["patch-attack", "example:mnist_3x24", "example:digits", "-v", "-o", "found"]
+    code, out, err = ended([*command, "--timeout", "2"], tmp_path, number, "1 of 10 images")
+    assert code == 130, err
+    assert out.startswith("interrupted; what is known so far:")
+    summary = json.loads((tmp_path / "found" / "summary.json").read_text())
+    assert summary["interrupted"] is True
+    rows = (tmp_path / "found" / "rows.jsonl").read_text().splitlines()
+    assert 1 <= len(rows) < 10
+
+
+@EACH_SIGNAL
+def test_an_interrupted_verification_says_so(tmp_path: Path, number: signal.Signals) -> None:
+    network = load(resolve("example:mnist_3x24", "network"))
+    seven = np.load(resolve("example:seven", "image")).ravel() / 255.0
+    lines = [f"(declare-const X_{i} Real)" for i in range(seven.size)]
+    lines += [f"(declare-const Y_{j} Real)" for j in range(network.outputs)]
+    for i, value in enumerate(seven.tolist()):
+        lines.append(f"(assert (>= X_{i} {max(value - 0.055, 0.0):.6f}))")
+        lines.append(f"(assert (<= X_{i} {min(value + 0.055, 1.0):.6f}))")
+    lines += [f"(assert (>= Y_0 Y_{j}))" for j in range(1, network.outputs)]
+    (tmp_path / "p.vnnlib").write_text("\n".join(lines) + "\n")
+    command = ["verify", "example:mnist_3x24", "p.vnnlib", "--counterexample", "c.txt", "-v"]
+    code, out, err = ended(command, tmp_path, number, "sub-problems")
+    assert code == 130, err
+    assert out == "unknown\n"
+    assert "interrupted after" in err
+    assert (tmp_path / "c.txt").read_text() == "unknown\n"

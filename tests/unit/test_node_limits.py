@@ -24,6 +24,7 @@ from marapatch.patching.minimal import minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
 from marapatch.properties import OutputCondition
+from marapatch.property_search import whole_box
 from marapatch.question import Question
 from marapatch.replay import Replay
 from marapatch.search import box_tree, phase_tree
@@ -32,7 +33,7 @@ from marapatch.search.limit import Limit
 from marapatch.search.options import SearchOptions
 from marapatch.search.tree import tree
 from marapatch.verdict import Unknown
-from marapatch.verification import verify, whole_box
+from marapatch.verification import verify
 from marapatch.vnnlib import Case, Property
 
 Clock = Callable[[], float]
