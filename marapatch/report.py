@@ -9,7 +9,8 @@ The JSON (schema version 1) is one object:
 - ``norm``, ``decision``, ``label`` and ``decided`` (what the network decides on the input).
 - ``lower``, ``upper``, ``evidence``: of the nearest over the targets asked. JSON has no infinity:
   ``lower`` is null where it is infinite (status ``"none"``), ``upper`` where no witness is known.
-- ``witness``: the path to which the nearest witness was written, or null.
+- ``witness``: the path to which the nearest witness was written, or null. ``confirmed``: whether
+  onnxruntime decides it so too; null where there is none, or onnxruntime does not say.
 - ``targets``: a list of objects with ``target``, ``status`` (as above, or ``"farther"``: proved
   not to be nearer than the nearest witness, which is all that was asked), ``lower``, ``upper``,
   ``evidence``, ``witness``, ``witness_margin`` (by how much the target leads every rival at the
@@ -90,6 +91,7 @@ def to_json(
         "upper": _finite(result.upper),
         "evidence": result.evidence.value,
         "witness": witness,
+        "confirmed": _confirmed(result),
         "targets": [_target(result, t, paths.get(t.target)) for t in result.targets],
         "seconds": result.seconds,
         "interrupted": result.interrupted,
@@ -206,6 +208,13 @@ def _rounded(value: float, rounding: str) -> str:
         return "0"
     padded = number.quantize(Decimal(1).scaleb(number.adjusted() - DIGITS + 1))
     return f"{padded:f}" if 1e-4 <= abs(value) < 1e6 else f"{padded:e}"
+
+
+def _confirmed(result: GroundTruth) -> bool | None:
+    if result.own is not None:
+        return result.own.confirmed
+    nearest = min(result.targets, key=lambda t: t.upper).witness
+    return None if nearest is None else nearest.confirmed
 
 
 def _target(result: GroundTruth, target: TargetResult, path: str | None) -> dict[str, Any]:
