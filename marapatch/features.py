@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import onnx
 from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
-from marapatch.input_files import one_line
+from marapatch.input_files import shown
+from marapatch.memory import bounded_allocations
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
-from marapatch.network.onnx_file import FLOATS, read_model, shape_of_input, sole_input
-from marapatch.network.onnx_session import FAULTS, OnnxSession
+from marapatch.network.onnx_file import FLOATS, check_names, read_model, shape_of_input, sole_input
+from marapatch.network.onnx_session import OnnxSession
 
 BATCH = 64
 LINEAR = ("Gemm", "MatMul")
@@ -52,6 +54,7 @@ class FileFeatures:
             tensor = _tensor(model.graph, layer)
             value = sole_input(model.graph)
             self._shape = shape_of_input(value)[1:]
+            check_names(model.graph)
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from error
         self._dtype = FLOATS.get(value.type.tensor_type.elem_type)
@@ -59,15 +62,16 @@ class FileFeatures:
             raise InputError(f"{self.path}: takes other numbers than float or double")
         batch = value.type.tensor_type.shape.dim[0].dim_value
         self._batch = 1 if batch == 1 else BATCH
-        self._input, self._tensor = value.name, tensor
+        self._tensor = tensor
         if tensor not in [output.name for output in model.graph.output]:
             model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
-        self._session = self._open(model)
+        with bounded_allocations():  # onnxruntime works out constants of any size when it opens
+            self._session = OnnxSession.of(model.SerializeToString())
 
     def __call__(self, inputs: ArrayLike) -> Array:
         """The features of ``inputs`` (n, ...), flattened: (n, size)."""
         array = np.asarray(inputs, dtype=self._dtype)
-        size = int(np.prod(self._shape))
+        size = prod(self._shape)
         if array.ndim < 2 or array[0].size != size:
             raise InputError(
                 f"{self.path}: takes {size} numbers {self._shape}, the inputs have shape "
@@ -79,16 +83,16 @@ class FileFeatures:
 
     def _run(self, batch: Any) -> Array:
         try:
-            (found,) = self._session.run([self._tensor], {self._input: batch})
-        except FAULTS as error:
-            raise InputError(f"{self.path}: onnxruntime: {one_line(error)}") from error
-        return np.asarray(found, dtype=np.float64).reshape(len(batch), -1)
-
-    def _open(self, model: Any) -> Any:
-        opened = OnnxSession.of(model.SerializeToString())
-        if opened.session is None:
-            raise InputError(f"{self.path}: onnxruntime: {opened.reason[:200]}")
-        return opened.session
+            with bounded_allocations():
+                found = self._session.tensor(self._tensor, batch)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from error
+        if found.size % len(batch) or not np.isfinite(found).all():
+            raise InputError(
+                f"{self.path}: tensor {shown(self._tensor)!r} gives NaN, infinity, or no numbers "
+                "for each input; choose another layer"
+            )
+        return found.astype(np.float64).reshape(len(batch), -1)
 
 
 def _tensor(graph: Any, layer: str | None) -> str:
@@ -104,5 +108,5 @@ def _tensor(graph: Any, layer: str | None) -> str:
         return layer
     if layer in named:
         return named[layer]
-    last_few = ", ".join(list(named or sorted(outputs))[-5:])
-    raise InputError(f"has no layer {layer!r}; the last ones are {last_few}")
+    last_few = ", ".join(map(shown, list(named or sorted(outputs))[-5:]))
+    raise InputError(f"has no layer {shown(layer)!r}; the last ones are {last_few}")

@@ -7,11 +7,13 @@ size, so the sizes announced are what is judged.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 
 from marapatch.errors import InputError
 
@@ -76,6 +78,26 @@ class Budget:
         """Count ``size`` bytes for ``what``; InputError where all together is over the limit."""
         self.room(what, size)
         self.spent += size
+
+
+@contextmanager
+def bounded_allocations() -> Iterator[None]:
+    """Within the block, this process can take the limit more than it has now; what asks for more
+    gets a MemoryError, or its library's own. For code of others that cannot be asked for sizes
+    beforehand; no limit where the system does not tell what a process has."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = pages * resource.getpagesize() + limit()
+    wanted = [most, *(bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(wanted), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _gib(size: int) -> str:

@@ -145,16 +145,26 @@ def command(
     (proved), and a witness at upper does (found, and evaluated again on the network as it is).
     """
     begun = monotonic()
-    from marapatch.cli.live import LiveLine
-    from marapatch.cli.outputs import Outputs, report
     from marapatch.errors import InputError
-    from marapatch.groundtruth import GroundTruthOptions, ground_truth
     from marapatch.inputs import check_fit, fit, read_image
-    from marapatch.verdict import Evidence
 
     if all_targets and target is not None:
         raise InputError("--target and --all-targets exclude each other: leave one out")
     limit = TimeLimit(timeout, total_timeout, begun)
+    given = read_given(network, image, index=index, scale=scale, box=box, mask=mask)
+    first = None
+    if init is not None:
+        known = read_image(
+            init, scale="1", check=lambda layout: check_fit(init, layout, given.network)
+        )
+        first = fit(known, given.network)
+
+    # Half a second to import: a file that is refused does not wait for it.
+    from marapatch.cli.live import LiveLine
+    from marapatch.cli.outputs import Outputs, report
+    from marapatch.groundtruth import GroundTruthOptions, ground_truth
+    from marapatch.verdict import Evidence
+
     chosen = {} if search is None else {"search": search}
     options = GroundTruthOptions(
         tolerance=tolerance,
@@ -171,13 +181,6 @@ def command(
         record=tree is not None,
         **chosen,
     )
-    given = read_given(network, image, index=index, scale=scale, box=box, mask=mask)
-    first = None
-    if init is not None:
-        known = read_image(
-            init, scale="1", check=lambda layout: check_fit(init, layout, given.network)
-        )
-        first = fit(known, given.network)
     each = range(given.network.outputs) if all_targets else ()
     outputs = Outputs(witness=out, report=json_file, picture=plot, tree=tree, each=each)
     outputs.check(inputs=given.paths if init is None else (*given.paths, Path(init)))
