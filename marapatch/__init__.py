@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         TargetResult,
         ground_truth,
     )
+    from marapatch.memory import memory_limit
     from marapatch.modelling import (
         Expression,
         Problem,
@@ -78,6 +79,7 @@ _HOMES = {
         "TargetResult",
         "ground_truth",
     ),
+    "memory": ("memory_limit",),
     "modelling": (
         "Expression",
         "Problem",
@@ -114,6 +116,7 @@ _MODULES = ("attacks",)
 
 __all__ = [  # noqa: RUF022  # in the order in which one meets them
     "load",
+    "memory_limit",
     "ground_truth",
     "GroundTruth",
     "GroundTruthOptions",
