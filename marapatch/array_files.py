@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -241,7 +242,9 @@ def _header(name: str, file: IO[bytes]) -> Header:
         np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
     )
     try:
-        shape, fortran, dtype = read(io.BytesIO(raw + text), max_header_size=MAX_HEADER)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "written by Python 2"
+            shape, fortran, dtype = read(io.BytesIO(raw + text), max_header_size=MAX_HEADER)
     except _BROKEN_HEADER as error:
         raise InputError(f"{name}: its header is damaged, it describes no array") from error
     # numpy makes no array of nothing either where the other axes are too long.

@@ -24,10 +24,10 @@ MADE_BYTES = 256
 """For each entry of a tensor that a node makes: its place, its row of a layer, and its row of the
 affine maps and bounds that are made of that later."""
 
-COEFFICIENT_BYTES = 320
+COEFFICIENT_BYTES = 160
 """For each non-zero of a layer's matrix that is put together: its row, column and parameter, each
-at first in the order of the operator and then in that of the matrix, and the number itself; and as
-much again where affine maps, their errors and bounds are made of it."""
+at first in the order of the operator and then in that of the matrix, and the number itself: half of
+it was measured; and as much again for the affine maps, their errors and bounds made of it."""
 
 MAX_INTEGERS = 1000
 """Sizes, axes or pads in one constant; a tensor has a few axes."""

@@ -121,6 +121,8 @@ def unsqueeze(builder: Builder, node: Node) -> Tensor:
 def transpose(builder: Builder, node: Node) -> Tensor:
     """Axes in another order."""
     order = node.take("perm")
+    if order is not None and sorted(order) != list(range(len(order))):
+        raise InputError(f"{node.label}: perm {shown(list(order))} is no order of axes")
     return _moved(builder, node, lambda a: np.transpose(a, order))
 
 
@@ -204,9 +206,11 @@ def pad(builder: Builder, node: Node) -> Tensor:
     builder.room(node, shape)
     if mode != "constant" or not any(a or b for a, b in pairs):
         return x if mode == "constant" else _padded(node, x, pairs, mode)
+    # Counted high: its layer is put together of half a dozen arrays of the padded size, and a few
+    # bytes of a file can double a tensor so, layer after layer.
+    builder.coefficients(node, 6 * prod(shape))
     places = np.pad(np.arange(x.size).reshape(x.shape), pairs, constant_values=-1)
     flat = places.reshape(-1)
-    builder.coefficients(node, x.size)
     rows = np.flatnonzero(flat >= 0)
     bias = np.where(places < 0, filler, 0.0)
     return builder.linear(node.output, x, (rows, flat[rows]), np.ones(()), bias, shape=places.shape)
