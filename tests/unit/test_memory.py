@@ -59,7 +59,7 @@ def test_a_convolution_counts_its_matrix(tmp_path: Path) -> None:
     """Of 9 numbers of a kernel come 36 thousand of a matrix, for which there may be no room."""
     made = model([node("Conv", ["x", "K"], ["y"])], [1, 1, 66, 66], {"K": np.ones((1, 1, 3, 3))})
     path = save(made, tmp_path, "net.onnx")
-    with memory_limit(8 * 2**20), pytest.raises(InputError, match=r"net\.onnx: Conv 'y'"):
+    with memory_limit(6 * 2**20), pytest.raises(InputError, match=r"net\.onnx: Conv 'y'"):
         load(path)
     with memory_limit(64 * 2**20), pytest.raises(InputError, match="a decision among 4096"):
         load(path)
