@@ -106,11 +106,12 @@ class Disjunct:
             starts if linear else np.zeros(1, int)
         )
 
-    def refine(self) -> bool:
+    def refine(self, *, keep: bool = False) -> bool:
         """Cut off the latest claims that were refuted since, for these are where it is hard to
-        tell; whether there is anything new."""
+        tell; whether there is anything new. ``keep``: leave these claims to others too."""
         claims = list(self.replay.refuted)[::-1]
-        self.replay.refuted.clear()
+        if not keep:
+            self.replay.refuted.clear()
         added = 0
         for scores in claims:
             for group, known in zip(self.groups, self.shares, strict=True):

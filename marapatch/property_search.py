@@ -88,7 +88,7 @@ class DisjunctSearch:
     """The search for a counterexample among the inputs of one box.
 
     ``rows``: what a counterexample must meet. ``groups``: what they imply and is refuted; of one
-    row each where the box has many sides.
+    row each where the box has many sides. ``attacked``: what they imply, all of it; None: the same.
     """
 
     def __init__(
@@ -99,7 +99,9 @@ class DisjunctSearch:
         backend: Backend,
         evidence: Evidence,
         nodes: int | None = None,
+        attacked: tuple[Group, ...] | None = None,
     ) -> None:
+        self.attacked = groups if attacked is None else attacked
         self.room, self.rows, self.groups = room, rows, groups
         self.backend, self.evidence, self.nodes = backend, evidence, nodes
         self.engine: _Engine | None = None
@@ -107,11 +109,23 @@ class DisjunctSearch:
 
     @cached_property
     def disjunct(self) -> Disjunct:
-        """What is asked."""
+        """What is refuted."""
         network = self.room.network
         posed = Posed.of(network.standard_form, self.room.ball, self.groups)
         replay = PropertyReplay(network, self.room.inner, self.rows, self.room.runs)
         return Disjunct(posed, self.groups, replay)
+
+    @cached_property
+    def goal(self) -> Disjunct:
+        """What an attack tries to meet."""
+        if self.attacked is self.groups:
+            return self.disjunct
+        return replace(self.disjunct, groups=self.attacked)
+
+    @property
+    def weakened(self) -> bool:
+        """Whether less is refuted than the rows over probabilities imply."""
+        return any(len(group) > 1 for group in self.attacked) and not self.room.few_sides
 
     @property
     def contradicted(self) -> Witness | None:
@@ -126,8 +140,10 @@ class DisjunctSearch:
 
     def attack(self, deadline: float, seed: int, rounds: int | None = None) -> Witness | None:
         """A counterexample by gradients, if one is found."""
-        question, groups = self.disjunct.asked()
+        question, groups = self.goal.asked()
         witness = falsify(question, deadline, seed, rounds, groups)
+        if self.goal is not self.disjunct:
+            self.goal.refine(keep=True)
         self._refine()
         return witness
 
@@ -153,7 +169,14 @@ class DisjunctSearch:
             gave_up = monotonic() < end and self.bounded < before + left
             over = monotonic() >= until or self.bounded >= most
             if not self._refine() and (gave_up or over):
-                return verdict
+                return (
+                    verdict
+                    if over or not self.weakened
+                    else Unknown(
+                        f"{verdict.reason}; rows over probabilities that are not convex were asked "
+                        "about a little weakened"
+                    )
+                )
             if over:
                 what = "timeout" if monotonic() >= until else "the limit of sub-problems is reached"
                 return Unknown(f"{what}: tangents of probabilities were still being added")

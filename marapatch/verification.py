@@ -120,9 +120,13 @@ def verify(
 
 def _attacked(searches: Sequence[DisjunctSearch], deadline: float, seed: int) -> Verdict | None:
     """A witness that a short attack on each disjunct finds, if any does."""
+    last: DisjunctSearch | None = None
     for search in searches:
         if monotonic() >= deadline:
             return Unknown(f"timeout: not all of {len(searches)} disjuncts were looked at")
+        if last is not None and search.room is last.room and search.rows is last.rows:
+            continue  # another part of the same rows over probabilities
+        last = search
         witness = search.attack(deadline, seed, FIRST_ROUNDS)
         if witness is not None:
             return Sat(witness)
@@ -223,7 +227,7 @@ def _searches(
             if groups is None:
                 continue
             for conjunction in [groups] if room.few_sides else conjunctions_of(groups):
-                yield DisjunctSearch(room, rows, conjunction, backend, evidence, nodes)
+                yield DisjunctSearch(room, rows, conjunction, backend, evidence, nodes, groups)
 
 
 def _check_fit(network: Network, specification: Property) -> None:
