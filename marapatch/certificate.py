@@ -194,7 +194,6 @@ def sha256_of(centre: NDArray[np.float64]) -> str:
 def _completed(
     result: GroundTruth, until: float, progress: Progress | None
 ) -> tuple[TargetClaim, ...]:
-    form, margin = form_of(result.network), result.options.margin
     trees = {found.target: list(found.trees) for found in result.targets}
     best: dict[int, int] = {}
     for target, each in trees.items():
@@ -204,8 +203,10 @@ def _completed(
     total = sum(len(trees[target][i]) for target, i in best.items())
     done = 0
     try:
+        form = form_of(result.network)
         for target, i in best.items():
-            condition = beats(target, result.network.outputs, result.rule, margin)
+            classes, margin = result.network.outputs, result.options.margin
+            condition = beats(target, classes, result.rule, margin)
             record = trees[target][i]
 
             def watch(nodes: int, _: int, before: int = done) -> None:

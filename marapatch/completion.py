@@ -69,10 +69,10 @@ def completed(
         checker = Checker(form, ball.at(radius), condition)
         completion = _Completion(checker, record, until)
         for done, (number, node) in enumerate(walk(checker, record, inside)):
-            if progress is not None:
-                progress(done + 1, len(record))
             if monotonic() > until:
                 break
+            if progress is not None:
+                progress(done + 1, len(record))
             if not (inside[number] or record.vouched[number] or node.empty):
                 completion.leaf(number, node, multipliers_of(record, number))
     return completion.finish()

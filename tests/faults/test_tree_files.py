@@ -22,6 +22,7 @@ from small_networks import branching_network
 from marapatch.certificate import Certificate, TargetClaim
 from marapatch.certificate_check import difference, recheck
 from marapatch.cli import main
+from marapatch.cli.tree_output import write_trees
 from marapatch.errors import InputError
 from marapatch.groundtruth import GroundTruth, GroundTruthOptions, ground_truth
 from marapatch.network.load import load
@@ -220,6 +221,26 @@ def test_a_witness_counts_exactly_as_it_is_stored() -> None:
     assert checked.witness_note == "there is no witness at the upper end"
     assert not checked.held
     assert "not at" in recheck(replace(good, upper=0.5 * good.upper), SMALL).witness_note
+
+
+def test_an_interrupted_check_leaves_the_trees_as_the_search_left_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = solved()
+    calls: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        calls.append(done)
+        raise KeyboardInterrupt
+
+    for kept in (Certificate.of(result, progress=stop), Certificate.of(result, until=-np.inf)):
+        assert [claim.trees for claim in kept.claims] == [t.trees for t in result.targets]
+    assert calls == [1]
+    write_trees(replace(result, interrupted=True), tmp_path / "t.npz")
+    assert "not every leaf was checked in the time given" in capsys.readouterr().err
+    assert Certificate.load(tmp_path / "t.npz").upper == result.upper
+    write_trees(result, tmp_path / "t.npz")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_lower_end_above_what_its_trees_refute_does_not_hold() -> None:
