@@ -98,6 +98,9 @@ def _sparse_over_ball(weight: sp.csr_array, concretiser: Concretiser) -> tuple[A
         if rows > 1 and rows * columns.size > CHUNK:  # rows far apart
             rows //= 2
             continue
+        if not columns.size:  # nothing of the input: exactly 0
+            start += rows
+            continue
         part = replace(
             ball,
             centre=ball.centre[columns],

@@ -18,10 +18,10 @@ from marapatch.ball import Ball, Norm
 from marapatch.bounds import concretise, interval, linear, relaxation
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import Concretiser
-from marapatch.bounds.interval import interval_bounds
+from marapatch.bounds.interval import interval_bounds, interval_image
 from marapatch.bounds.linear import bound_condition, linear_bounds, remembered_bounds
 from marapatch.errors import ScopeError
-from marapatch.network.standard_form import StandardForm
+from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition, Rule, beats
 
 BOUNDS = {"interval": interval_bounds, "linear": linear_bounds}
@@ -440,3 +440,14 @@ def test_sparse_rows_are_bounded_on_their_own_inputs(
         z = weight @ np.clip(centre + step, 0.0, 1.0)
         assert (sparse[0] <= z).all()
         assert (z <= sparse[1]).all()
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_a_sparse_layer_that_takes_nothing_of_the_input(norm: Norm) -> None:
+    ball = Ball(np.array([0.5, 0.25]), np.zeros(2), np.ones(2), norm, 0.125)
+    bias = np.array([1.0, 0.0, -2.0])
+    layer = AffineMap((0,), (sp.csr_array((3, 2)),), bias, (None,), np.zeros(3))
+    low, high = interval_image(layer, [ball.enclosing_box], Concretiser(ball))
+    assert low == pytest.approx(bias, abs=1e-12)
+    assert high == pytest.approx(bias, abs=1e-12)
+    assert ((low <= bias) & (bias <= high)).all()
