@@ -68,6 +68,7 @@ class LinearProgram:
             self._option("simplex_scale_strategy", 0)
         self._option("primal_feasibility_tolerance", FEASIBILITY_TOLERANCE)
         self._option("dual_feasibility_tolerance", FEASIBILITY_TOLERANCE)
+        # HiGHS 1.13 to 1.15 keep half of a refused model; changing it is a segmentation fault.
         self._refused = self._highs.passModel(model) == highspy.HighsStatus.kError
 
     def _option(self, name: str, value: object) -> None:
@@ -76,11 +77,15 @@ class LinearProgram:
 
     def bound(self, lower: Array, upper: Array) -> None:
         """Change the bounds of all columns."""
-        self._changed(self._highs.changeColsBounds(self._columns.size, self._columns, lower, upper))
+        if not self._refused:
+            columns = self._columns
+            self._changed(self._highs.changeColsBounds(columns.size, columns, lower, upper))
 
     def bound_rows(self, lower: Array, upper: Array) -> None:
         """Change the bounds of all rows."""
-        self._changed(self._highs.changeRowsBounds(self._rows.size, self._rows, lower, upper))
+        if not self._refused:
+            rows = self._rows
+            self._changed(self._highs.changeRowsBounds(rows.size, rows, lower, upper))
 
     def _changed(self, status: object) -> None:
         if status == highspy.HighsStatus.kError:  # it then keeps all of the old bounds
@@ -88,7 +93,8 @@ class LinearProgram:
 
     def change(self, row: int, column: int, value: float) -> None:
         """Change one coefficient."""
-        self._highs.changeCoeff(row, column, value)
+        if not self._refused:
+            self._highs.changeCoeff(row, column, value)
 
     def basis(self) -> Any:
         """The basis of the last solve, for :meth:`start_from`."""
@@ -96,14 +102,15 @@ class LinearProgram:
 
     def start_from(self, basis: Any) -> None:
         """Start the next solve from a basis that :meth:`basis` gave (of these columns and rows)."""
-        self._highs.setBasis(basis)
+        if not self._refused:
+            self._highs.setBasis(basis)
 
     def ray(self) -> Array | None:
         """Row multipliers that refute the rows, where the last solve found them infeasible.
 
         Their sign is HiGHS's choice; None where it has none.
         """
-        if self._highs.getModelStatus() != highspy.HighsModelStatus.kInfeasible:
+        if self._refused or self._highs.getModelStatus() != highspy.HighsModelStatus.kInfeasible:
             return None
         _, exists, values = self._highs.getDualRay()
         return np.array(values) if exists else None
