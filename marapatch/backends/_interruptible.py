@@ -30,8 +30,8 @@ def interruptible(call: Callable[[], object], stop: Callable[[], None]) -> objec
         finally:
             done.set()
 
-    threading.Thread(target=run, daemon=True).start()
     try:
+        threading.Thread(target=run, daemon=True).start()
         done.wait()  # joining a thread that was interrupted once does not wait again
     except KeyboardInterrupt:
         stop()
