@@ -59,6 +59,14 @@ class Asker:
         """Whether as many queries were asked as may be."""
         return len(self.records) >= self.options.most_nodes
 
+    def refuted_by_bounds(self, radius: float) -> bool:
+        """Whether bounds alone refute ``radius``, if they may; then ``lower`` can get there."""
+        if not self.options.bounds:
+            return False
+        form, ball = self.question.form, self.question.ball.at(radius)
+        bounds = linear_bounds(form, ball, self.deadline)
+        return bound_condition(form, bounds, self.question.condition).worst < 0.0
+
     def outcome(self, note: str = "") -> Outcome:
         """What is known now."""
         closed = self.options.closed(self.bracket)
