@@ -12,6 +12,9 @@ from marapatch.search.claims import ALONE, UNTRUSTED, kappa
 from marapatch.search.options import Outcome, Report, SearchOptions
 from marapatch.verdict import Unknown, Unsat
 
+LEFT = 1.5
+"""The search ends when what is left is so many times what the backend's answers support."""
+
 FINER = "the tolerance is finer than what the solver's answers support"
 
 
@@ -50,8 +53,10 @@ def bisection(
         middle = 0.5 * (lower + ceiling)
         if not lower < middle < ceiling:
             break
-        supported = middle * (1.0 - less) > lower or asker.refuted_by_bounds(middle)
-        if not supported:
+        # An unsat at the middle brings the lower end to middle * (1 - kappa): halving goes on for
+        # ever towards a gap of about 2 kappa, and most of it is gone at LEFT times that.
+        little = ceiling - lower <= LEFT * 2.0 * less * ceiling
+        if little and not asker.refuted_by_bounds(middle):
             break
         verdict = asker.ask(middle, _seconds(asker), polished=False)
         if not isinstance(verdict, Unsat):
