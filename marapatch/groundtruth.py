@@ -49,6 +49,8 @@ class GroundTruthOptions:
     :data:`marapatch.search.branching.RULES`; ``record``: keep its trees, for
     :mod:`marapatch.certificate` (all are then over phases, also where halving the input box would
     be faster). ``encoding``: the form of the L1 ball.
+    ``confirm``: whether HiGHS is asked to confirm an ``unsat`` of Marabou, which then counts for
+    more (None: in all searches but bisection, which is as published without).
     ``evidence``: the weakest evidence that may move ``lower``. Raises :class:`InputError` on a
     value out of range.
     """
@@ -62,6 +64,7 @@ class GroundTruthOptions:
     encoding: L1Form = "split"
     backend: str = "marabou"
     bounds: bool = True
+    confirm: bool | None = None
     evidence: Evidence = Evidence.SOLVER
     seed: int = 0
     jobs: int = 1
@@ -98,6 +101,7 @@ class GroundTruthOptions:
             query_timeout=self.query_timeout,
             l1_form=self.encoding,
             bounds=self.bounds,
+            confirm=self.confirm,
             evidence=self.evidence,
             seed=self.seed,
             jobs=self.jobs,

@@ -7,6 +7,8 @@ multipliers; points are replayed and multipliers turned into rigorous bounds by 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +24,9 @@ from marapatch.question import Question
 
 Pattern = tuple[NDArray[np.bool_], ...]
 """Per ReLU layer, True where active."""
+
+MOST_ENTRIES = 50_000_000
+"""Of a matrix from the inputs to the neurons of one layer, with which regions are made."""
 
 NEWTON_STEPS = 40
 UNBOUNDED = 1e6
@@ -118,10 +123,11 @@ class SlackProgram:
     """:class:`Slack` at one radius after the other, one linear program kept warm.
 
     The slack is concave in the radius. For L1 the change is p - m with p, m >= 0 and one row
-    for their sum.
+    for their sum. ``deadline``: of the monotonic clock; from then on there is no solution.
     """
 
-    def __init__(self, question: Placed, region: Region) -> None:
+    def __init__(self, question: Placed, region: Region, deadline: float = inf) -> None:
+        self.deadline = deadline
         self.norm = question.ball.norm
         self.room = question.ball.at(np.inf).reach
         scales = region.scales
@@ -157,7 +163,7 @@ class SlackProgram:
         self.program.bound(*self._columns(radius))
         if self.norm is Norm.L1:
             self.program.bound_rows(self.rows[0], np.append(self.rows[1][:-1], radius))
-        solution = self.program.solve()
+        solution = _solved(self.program, self.deadline)
         if solution is None:
             return None
         price = np.abs(solution.row_duals[: self.scales.size])
@@ -178,15 +184,29 @@ class SlackProgram:
         return float(np.abs(reduced) @ moving)
 
 
-def nearest_in_region(question: Placed, region: Region, limit: float) -> Nearest | None:
-    """The nearest point of ``region`` if it is nearer than ``limit``."""
-    found = _nearest_l1(question, region) if question.ball.norm is Norm.L1 else None
+def _solved(program: LinearProgram, deadline: float) -> Solution | None:
+    """The optimum, or None where there is none by the deadline."""
+    left = deadline - monotonic()
+    return program.solve(left) if left > 0.0 else None
+
+
+def fits(form: StandardForm) -> bool:
+    """Whether regions of ``form``, which are dense in the inputs, are of a size to work with."""
+    return form.inputs * max(form.sizes[1:], default=1) <= MOST_ENTRIES
+
+
+def nearest_in_region(
+    question: Placed, region: Region, limit: float, deadline: float = inf
+) -> Nearest | None:
+    """The nearest point of ``region`` if it is nearer than ``limit`` and found by ``deadline`` (of
+    the monotonic clock)."""
+    found = _nearest_l1(question, region, deadline) if question.ball.norm is Norm.L1 else None
     if question.ball.norm is Norm.LINF:
-        found = _nearest_linf(question, region, limit)
+        found = _nearest_linf(question, region, limit, deadline)
     return found if found is not None and found.distance <= limit else None
 
 
-def _nearest_l1(question: Placed, region: Region) -> Nearest | None:
+def _nearest_l1(question: Placed, region: Region, deadline: float) -> Nearest | None:
     """One linear program over d = p - m, p, m >= 0: minimise their sum."""
     down, up = question.ball.at(np.inf).reach
     matrix = region.matrix / region.scales[:, None]
@@ -197,16 +217,18 @@ def _nearest_l1(question: Placed, region: Region) -> Nearest | None:
         (np.zeros(2 * up.size), np.concatenate([up, down])),
         np.ones(2 * up.size),
     )
-    solution = program.solve()
+    solution = _solved(program, deadline)
     if solution is None:
         return None
     change = solution.values[: up.size] - solution.values[up.size :]
     return Nearest(float(np.abs(change).sum()), change, np.abs(solution.row_duals))
 
 
-def _nearest_linf(question: Placed, region: Region, limit: float) -> Nearest | None:
+def _nearest_linf(
+    question: Placed, region: Region, limit: float, deadline: float
+) -> Nearest | None:
     """Newton on the concave slack: a tangent's root never passes the least radius."""
-    program = SlackProgram(question, region)
+    program = SlackProgram(question, region, deadline)
     radius = limit
     for _ in range(NEWTON_STEPS):
         here = program.at(radius)

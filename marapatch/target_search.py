@@ -52,7 +52,11 @@ ATTACKED_TARGETS = 20
 ATTACKED_ENTRIES = 500_000
 """Targets attacked at once: at most so many, and no more than have so many inputs together."""
 
+GRACE = 0.5
+"""Seconds beyond the time after which a process that goes on is killed."""
+
 NOT_YET = "not searched"
+KILLED = "out of time: its process was killed"
 TOO_LATE = "out of time before this target's turn"
 """Why a bracket is open."""
 
@@ -337,8 +341,20 @@ class TargetSearch:
         """The same over processes; each search starts with the best witness known by then, or,
         where sub-problems are limited, before the first of them: the others may end in any order.
         """
+        running: dict[Future[tuple[Outcome, float]], int] = {}
+        try:
+            self._share_out(order, limit, running)
+        except _LateError:  # its processes are killed; what they began with stands
+            for target in running.values():
+                self._learn(target, replace(self.found[target], note=KILLED))
+
+    def _share_out(
+        self, order: list[int], limit: Limit, running: dict[Future[tuple[Outcome, float]], int]
+    ) -> None:
+        """``running``: the targets in hand. Raises :class:`_LateError` where their processes do not
+        end with the time."""
         alike = replace(self._options(limit, len(order)), jobs=1)
-        waiting, running = list(order), dict[Future[tuple[Outcome, float]], int]()
+        waiting = list(order)
         with processes(self.jobs) as pool:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
@@ -349,10 +365,14 @@ class TargetSearch:
                         options = replace(alike, timeout=options.timeout)
                     start = self.found[target].bracket
                     if options.counted or not self._closed(target):
-                        running[pool.submit(_search, self.asked, target, start, options)] = target
+                        until = monotonic() + options.timeout
+                        task = pool.submit(_search, self.asked, target, start, options, until)
+                        running[task] = target
                 if not running:
                     continue
                 done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                if not done and monotonic() >= self.deadline + GRACE:
+                    raise _LateError
                 for future in done:
                     target = running.pop(future)
                     outcome, seconds = future.result()
@@ -367,11 +387,17 @@ class TargetSearch:
         )
 
 
+class _LateError(Exception):
+    """A process does not end with the time."""
+
+
 def _search(
-    asked: Asked, target: int, start: Bracket, options: SearchOptions
+    asked: Asked, target: int, start: Bracket, options: SearchOptions, until: float
 ) -> tuple[Outcome, float]:
-    """One search in a process of its own."""
+    """One search in a process of its own, ``until`` a time of the monotonic clock, which all
+    processes of a machine share: the process's own start counts."""
     started = monotonic()
+    options = replace(options, timeout=until - started)
     backend = create(asked.backend)
     try:
         outcome = asked.run(target, start, options, backend, lambda *_: None)

@@ -8,6 +8,7 @@ stepped over while that brings it nearer (DESIGN: 6.4). Everything found is repl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from time import monotonic
 
 import numpy as np
@@ -15,7 +16,15 @@ import numpy as np
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.linear import linear_bounds
 from marapatch.question import Question
-from marapatch.regions import Nearest, Pattern, Region, SlackProgram, nearest_in_region, region
+from marapatch.regions import (
+    Nearest,
+    Pattern,
+    Region,
+    SlackProgram,
+    fits,
+    nearest_in_region,
+    region,
+)
 from marapatch.verdict import Witness
 
 LOOSENING = (1e-6, 1e-5, 1e-4, 1e-3)
@@ -40,10 +49,13 @@ def polish(
 ) -> Witness:
     """The nearest witness reachable from ``witness`` over facets, at worst itself.
 
-    ``deadline``: a :func:`time.monotonic` time after which no new linear program is started.
+    ``deadline``: a :func:`time.monotonic` time at which linear programs are given up. Where the
+    network is too large for regions (:func:`marapatch.regions.fits`) the witness stays as it is.
     ``tolerance``: of the answer; one that onnxruntime decides otherwise is moved by less.
     """
     best = witness
+    if not fits(question.form):
+        return best
     while monotonic() < deadline:
         bounds = linear_bounds(question.form, question.ball.at(best.distance), deadline)
         better = _descend(question, bounds, best, deadline)
@@ -63,12 +75,12 @@ def confirmed(question: Question, witness: Witness, farthest: float, deadline: f
     file's single precision a lead of 1e-8 is none. ``witness`` itself where it needs none, and
     where none is found.
     """
-    if witness.confirmed is not False or farthest <= witness.distance:
+    if witness.confirmed is not False or farthest <= witness.distance or not fits(question.form):
         return witness
     x = witness.input.astype(np.float64).reshape(1, -1)
     pattern = tuple(z[0] > 0.0 for z in question.form.pre_activations(x)[0])
     bounds = linear_bounds(question.form, question.ball.at(farthest), deadline)
-    program = SlackProgram(question, region(question, pattern, bounds))
+    program = SlackProgram(question, region(question, pattern, bounds), deadline)
     for share in NUDGES:
         if monotonic() >= deadline:
             break
@@ -80,7 +92,9 @@ def confirmed(question: Question, witness: Witness, farthest: float, deadline: f
     return witness
 
 
-def confirm(question: Question, here: Region, nearest: Nearest) -> Witness | None:
+def confirm(
+    question: Question, here: Region, nearest: Nearest, deadline: float = inf
+) -> Witness | None:
     """A replayed witness near the optimum of a region: a little farther, for a strict margin.
 
     One that onnxruntime decides alike, in single precision, is preferred where there is one.
@@ -88,11 +102,13 @@ def confirm(question: Question, here: Region, nearest: Nearest) -> Witness | Non
     first = question.replay(question.ball.centre + nearest.change)
     if first is not None and first.confirmed is not False:
         return first
-    program = SlackProgram(question, here)
+    program = SlackProgram(question, here, deadline)
     room = question.ball.radius if np.isfinite(question.ball.radius) else 1.0
     farther = [nearest.distance * (1.0 + share) for share in LOOSENING]
     farther += [nearest.distance + share * room for share in LOOSENING_OF_ROOM]
     for distance in farther:
+        if monotonic() >= deadline:
+            break
         deepest = program.at(distance)
         if deepest is not None and deepest.slack > 0.0:
             witness = question.replay(question.ball.centre + deepest.change)
@@ -110,15 +126,16 @@ def _descend(
     pattern = tuple(z[0] > 0.0 for z in question.form.pre_activations(x)[0])
     best: Witness | None = None
     here = region(question, pattern, bounds)
-    nearest = nearest_in_region(question, here, witness.distance)
+    nearest = nearest_in_region(question, here, witness.distance, deadline)
     while nearest is not None:
-        best = confirm(question, here, nearest) or best
+        best = confirm(question, here, nearest, deadline) or best
         following = None
         for other in _neighbours(pattern, here, nearest):
             if monotonic() >= deadline:
                 return best
             there = region(question, other, bounds)
-            following = nearest_in_region(question, there, nearest.distance * (1.0 - 1e-6))
+            limit = nearest.distance * (1.0 - 1e-6)
+            following = nearest_in_region(question, there, limit, deadline)
             if following is not None:
                 pattern, here = other, there
                 break

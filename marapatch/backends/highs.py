@@ -12,6 +12,7 @@ import highspy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from marapatch.backends._interruptible import interruptible
 from marapatch.backends.base import Answer, Candidate, Infeasible, Optimum, Undecided
 from marapatch.backends.milp import Program, translate
 from marapatch.backends.reduction import check_objective, check_timeout
@@ -130,7 +131,11 @@ def explain(status: Any) -> str:
 def run(solver: Any) -> Any:
     """Run HiGHS and give its model status; None where the run failed, or ended with a warning
     and yet claims infeasibility."""
-    outcome = solver.run()
+    if hasattr(solver, "HandleUserInterrupt"):  # older versions cannot be told to stop
+        solver.HandleUserInterrupt = True
+        outcome = interruptible(solver.run, solver.cancelSolve)
+    else:
+        outcome = interruptible(solver.run, lambda: None)
     status = solver.getModelStatus()
     if outcome == highspy.HighsStatus.kError:
         return None

@@ -18,7 +18,7 @@ from marapatch.network.layers import Array
 from marapatch.properties import OutputCondition
 from marapatch.query import Query
 from marapatch.question import Question
-from marapatch.regions import SlackProgram, region
+from marapatch.regions import SlackProgram, fits, region
 from marapatch.search.claims import supported_radius
 from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
@@ -58,6 +58,14 @@ class Asker:
     def all_asked(self) -> bool:
         """Whether as many queries were asked as may be."""
         return len(self.records) >= self.options.most_nodes
+
+    def refuted_by_bounds(self, radius: float) -> bool:
+        """Whether bounds alone refute ``radius``, if they may; then ``lower`` can get there."""
+        if not self.options.bounds:
+            return False
+        form, ball = self.question.form, self.question.ball.at(radius)
+        bounds = linear_bounds(form, ball, self.deadline)
+        return bound_condition(form, bounds, self.question.condition).worst < 0.0
 
     def outcome(self, note: str = "") -> Outcome:
         """What is known now."""
@@ -100,7 +108,7 @@ class Asker:
         question, started = self.question, monotonic()
         ball = question.ball.at(radius)
         if self.options.bounds:
-            bounds = linear_bounds(question.form, ball)
+            bounds = linear_bounds(question.form, ball, min(self.deadline, started + seconds))
             if bound_condition(question.form, bounds, question.condition).worst < 0.0:
                 return Unsat(radius, Evidence.BOUND), None, 0, "bounds"
         else:
@@ -149,10 +157,13 @@ class Asker:
         A solver's points lie on the edge of what it was asked, often just beyond it.
         """
         question = self.question
+        if not fits(question.form):
+            return None
         inside = np.clip(claimed, question.ball.lower, question.ball.upper)
         pattern = tuple(z[0] > 0.0 for z in question.form.pre_activations(inside[None])[0])
-        bounds = linear_bounds(question.form, question.ball.at(radius))
-        deepest = SlackProgram(question, region(question, pattern, bounds)).at(radius)
+        bounds = linear_bounds(question.form, question.ball.at(radius), self.deadline)
+        here = region(question, pattern, bounds)
+        deepest = SlackProgram(question, here, self.deadline).at(radius)
         if deepest is None or deepest.slack <= 0.0:
             return None
         return question.replay(question.ball.centre + deepest.change)

@@ -8,8 +8,12 @@ from marapatch.backends.base import Backend
 from marapatch.bracket import Bracket
 from marapatch.question import Question
 from marapatch.search.asking import Asker
+from marapatch.search.claims import ALONE, UNTRUSTED, kappa
 from marapatch.search.options import Outcome, Report, SearchOptions
 from marapatch.verdict import Unknown, Unsat
+
+LEFT = 1.5
+"""The search ends when what is left is so many times what the backend's answers support."""
 
 FINER = "the tolerance is finer than what the solver's answers support"
 
@@ -23,14 +27,16 @@ def bisection(
 ) -> Outcome:
     """Halve the bracket by one query a step until it is closed.
 
-    The backend is asked alone, and what it claims is the less for that
-    (:mod:`marapatch.search.claims`). Where a query is undecided (the published algorithm stops
+    The backend is asked alone unless the options say ``confirm``, and what it claims is the less
+    for that (:mod:`marapatch.search.claims`): the search ends where no answer could bring the lower
+    end any further. Where a query is undecided (the published algorithm stops
     there), ``lower`` is raised from below it: the next radius asked lies half way between
     ``lower`` and the undecided one, and the search ends when that is within the tolerance.
     Without a witness to start from, the ball's own radius is asked first.
     """
     deadline = monotonic() + options.timeout
-    asker = Asker(question, start, backend, options, report, deadline, confirm=False)
+    asker = Asker(question, start, backend, options, report, deadline, bool(options.confirm))
+    less = kappa(backend, confirm=asker.confirm)
     ceiling = min(options.ceiling(start), question.ball.radius)
     if start.witness is None:
         if isinstance(asker.ask(ceiling, _seconds(asker), polished=False), Unknown):
@@ -47,6 +53,11 @@ def bisection(
         middle = 0.5 * (lower + ceiling)
         if not lower < middle < ceiling:
             break
+        # An unsat at the middle brings the lower end to middle * (1 - kappa): halving goes on for
+        # ever towards a gap of about 2 kappa, and most of it is gone at LEFT times that.
+        little = ceiling - lower <= LEFT * 2.0 * less * ceiling
+        if little and not asker.refuted_by_bounds(middle):
+            break
         verdict = asker.ask(middle, _seconds(asker), polished=False)
         if not isinstance(verdict, Unsat):
             ceiling = middle  # a witness may lie a little beyond it: queries over-approximate
@@ -59,7 +70,14 @@ def bisection(
 def _reason(asker: Asker, undecided: int) -> str:
     if undecided:
         return f"{undecided} queries were undecided"
-    return "out of time" if asker.remaining <= 0.0 else FINER
+    if asker.remaining <= 0.0:
+        return "out of time"
+    if asker.confirm or asker.backend.name not in UNTRUSTED:
+        return FINER
+    return (
+        f"what is left is below what an unsat of {asker.backend.name} alone supports, which is "
+        f"{100.0 * ALONE:g} % of the radius; --confirm has a second engine asked too"
+    )
 
 
 def _seconds(asker: Asker) -> float:

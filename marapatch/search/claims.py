@@ -22,6 +22,12 @@ UNTRUSTED = frozenset({"marabou"})
 """Backends by name whose ``unsat`` needs confirmation for a claim at :data:`SHRINKAGE`."""
 
 
+def kappa(backend: Backend, *, confirm: bool) -> float:
+    """By how much less, relatively, than the radius asked an ``unsat`` of ``backend`` counts at
+    best; ``confirm``: whether a second engine is asked too."""
+    return ALONE if backend.name in UNTRUSTED and not confirm else SHRINKAGE
+
+
 def supported_radius(
     radius: float, backend: Backend, query: Query, seconds: float, *, confirm: bool
 ) -> float:

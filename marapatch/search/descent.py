@@ -34,7 +34,8 @@ def descent(
     Without a witness the first steps are those of the bisection, until there is one.
     """
     deadline = monotonic() + options.timeout
-    asker = Asker(question, start, backend, options, report, deadline)
+    confirm = options.confirm is not False
+    asker = Asker(question, start, backend, options, report, deadline, confirm)
     if options.ceiling(start) == inf:
         return bisection(question, start, backend, options, report)
     while not asker.done:

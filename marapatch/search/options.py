@@ -25,7 +25,9 @@ class SearchOptions:
     ``descent`` and ``bisection`` counting as one; the search then has no pace, so that with no
     limit of time two runs give the same. ``query_timeout``: seconds for one query (None: the search
     chooses). ``l1_form``: how the L1 ball is encoded. ``bounds``: whether linear bounds go into
-    the queries (else interval bounds only). ``evidence``: the weakest evidence that may move
+    the queries (else interval bounds only). ``confirm``: whether a second engine is asked where a
+    backend's ``unsat`` counts for more with it (None: as the search is published, bisection without
+    and all others with it). ``evidence``: the weakest evidence that may move
     ``lower``. ``branching``: the tree's rule, a name in :data:`marapatch.search.branching.RULES`;
     ``record``: whether its trees are recorded. ``cutoff``: a distance beyond which nothing is of
     interest (another target has a witness there): reaching it with ``lower`` closes the question
@@ -38,6 +40,7 @@ class SearchOptions:
     query_timeout: float | None = None
     l1_form: L1Form = "split"
     bounds: bool = True
+    confirm: bool | None = None
     evidence: Evidence = Evidence.SOLVER
     cutoff: float = float("inf")
     seed: int = 0

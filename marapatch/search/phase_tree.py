@@ -11,6 +11,7 @@ Nothing is pruned but by an outward-rounded bound: linear programs only propose 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil, inf
 from time import monotonic
@@ -32,6 +33,7 @@ from marapatch.question import Question
 from marapatch.regions import (
     Nearest,
     SlackProgram,
+    fits,
     nearest_in_region,
     region,
 )
@@ -43,6 +45,7 @@ from marapatch.search.probing import probe
 from marapatch.search.proposing import Proposer
 from marapatch.search.recording import Recorder, TreeRecord
 from marapatch.search.sharing import Grown, Helpers, Part
+from marapatch.search.tree_parts import enough, resume, share
 from marapatch.verdict import Evidence, Sat, Unsat, Witness
 
 BATCH = 128
@@ -62,15 +65,6 @@ many nodes as that costs bring more."""
 
 ROOT_ROUNDS = 3
 """How often the root's bounds are tightened by the cut its own bound proved."""
-
-ENOUGH = 8
-"""Open nodes a helper from which on the tree is grown in several processes."""
-
-SHARED_SECONDS = 3.0
-"""How long each then grows its part, before all parts are dealt out anew."""
-
-SHARED_NODES = 1024
-"""And how many nodes each then bounds, where these are limited."""
 
 LEAF_ROUNDS = 5
 """How often a feasible leaf may give a nearer witness before it counts as stuck."""
@@ -127,6 +121,11 @@ class PhaseTree:
             return ceiling
         return min(ceiling - 0.98 * self.options.tolerance, ceiling * (1.0 - 1e-7))
 
+    def aim(self, bracket: Bracket) -> None:
+        """Take ``bracket``, which has a nearer witness: less has to be refuted."""
+        self.bracket = bracket
+        self.target = min(self.target, self._target())
+
     @property
     def remaining(self) -> float:
         return self.deadline - monotonic()
@@ -166,7 +165,7 @@ class PhaseTree:
             self.planted = True
             self._plant()
         while self.front and not self.over:
-            if self.helpers is not None and len(self.front) >= ENOUGH * self.helpers.jobs:
+            if self.helpers is not None and enough(len(self.front), self.helpers):
                 self._share(self.helpers)
                 continue
             now = monotonic()
@@ -218,29 +217,8 @@ class PhaseTree:
         self._raise()
 
     def _share(self, helpers: Helpers) -> None:
-        """Let each helper grow a part of what is open for a while, and take in what came of it."""
-        dealt = self.front.nodes()
-        seconds, most = min(SHARED_SECONDS, self.remaining), inf
-        if self.options.counted:
-            left = (self.last - self.bounded) / helpers.jobs
-            seconds, most = self.remaining, min(SHARED_NODES, left)
-        common = self.question, self.bounds, self.backend.name, self.options, self.bracket
-        tasks = [
-            Part(*common, self.target, dealt[i :: helpers.jobs], seconds, most)
-            for i in range(helpers.jobs)
-        ]
-        results = helpers.grow(grow_part, tasks)
-        for grown in results:
-            self.front.stuck += grown.stuck
-            self.bounded += grown.bounded
-            self.records += grown.records
-            self.evidence = Evidence.weakest(self.evidence, grown.evidence)
-            if grown.witness is not None and grown.witness.distance < self.bracket.upper:
-                self.bracket = self.bracket.tighten(Sat(grown.witness))
-                self.target = min(self.target, self._target())
-        if self.target > 0.0:
-            self.bounder.shrink(self.target)
-        self.front.renew((node for grown in results for node in grown.open), self.target)
+        """Let other processes work on what is open for a while."""
+        share(self, helpers, grow_part)
         self._raise()
 
     def _grow(self, chosen: list[OpenNode]) -> None:
@@ -253,7 +231,7 @@ class PhaseTree:
         unstable = nodes.unstable
         inner = unstable.any(axis=1)
         for i in np.flatnonzero(~inner):
-            self._leaf(nodes.take(np.array([i])), float(known[i]), chosen[i].name)
+            self._leaf(chosen[i])
         if not inner.any():
             return
         chosen = [chosen[i] for i in np.flatnonzero(inner)]
@@ -323,41 +301,50 @@ class PhaseTree:
         if not self.options.counted:
             until = monotonic() + POLISH_SHARE * min(self.remaining, 60.0)
         polished = polish(self.question, witness, until, self.options.tolerance)
-        self.bracket = self.bracket.tighten(Sat(polished))
-        self.target = min(self.target, self._target())
+        self.aim(self.bracket.tighten(Sat(polished)))
         if self.target > 0.0:
             self.bounder.shrink(self.target)
 
-    def _leaf(self, node: Nodes, known: float, name: int) -> None:
-        """Decide a node without unstable neurons: refute it, or take its point as a witness."""
+    def _leaf(self, leaf: OpenNode) -> None:
+        """Decide a node without unstable neurons: refute it, or take its point as a witness. What
+        there is no time for stays open."""
+        node, known = leaf.nodes, leaf.radius
+        for radius, multiplied in self._programs(node):
+            if radius > known and self.recorder is not None:
+                self.recorder.improve(leaf.name, multiplied)
+            known = max(known, radius)
+            if known >= self.target:
+                return
+        if self.remaining <= 0.0:
+            self.front.push(known, node, leaf.score, leaf.basis, leaf.name)
+        elif not self._closed_by_solver(node):
+            self.front.stuck.append(known)
+        elif self.recorder is not None:
+            self.recorder.vouch(leaf.name)
+
+    def _programs(self, node: Nodes) -> Iterator[tuple[float, Nodes]]:
+        """What linear programs over the region of a leaf prove, and with which multipliers; the
+        points they find become witnesses on the way."""
+        if not fits(self.question.form):
+            return
         here = region(self.question, pattern(self.bounder, node), self.bounds)
-        program = SlackProgram(self.question, here)
+        program = SlackProgram(self.question, here, self.deadline)
         for _ in range(LEAF_ROUNDS):
             radius = min(self.target, self.bounder.ball.radius)
             found = program.at(radius)
             if found is None:
-                break
-            radius, multiplied = refuted(self.bounder, node, here, found)
-            if radius > known and self.recorder is not None:
-                self.recorder.improve(name, multiplied)
-            known = max(known, radius)
-            if known >= self.target:
                 return
+            proved, multiplied = refuted(self.bounder, node, here, found)
+            yield proved, multiplied
             if found.slack < 0.0:
-                break
-            nearest = nearest_in_region(self.question, here, radius)
+                return
+            nearest = nearest_in_region(self.question, here, radius, self.deadline)
             if nearest is None:
                 nearest = Nearest(radius, found.change, found.price)
-            witness = confirm(self.question, here, nearest)
+            witness = confirm(self.question, here, nearest, self.deadline)
             if witness is None or witness.distance >= self.bracket.upper:
-                break
+                return
             self._witness(witness)
-        if known >= self.target:
-            return
-        if not self._closed_by_solver(node):
-            self.front.stuck.append(known)
-        elif self.recorder is not None:
-            self.recorder.vouch(name)
 
     def recorded(self) -> tuple[TreeRecord, ...]:
         """What was recorded, for the radius that the tree refutes by now."""
@@ -390,26 +377,6 @@ class PhaseTree:
         sizes = len(query.names), len(query.rows), lowered.relus
         self.records.append(QueryRecord(self.target, verdict, seconds, *sizes, name))
 
-    def resume(self, part: Part) -> Grown:
-        """Grow the open nodes of another tree of the same question."""
-        self.planted, self.bounds = True, part.bounds
-        self.bounder = NodeBounder(self.question.form, part.bounds, self.question.condition)
-        if part.target > 0.0:
-            self.bounder.shrink(part.target)
-        self.proposer = Proposer(self.bounder)
-        self.target = part.target
-        self.front.renew(part.open, part.target)
-        self.advance(monotonic() + part.seconds, part.most)
-        nearer = self.bracket.upper < part.bracket.upper
-        return Grown(
-            open=self.front.nodes(),
-            stuck=tuple(self.front.stuck),
-            bounded=self.bounded,
-            records=tuple(record for record in self.records if record.backend != "tree"),
-            evidence=self.evidence,
-            witness=self.bracket.witness if nearer else None,
-        )
-
 
 def grow_part(part: Part) -> Grown:
     """Grow a part of a tree in a process of its own."""
@@ -418,6 +385,6 @@ def grow_part(part: Part) -> Grown:
     try:
         with proving():
             tree = PhaseTree(part.question, part.bracket, backend, options, lambda *_: None)
-            return tree.resume(part)
+            return resume(tree, part)
     finally:
         backend.close()

@@ -18,8 +18,9 @@ from marapatch.verdict import Evidence, Witness
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some of the open nodes of a tree, and what it takes to grow them for some ``seconds`` and
-    by at most about ``most`` nodes.
+    """Some of the open nodes of a tree, and what it takes to grow them ``until`` a time
+    of the monotonic clock (which all processes of a machine share) and by at most about ``most``
+    nodes.
 
     ``bounds``: of the root; ``target``: the radius at which everything must be refuted.
     """
@@ -31,7 +32,7 @@ class Part:
     bracket: Bracket
     target: float
     open: tuple[OpenNode, ...]
-    seconds: float
+    until: float
     most: float
 
 

@@ -195,3 +195,13 @@ def test_an_interrupted_verification_says_so(tmp_path: Path, number: signal.Sign
     assert out == "unknown\n"
     assert "interrupted after" in err
     assert (tmp_path / "c.txt").read_text() == "unknown\n"
+
+
+def test_a_long_mixed_integer_program_is_left_at_once(tmp_path: Path) -> None:
+    """HiGHS computes for minutes in one call, in which Python sees no signal."""
+    command = ["groundtruth", "example:mnist_3x24", "example:seven", "--target", "0", "-v"]
+    command += ["--search", "descent", "--backend", "highs", "--tolerance", "1e-9"]
+    code, out, err = ended([*command, "--json", "w.json"], tmp_path, signal.SIGTERM, "queries")
+    assert code == 130, err
+    assert out.startswith("interrupted; what is known so far:")
+    assert json.loads((tmp_path / "w.json").read_text())["interrupted"] is True

@@ -27,14 +27,14 @@ from marapatch.properties import OutputCondition
 from marapatch.property_search import whole_box
 from marapatch.question import Question
 from marapatch.replay import Replay
-from marapatch.search import box_tree, phase_tree
+from marapatch.search import box_tree, tree_parts
 from marapatch.search.input_split import InputSplit
 from marapatch.search.limit import Limit
 from marapatch.search.options import SearchOptions
 from marapatch.search.tree import tree
 from marapatch.verdict import Unknown
 from marapatch.verification import verify
-from marapatch.vnnlib import Case, Property
+from marapatch.vnnlib import parse_property
 
 Clock = Callable[[], float]
 
@@ -120,7 +120,7 @@ def test_a_ground_truth_is_the_same_at_any_pace(
 def test_two_processes_give_the_same_twice(
     target: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(phase_tree, "ENOUGH", 2)
+    monkeypatch.setattr(tree_parts, "ENOUGH", 2)
     network, image = wide_network(), np.full(8, 0.5)
     options = GroundTruthOptions(nodes=60, tolerance=1e-9, jobs=2, backend="highs")
     found = [ground_truth(network, image, target=target, options=options) for _ in range(2)]
@@ -170,9 +170,11 @@ def test_a_property_is_decided_alike_at_any_pace(
     inputs: int, share: float, nodes: int, clocks: Callable[[float], None]
 ) -> None:
     network = wide_network(inputs, outputs=2, seed=5)
-    condition = between(network, share)
-    case = Case(np.zeros(inputs), np.ones(inputs), (condition, condition))
-    wanted = Property("p.vnnlib", inputs, 2, (case,))
+    row = f"(>= Y_0 {between(network, share).rhs[0]:.17f})"
+    text = "(declare-const Y_0 Real)(declare-const Y_1 Real)"
+    text += "".join(f"(declare-const X_{i} Real)" for i in range(inputs))
+    text += "".join(f"(assert (>= X_{i} 0.0))(assert (<= X_{i} 1.0))" for i in range(inputs))
+    wanted = parse_property(f"{text}(assert (or (and {row}) (and {row} (<= Y_1 1e9))))")
     found = []
     for pace in (1e-6, SLOW):
         clocks(pace)

@@ -14,7 +14,7 @@ from marapatch.backends import create
 from marapatch.ball import Norm
 from marapatch.bracket import Bracket
 from marapatch.question import Question
-from marapatch.search import phase_tree
+from marapatch.search import phase_tree, tree_parts
 from marapatch.search.options import SearchOptions
 from marapatch.search.phase_tree import PhaseTree
 from marapatch.search.tree import tree
@@ -79,8 +79,8 @@ def test_without_memory_fewer_nodes_are_open(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("norm", Norm, ids=lambda norm: norm.value)
 def test_two_processes_prove_what_one_proves(norm: Norm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phase_tree, "ENOUGH", 1)
-    monkeypatch.setattr(phase_tree, "SHARED_SECONDS", 0.5)
+    monkeypatch.setattr(tree_parts, "ENOUGH", 1)
+    monkeypatch.setattr(tree_parts, "SHARED_SECONDS", 0.5)
     shared = []
     share = PhaseTree._share
 

@@ -355,6 +355,25 @@ def test_a_tolerance_below_kappa_ends_all_the_same(
         assert 0.98 * OPTIMUM <= outcome.bracket.lower <= OPTIMUM <= outcome.bracket.upper
 
 
+def test_bisection_ends_where_marabou_s_answers_alone_support_no_more(question: Question) -> None:
+    """Each further query would be wasted: what kappa takes off is more than there is to gain."""
+    start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.21, -0.21))
+    options = SearchOptions(1e-7, timeout=60.0, bounds=False)
+    outcome, _ = run(bisection, question, Scripted(honest, name="marabou"), start, options)
+    assert len(outcome.queries) <= 12
+    assert OPTIMUM * (1.0 - 4e-3) <= outcome.bracket.lower <= OPTIMUM <= outcome.bracket.upper
+    assert outcome.bracket.upper <= OPTIMUM * (1.0 + 4e-3)
+    assert "--confirm has a second engine asked too" in outcome.note
+
+
+def test_bisection_closes_with_a_second_engine(question: Question) -> None:
+    start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.21, -0.21))
+    options = SearchOptions(1e-5, timeout=60.0, confirm=True, bounds=False)
+    outcome, _ = run(bisection, question, Scripted(honest, name="marabou"), start, options)
+    assert options.closed(outcome.bracket)
+    assert not outcome.note
+
+
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
 def test_a_witness_at_the_input_itself_closes_at_once(search: Search) -> None:
     network = dense_network([np.array([[0.0], [1.0]])], [np.array([0.0, 1.0])])
