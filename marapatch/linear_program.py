@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from marapatch.errors import BackendError
 from marapatch.network.layers import Array, Matrix
-from marapatch.silent_highs import new_highs
+from marapatch.silent_highs import new_highs, run_highs
 
 FEASIBILITY_TOLERANCE = 1e-9
 
@@ -121,7 +121,7 @@ class LinearProgram:
             return None
         if timeout < inf:
             self._option("time_limit", float(self._highs.getRunTime() + max(timeout, 0.0)))
-        self._highs.run()
+        run_highs(self._highs)
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         found = self._highs.getSolution()

@@ -46,6 +46,19 @@ def new_highs() -> Any:
     return instance
 
 
+def run_highs(instance: Any) -> Any:
+    """Run an instance and give HiGHS's status.
+
+    Its threads belong to the process: an instance that asks for another number of them than the
+    first that ran, perhaps somebody else's, fails. Then they are made anew.
+    """
+    status = instance.run()
+    if status == highspy.HighsStatus.kError:
+        highspy.Highs.resetGlobalScheduler(True)
+        status = instance.run()
+    return status
+
+
 @contextmanager
 def _stdout_to_nowhere() -> Iterator[None]:
     """File descriptor 1 is the null device inside the block; where it is closed, it stays so."""

@@ -18,7 +18,7 @@ from marapatch.backends.milp import Program, translate
 from marapatch.backends.reduction import check_objective, check_timeout
 from marapatch.errors import BackendError
 from marapatch.query import Query
-from marapatch.silent_highs import new_highs
+from marapatch.silent_highs import new_highs, run_highs
 
 TOLERANCE = 1e-9
 """By how much a row or a bound may be missed, and a binary be off an integer."""
@@ -133,9 +133,9 @@ def run(solver: Any) -> Any:
     and yet claims infeasibility."""
     if hasattr(solver, "HandleUserInterrupt"):  # older versions cannot be told to stop
         solver.HandleUserInterrupt = True
-        outcome = interruptible(solver.run, solver.cancelSolve)
+        outcome = interruptible(lambda: run_highs(solver), solver.cancelSolve)
     else:
-        outcome = interruptible(solver.run, lambda: None)
+        outcome = interruptible(lambda: run_highs(solver), lambda: None)
     status = solver.getModelStatus()
     if outcome == highspy.HighsStatus.kError:
         return None

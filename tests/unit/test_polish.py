@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -159,3 +161,22 @@ def test_a_warm_program_gives_what_a_fresh_one_gives() -> None:
             assert (found is None) == (fresh is None)
             if found is not None and fresh is not None:
                 assert found.objective == pytest.approx(fresh.objective, abs=1e-7)
+
+
+def test_somebody_elses_threads_of_highs_do_not_end_ours() -> None:
+    """HiGHS fails where another number of threads is asked for than its first run in a process."""
+    program = """
+import highspy, numpy as np
+from marapatch.linear_program import LinearProgram
+other = highspy.Highs()
+other.setOptionValue("output_flag", False)
+other.setOptionValue("threads", 2)
+other.addVar(0.0, 1.0)
+other.run()
+box = np.zeros(2), np.ones(2)
+print(LinearProgram(np.eye(2), box, box, np.ones(2)).solve() is not None)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True"

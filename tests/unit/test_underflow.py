@@ -108,7 +108,7 @@ def test_nor_is_it_when_checked_again(network: Network, norm: Norm) -> None:
         root = checker.root([])
         neurons = root.low.size
         form = checker.cut(root, np.ones(neurons), np.zeros(neurons), np.ones(1))
-        assert Fraction(checker.radius_of(form)) <= reached(network)
+        assert Fraction(checker.over.radius_of(form)) <= reached(network)
 
 
 def test_no_witness_nearer_than_the_exact_distance(network: Network) -> None:
