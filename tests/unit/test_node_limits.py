@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from itertools import count
 from math import inf
 
@@ -32,9 +33,9 @@ from marapatch.search.input_split import InputSplit
 from marapatch.search.limit import Limit
 from marapatch.search.options import SearchOptions
 from marapatch.search.tree import tree
+from marapatch.specification import Case, ExactBox, LinearRow, Property
 from marapatch.verdict import Unknown
 from marapatch.verification import verify
-from marapatch.vnnlib import Case, Property
 
 Clock = Callable[[], float]
 
@@ -171,8 +172,12 @@ def test_a_property_is_decided_alike_at_any_pace(
 ) -> None:
     network = wide_network(inputs, outputs=2, seed=5)
     condition = between(network, share)
-    case = Case(np.zeros(inputs), np.ones(inputs), (condition, condition))
-    wanted = Property("p.vnnlib", inputs, 2, (case,))
+    rows = tuple(
+        LinearRow({}, {j: Fraction(c) for j, c in enumerate(row) if c}, Fraction(rhs), strict=False)
+        for row, rhs in zip(condition.matrix.tolist(), condition.rhs.tolist(), strict=True)
+    )
+    box = ExactBox((Fraction(0),) * inputs, (Fraction(1),) * inputs)
+    wanted = Property("p.vnnlib", inputs, 2, (Case(box, (rows, rows), 2),))
     found = []
     for pace in (1e-6, SLOW):
         clocks(pace)
