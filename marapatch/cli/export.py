@@ -18,8 +18,10 @@ marapatch export net.onnx property.vnnlib query.smt2
 
 The format follows the file's suffix: .ipq (Marabou, which keeps ten decimals a number;
 query.ipq.csv maps its variables), .smt2 (SMT-LIB, logic QF_LRA, exact), .mps and .lp
-(mixed-integer program), .vnnlib (the property alone, in normal form), .txt (marapatch's canonical
-text).
+(mixed-integer program), .vnnlib (the property alone, in normal form, exact), .txt (marapatch's
+canonical text). Of a property's numbers all but .vnnlib have the nearest float64, and strict
+comparisons become closed ones. Where the file ends in Softmax or LogSoftmax only conditions that
+are linear in the scores before it, such as orders, can be written.
 """
 
 

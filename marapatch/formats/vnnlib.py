@@ -139,15 +139,23 @@ def _comparisons(
             continue
         if not group:
             return None
-        transformed = network.output_transform is OutputTransform.SOFTMAX
         linear = len(group) == 1 and not group[0].weight
-        if not linear or (transformed and row.outputs and group[0].rhs):
+        if not linear or not _is_exact(row, group[0], network.output_transform):
             raise InputError(
                 f"{path}: a condition on the outputs of {network.output_transform.value} is no "
                 "linear condition on scores, so it cannot be written; only orders can"
             )
         found.append(_comparison(group[0], x, y))
     return found
+
+
+def _is_exact(row: LinearRow, found: ScoreRow, transform: OutputTransform) -> bool:
+    """Whether ``found`` has no rounded logarithm in it: an order, or a difference of logarithms."""
+    if not row.outputs or transform is OutputTransform.NONE:
+        return True
+    if transform is OutputTransform.SOFTMAX:
+        return found.rhs == 0
+    return sum(row.outputs.values()) == 0
 
 
 def _comparison(row: ScoreRow, x: Expression, y: Expression) -> Comparison:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import highspy
@@ -24,8 +25,10 @@ from marapatch.formats import (
     write_query,
 )
 from marapatch.modelling.freezing import freeze
-from marapatch.network.network import dense_network
+from marapatch.network.network import Network, dense_network
+from marapatch.network.output_transform import OutputTransform
 from marapatch.query import Query
+from marapatch.specification import exact
 from marapatch.vnnlib import Property, parse_property
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, VariablePool, row
 
@@ -179,6 +182,14 @@ CASES = {
         "(assert (or (and (>= X_0 0.0) (<= X_0 0.5) (>= X_1 0.0) (<= X_1 0.25) (>= Y_0 1e-07))"
         "(and (>= X_0 0.75) (<= X_0 1.0) (>= X_1 0.0) (<= X_1 0.25) (<= Y_1 -0.3))))"
     ),
+    "rows over inputs": (
+        "(assert (and (>= X_0 -1.0) (<= X_0 1.0) (>= X_1 -1.0) (<= X_1 1.0)))"
+        "(assert (<= (+ X_0 (* 0.3 X_1)) 0.1)) (assert (>= X_1 Y_0)) (assert (>= Y_1 -5))"
+    ),
+    "strict, and thirds": (
+        "(assert (and (> (* 3 X_0) -1) (< X_0 1.0) (>= X_1 -1.0) (<= (* 7 X_1) 5)))"
+        "(assert (> (* 3 Y_0) (+ 1 (* 2 Y_1))))"
+    ),
 }
 
 
@@ -188,14 +199,20 @@ def specification(name: str) -> Property:
 
 
 def content(given: Property) -> list[object]:
-    return [
-        (
-            c.lower.tolist(),
-            c.upper.tolist(),
-            [(o.matrix.tolist(), o.rhs.tolist()) for o in c.conditions],
-        )
-        for c in given.cases
-    ]
+    """Boxes and rows, exactly; a row up to a positive factor."""
+    found: list[object] = []
+    for case in given.cases:
+        alternatives = []
+        for rows in case.alternatives:
+            kept = []
+            for each in rows:
+                scale = abs(next(iter([*each.inputs.values(), *each.outputs.values()])))
+                inputs = {i: c / scale for i, c in each.inputs.items()}
+                outputs = {j: c / scale for j, c in each.outputs.items()}
+                kept.append((inputs, outputs, each.rhs / scale, each.strict))
+            alternatives.append(kept)
+        found.append((case.box, alternatives))
+    return found
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -236,7 +253,9 @@ def test_a_property_as_a_query_means_the_same(name: str) -> None:
             near = [
                 (c.lower - 1e-6 <= x).all()
                 and (x <= c.upper + 1e-6).all()
-                and any((o.slack(y) >= -1e-6).all() for o in c.conditions)
+                and any(
+                    all(r.surplus(exact(x), exact(y)) >= -1e-6 for r in a) for a in c.alternatives
+                )
                 for c in given.cases
             ]
             assert any(near)
@@ -245,3 +264,51 @@ def test_a_property_as_a_query_means_the_same(name: str) -> None:
             assert not found
         decided.add(isinstance(answer, Candidate))
     assert True in decided
+
+
+def softmax(last: OutputTransform) -> Network:
+    network = dense_network([np.eye(2), np.array([[1.0, -1.0], [0.0, 2.0]])], [np.ones(2)] * 2)
+    return replace(network, output_transform=last)
+
+
+BOX = "(assert (and (>= X_0 -1.0) (<= X_0 1.0) (>= X_1 -1.0) (<= X_1 1.0)))"
+
+
+@pytest.mark.parametrize(
+    ("last", "condition", "score_rows"),
+    [
+        (OutputTransform.SOFTMAX, "(>= Y_0 Y_1)", ["1 -1 0"]),
+        (OutputTransform.SOFTMAX, "(and (>= Y_0 Y_1) (>= Y_1 -0.5))", ["1 -1 0"]),
+        (OutputTransform.LOG_SOFTMAX, "(>= Y_0 (+ Y_1 0.5))", ["1 -1 0.5"]),
+        (OutputTransform.NONE, "(>= Y_0 0.6)", ["1 0 0.6"]),
+    ],
+)
+def test_orders_of_probabilities_are_written_as_rows_over_scores(
+    last: OutputTransform, condition: str, score_rows: list[str]
+) -> None:
+    text = "".join(f"(declare-const {v} Real)" for v in ("X_0", "X_1", "Y_0", "Y_1")) + BOX
+    query = property_query(softmax(last), parse_property(f"{text}(assert {condition})"))
+    plain = replace(softmax(last), output_transform=OutputTransform.NONE)
+    rows = []
+    for numbers in score_rows:
+        first, second, rhs = numbers.split()
+        rows.append(f"(assert (>= (+ (* {first} Y_0) (* {second} Y_1)) {rhs}))")
+    asked = parse_property(text + "".join(rows).replace("(* 0 Y_1)", "0"))
+    assert query.text == property_query(plain, asked).text
+
+
+@pytest.mark.parametrize(
+    ("last", "condition", "message"),
+    [
+        (OutputTransform.SOFTMAX, "(>= Y_0 0.6)", "no linear condition on scores"),
+        (OutputTransform.SOFTMAX, "(>= Y_0 (+ Y_1 0.1))", "no linear condition on scores"),
+        (OutputTransform.LOG_SOFTMAX, "(>= Y_0 -0.5)", "no linear condition on scores"),
+        (OutputTransform.SOFTMAX, "(<= Y_0 -0.1)", "holds nowhere, whatever the scores"),
+        (OutputTransform.ARGMAX, "(>= Y_0 0.5)", "ends in ArgMax"),
+        (OutputTransform.NONE, "(and (>= X_0 0.5) (<= X_0 0.25))", "every case has an empty box"),
+    ],
+)
+def test_what_is_no_query_is_refused(last: OutputTransform, condition: str, message: str) -> None:
+    text = "".join(f"(declare-const {v} Real)" for v in ("X_0", "X_1", "Y_0", "Y_1")) + BOX
+    with pytest.raises(InputError, match=f"p.vnnlib: .*{message}"):
+        property_query(softmax(last), parse_property(f"{text}(assert {condition})", "p.vnnlib"))

@@ -169,22 +169,17 @@ def test_probabilities_with_many_inputs_go_to_the_tree(
 def test_rows_that_are_not_convex_with_many_inputs(
     last: str, tmp_path: Path, marabou: MarabouBackend
 ) -> None:
-    """Scores (s, 0, 0) with s from -3 to 0.5: P_0 is least where s is, where it is about 0.024.
-    A tree asks for one of two rows that lie log 2 apart: found above the least, refuted well below
-    it, and open, with the reason, just below it."""
-    eye = np.eye(14)
-    net = network(
-        tmp_path,
-        np.vstack([eye, -eye]),
-        [np.ones(28), np.zeros(28), np.zeros(28)],
-        last,
-        output_biases=[-3.0, 0.0, 0.0],
-    )
-    least = exp(-3.0) / (exp(-3.0) + 2.0)
+    """Scores (s, 0, -1) with s from -3.5 to 3.5 where every ReLU is active: P_0 is least where s
+    is. A tree asks whether either rival alone takes half of the rest: a probability is found above
+    the least, refuted well below it, and open, with the reason, just below it."""
+    weights = [np.ones(14), np.zeros(14), np.zeros(14)]
+    biases = [-14.0, 0.0, -1.0]
+    net = network(tmp_path, np.eye(14), weights, last, biases=np.ones(14), output_biases=biases)
+    least = exp(-3.5) / (exp(-3.5) + 1.0 + exp(-1.0))
     for share, word in ((1.1, "sat"), (0.95, "unknown"), (0.4, "unsat")):
         level = share * least if last == "Softmax" else log(share * least)
         wanted = parse_property(text_of(14, 3, [[-0.25, 0.25]] * 14, f"(<= Y_0 {level:.9f})"))
-        result = verify(net, wanted, marabou, 60.0)
+        result = verify(net, wanted, marabou, nodes=500)
         assert result.word == word
         if isinstance(result.verdict, Unknown):
             assert "not convex" in result.verdict.reason
