@@ -56,7 +56,7 @@ def quiet(bracket: Bracket, queries: int) -> None:
 
 
 def run(question: Question, start: Bracket | None = None, **options: object) -> Outcome:
-    chosen = {"tolerance": 1e-3, "timeout": 20.0, "evidence": Evidence.BOUND, **options}
+    chosen = {"tolerance": 1e-3, "nodes": 2000, "evidence": Evidence.BOUND, **options}
     return tree(question, start or Bracket(), Forbidden(), SearchOptions(**chosen), quiet)  # type: ignore[arg-type]
 
 
@@ -81,7 +81,7 @@ def test_most_small_questions_are_closed_by_bounds_alone() -> None:
     closed = 0
     for seed in range(100, 110):
         case = small_case(seed, ("plain",))
-        outcome = run(case.question, tolerance=1e-3, timeout=10.0)
+        outcome = run(case.question, tolerance=1e-3)
         closed += outcome.bracket.closed(1e-3) or outcome.bracket.lower == np.inf
     assert closed >= 8  # the others tie at zero distance, where no margin is strict
 
@@ -104,7 +104,7 @@ def test_a_start_is_never_widened_and_the_report_only_tightens(norm: Norm) -> No
         seen.append(bracket)
 
     watch: Report = report
-    options = SearchOptions(tolerance=1e-4, timeout=20.0, evidence=Evidence.BOUND)
+    options = SearchOptions(tolerance=1e-4, nodes=2000, evidence=Evidence.BOUND)
     second = tree(question, first.bracket, Forbidden(), options, watch)
     assert second.bracket.lower >= first.bracket.lower
     assert second.bracket.upper <= first.bracket.upper
@@ -170,7 +170,7 @@ def _stuck() -> Question:
 
 def test_a_leaf_that_only_a_solver_closes_lowers_the_evidence() -> None:
     backend = Says(Infeasible())
-    outcome = tree(_stuck(), Bracket(), backend, SearchOptions(timeout=10.0), quiet)
+    outcome = tree(_stuck(), Bracket(), backend, SearchOptions(nodes=100), quiet)
     assert backend.asked > 0
     assert outcome.bracket.lower == np.inf  # as the solver says, whom nobody checked
     assert outcome.bracket.evidence is Evidence.SOLVER
@@ -179,7 +179,7 @@ def test_a_leaf_that_only_a_solver_closes_lowers_the_evidence() -> None:
 @pytest.mark.parametrize("evidence", list(Evidence))
 def test_a_leaf_that_nobody_closes_keeps_the_bracket_open(evidence: Evidence) -> None:
     backend = Says(Undecided("scripted"))
-    options = SearchOptions(timeout=10.0, evidence=evidence)
+    options = SearchOptions(nodes=100, evidence=evidence)
     outcome = tree(_stuck(), Bracket(), backend, options, quiet)
     assert outcome.bracket.lower == 0.0
     assert outcome.bracket.upper == np.inf
