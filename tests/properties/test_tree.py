@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from importlib import import_module
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from marapatch.query import Query
 from marapatch.question import Question
 from marapatch.replay import Replay
 from marapatch.search.options import Outcome, Report, SearchOptions
+from marapatch.search.phase_tree import PhaseTree
 from marapatch.search.tree import tree
 from marapatch.verdict import Evidence
 
@@ -185,6 +187,20 @@ def test_a_leaf_that_nobody_closes_keeps_the_bracket_open(evidence: Evidence) ->
     assert outcome.bracket.upper == np.inf
     assert "could not be decided" in outcome.note
     assert (backend.asked > 0) is (evidence is Evidence.SOLVER)
+
+
+def test_halving_ends_where_nothing_moves_the_lower_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outputs tie around the centre: what is left is soon within a few tolerances."""
+    trees = count()
+
+    def counted(*given: object) -> PhaseTree:
+        assert next(trees) < 100, "the same tree was begun again and again"
+        return PhaseTree(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(import_module("marapatch.search.tree"), "PhaseTree", counted)
+    outcome = run(small_case(3, ("plain",)).question, tolerance=0.1, nodes=100, record=True)
+    assert outcome.bracket.lower == 0.0
+    assert outcome.note
 
 
 def test_the_same_question_gives_the_same_tree() -> None:
