@@ -36,7 +36,7 @@ class Says:
 def grow(question: Question, answer: Answer | None = None, **options: object) -> Outcome:
     """Search with the trees recorded; by bounds alone unless there is an ``answer``."""
     evidence = Evidence.BOUND if answer is None else Evidence.SOLVER
-    chosen = {"tolerance": 1e-3, "timeout": 20.0, "evidence": evidence, "record": True, **options}
+    chosen = {"tolerance": 1e-3, "nodes": 200, "evidence": evidence, "record": True, **options}
 
     def quiet(bracket: Bracket, queries: int) -> None:
         """Nobody reads it."""

@@ -124,7 +124,9 @@ class _Climb:
         while not limit.over(self.bounded) and not self.options.closed(self.bracket):
             lower = self.bracket.lower
             failed = min(failed, self.options.ceiling(self.bracket))
-            if failed - lower <= max(self.options.tolerance, NARROW_ENOUGH * failed):
+            # A rung within the tolerance of ``lower`` is closed before it begins: with at least 1.5
+            # tolerances to go, each rung raises ``lower`` or has failed, and the halving ends.
+            if failed - lower <= max(3.0 * self.options.tolerance, NARROW_ENOUGH * failed):
                 return
             rung = 0.5 * (lower + failed)
             options = replace(self.options, cutoff=rung)

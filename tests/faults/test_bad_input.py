@@ -265,7 +265,7 @@ def test_the_good_files_of_the_table_are_good(
     files: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(files)
-    assert main([*GOOD, "--timeout", "60"]) == 0
+    assert main([*GOOD, "--nodes", "1000"]) == 0
     assert "nearest input decided as another class instead of 0" in capfd.readouterr().out
 
 

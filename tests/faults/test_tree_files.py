@@ -44,7 +44,7 @@ def solved(network: Network = SMALL, x: np.ndarray = IMAGE, **given: object) -> 
     options = GroundTruthOptions(
         record=True,
         evidence=Evidence.BOUND,
-        timeout=20.0,
+        nodes=2000,
         tolerance=1e-3,
         margin=margin,  # type: ignore[arg-type]
     )
@@ -266,7 +266,7 @@ def test_an_image_is_the_one_if_its_entries_become_the_centres() -> None:
 
 
 def test_nothing_recorded_is_no_certificate() -> None:
-    options = GroundTruthOptions(timeout=5.0)
+    options = GroundTruthOptions(nodes=100)
     with pytest.raises(InputError, match="set record=True"):
         Certificate.of(ground_truth(SMALL, IMAGE, options=options))
     wrong = int(SMALL.evaluate(IMAGE)[0].argmin())
@@ -456,8 +456,8 @@ RUN = [
     "groundtruth",
     "net.onnx",
     "image.npy",
-    "--timeout",
-    "30",
+    "--nodes",
+    "2000",
     "--evidence",
     "bound",
     "--box",

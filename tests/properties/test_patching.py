@@ -81,11 +81,11 @@ def test_one_input(seed: int, layer: int, norm: str) -> None:
     network, case, decided = draw(seed, (3, 3, 3, 3), 1)
     goal = one_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
     optimum = posed(case, [goal], layer=layer, norm=norm).optimum()
-    options = PatchOptions(timeout=60.0)
+    options = PatchOptions(nodes=2000)
     holds(
         minimal_patch(network, case.inputs, goal, layer=layer, norm=norm, options=options), optimum
     )
-    weights = PatchOptions(timeout=60.0, engine="weights", search="tree")
+    weights = PatchOptions(nodes=2000, engine="weights", search="tree")
     holds(
         minimal_patch(network, case.inputs, goal, layer=layer, norm=norm, options=weights), optimum
     )
@@ -99,7 +99,7 @@ def test_several_inputs(seed: int, layer: int, norm: str) -> None:
     goals = [one_of([(d + 1 + i) % 3], 3, Rule.ARGMAX, MARGIN) for i, d in enumerate(decided)]
     optimum = posed(case, goals, layer=layer, norm=norm).optimum()
     patch = minimal_patch(
-        network, case.inputs, goals, layer=layer, norm=norm, options=PatchOptions(timeout=60.0)
+        network, case.inputs, goals, layer=layer, norm=norm, options=PatchOptions(nodes=2000)
     )
     holds(patch, optimum)
 
@@ -111,7 +111,7 @@ def test_a_choice_between_classes(layer: int, norm: str) -> None:
     goals = [none_of([d], 4, Rule.ARGMAX, MARGIN) for d in decided]
     optimum = posed(case, goals, layer=layer, norm=norm).optimum()
     patch = minimal_patch(
-        network, case.inputs, goals, layer=layer, norm=norm, options=PatchOptions(timeout=60.0)
+        network, case.inputs, goals, layer=layer, norm=norm, options=PatchOptions(nodes=2000)
     )
     holds(patch, optimum)
     cases = [  # the same choice, tried out case by case instead of by a maximum
@@ -122,7 +122,7 @@ def test_a_choice_between_classes(layer: int, norm: str) -> None:
         )
         for g in goals
     ]
-    options = PatchOptions(timeout=60.0)
+    options = PatchOptions(nodes=2000)
     holds(
         minimal_patch(network, case.inputs, cases, layer=layer, norm=norm, options=options), optimum
     )
@@ -154,7 +154,7 @@ def test_bias_limits_and_masks(layer: int, norm: str, limits: dict[str, object])
         bias=bool(limits.get("bias", False)),
         max_change=limits.get("limit"),  # type: ignore[arg-type]
         mask=limits.get("free"),  # type: ignore[arg-type]
-        options=PatchOptions(timeout=60.0),
+        options=PatchOptions(nodes=2000),
     )
     holds(patch, optimum)
     if patch.delta is not None:
@@ -169,7 +169,7 @@ def test_marabou_alone_l1(layer: int, encoding: str) -> None:
     network, case, decided = draw(5, (3, 3, 3, 3), 2)
     goals = [one_of([(d + 1) % 3], 3, Rule.ARGMAX, MARGIN) for d in decided]
     optimum = posed(case, goals, layer=layer, norm="l1").optimum()
-    options = PatchOptions(timeout=60.0, search="bisection", encoding=encoding, tolerance=COARSE)  # type: ignore[arg-type]
+    options = PatchOptions(nodes=2000, search="bisection", encoding=encoding, tolerance=COARSE)  # type: ignore[arg-type]
     patch = minimal_patch(network, case.inputs, goals, layer=layer, norm="l1", options=options)
     holds(patch, optimum, COARSE)
     assert {query.backend for query in patch.queries} == {"marabou"}
@@ -182,7 +182,7 @@ def test_marabou_alone_linf(layer: int, inputs: int) -> None:
     network, case, decided = draw(6, (3, 3, 3, 3), inputs)
     goals = [none_of([d], 3, Rule.ARGMAX, MARGIN) for d in decided]
     optimum = posed(case, goals, layer=layer, norm="linf").optimum()
-    options = PatchOptions(timeout=60.0, search="bisection", tolerance=COARSE)
+    options = PatchOptions(nodes=2000, search="bisection", tolerance=COARSE)
     patch = minimal_patch(network, case.inputs, goals, layer=layer, norm="linf", options=options)
     holds(patch, optimum, COARSE)
     assert {query.backend for query in patch.queries} == {"marabou"}
@@ -201,7 +201,7 @@ def test_marks_keep_the_optimum(seed: int, norm: str) -> None:
                 goal,
                 layer=layer,
                 norm=norm,
-                options=PatchOptions(timeout=60.0, engine="weights", marks=marks),
+                options=PatchOptions(nodes=2000, engine="weights", marks=marks),
             )
             for marks in (True, False)
         ]
@@ -241,7 +241,7 @@ def test_fewest_weights(seed: int) -> None:
             if known.optimum() < inf:
                 least = int(free.sum())
     patch = sparse_patch(
-        network, case.inputs, goal, layer=1, max_change=limit, options=PatchOptions(timeout=60.0)
+        network, case.inputs, goal, layer=1, max_change=limit, options=PatchOptions(nodes=2000)
     )
     assert patch.lower == patch.upper == least
     if least < inf:
@@ -260,6 +260,6 @@ def test_one_weight_too_few_is_never_claimed() -> None:
         if free.sum() < least and known.optimum() < inf:
             least = int(free.sum())
     patch = sparse_patch(
-        network, case.inputs, goal, layer=0, max_change=0.8, options=PatchOptions(timeout=60.0)
+        network, case.inputs, goal, layer=0, max_change=0.8, options=PatchOptions(nodes=2000)
     )
     assert patch.lower <= least <= patch.upper

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from importlib import import_module
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from marapatch.query import Query
 from marapatch.question import Question
 from marapatch.replay import Replay
 from marapatch.search.options import Outcome, Report, SearchOptions
+from marapatch.search.phase_tree import PhaseTree
 from marapatch.search.tree import tree
 from marapatch.verdict import Evidence
 
@@ -56,7 +58,7 @@ def quiet(bracket: Bracket, queries: int) -> None:
 
 
 def run(question: Question, start: Bracket | None = None, **options: object) -> Outcome:
-    chosen = {"tolerance": 1e-3, "timeout": 20.0, "evidence": Evidence.BOUND, **options}
+    chosen = {"tolerance": 1e-3, "nodes": 2000, "evidence": Evidence.BOUND, **options}
     return tree(question, start or Bracket(), Forbidden(), SearchOptions(**chosen), quiet)  # type: ignore[arg-type]
 
 
@@ -81,7 +83,7 @@ def test_most_small_questions_are_closed_by_bounds_alone() -> None:
     closed = 0
     for seed in range(100, 110):
         case = small_case(seed, ("plain",))
-        outcome = run(case.question, tolerance=1e-3, timeout=10.0)
+        outcome = run(case.question, tolerance=1e-3)
         closed += outcome.bracket.closed(1e-3) or outcome.bracket.lower == np.inf
     assert closed >= 8  # the others tie at zero distance, where no margin is strict
 
@@ -104,7 +106,7 @@ def test_a_start_is_never_widened_and_the_report_only_tightens(norm: Norm) -> No
         seen.append(bracket)
 
     watch: Report = report
-    options = SearchOptions(tolerance=1e-4, timeout=20.0, evidence=Evidence.BOUND)
+    options = SearchOptions(tolerance=1e-4, nodes=2000, evidence=Evidence.BOUND)
     second = tree(question, first.bracket, Forbidden(), options, watch)
     assert second.bracket.lower >= first.bracket.lower
     assert second.bracket.upper <= first.bracket.upper
@@ -170,7 +172,7 @@ def _stuck() -> Question:
 
 def test_a_leaf_that_only_a_solver_closes_lowers_the_evidence() -> None:
     backend = Says(Infeasible())
-    outcome = tree(_stuck(), Bracket(), backend, SearchOptions(timeout=10.0), quiet)
+    outcome = tree(_stuck(), Bracket(), backend, SearchOptions(nodes=100), quiet)
     assert backend.asked > 0
     assert outcome.bracket.lower == np.inf  # as the solver says, whom nobody checked
     assert outcome.bracket.evidence is Evidence.SOLVER
@@ -179,12 +181,26 @@ def test_a_leaf_that_only_a_solver_closes_lowers_the_evidence() -> None:
 @pytest.mark.parametrize("evidence", list(Evidence))
 def test_a_leaf_that_nobody_closes_keeps_the_bracket_open(evidence: Evidence) -> None:
     backend = Says(Undecided("scripted"))
-    options = SearchOptions(timeout=10.0, evidence=evidence)
+    options = SearchOptions(nodes=100, evidence=evidence)
     outcome = tree(_stuck(), Bracket(), backend, options, quiet)
     assert outcome.bracket.lower == 0.0
     assert outcome.bracket.upper == np.inf
     assert "could not be decided" in outcome.note
     assert (backend.asked > 0) is (evidence is Evidence.SOLVER)
+
+
+def test_halving_ends_where_nothing_moves_the_lower_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outputs tie around the centre: what is left is soon within a few tolerances."""
+    trees = count()
+
+    def counted(*given: object) -> PhaseTree:
+        assert next(trees) < 100, "the same tree was begun again and again"
+        return PhaseTree(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(import_module("marapatch.search.tree"), "PhaseTree", counted)
+    outcome = run(small_case(3, ("plain",)).question, tolerance=0.1, nodes=100, record=True)
+    assert outcome.bracket.lower == 0.0
+    assert outcome.note
 
 
 def test_the_same_question_gives_the_same_tree() -> None:

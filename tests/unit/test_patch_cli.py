@@ -50,7 +50,7 @@ def wanted() -> str:
 
 def test_one_layer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     want = wanted()
-    arguments = ["--want", want, "--norm", "l1", "--layer", "1", "--timeout", "60"]
+    arguments = ["--want", want, "--norm", "l1", "--layer", "1", "--nodes", "2000"]
     files = ["-o", "out.onnx", "--json", "out.json", "--plot", "out.png"]
     code = main(["patch", "net.onnx", "rows.npy", *arguments, *files, "--check", "labelled.npz"])
     printed = capsys.readouterr().out
@@ -83,7 +83,7 @@ def test_one_layer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_all_layers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save("row.npy", np.load("rows.npy")[0])
     want = wanted().split(",")[0]
-    run = ["patch", "net.onnx", "row.npy", "--want", want, "--layer", "all", "--timeout", "60"]
+    run = ["patch", "net.onnx", "row.npy", "--want", want, "--layer", "all", "--nodes", "2000"]
     code = main([*run, "--json", "all.json", "-o", "best.onnx", "--plot", "all.svg"])
     printed = capsys.readouterr().out
     assert code == 0
@@ -97,7 +97,7 @@ def test_all_layers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_published_engine_and_counts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = ["patch", "net.onnx", "rows.npy", "--want", wanted(), "--timeout", "60"]
+    run = ["patch", "net.onnx", "rows.npy", "--want", wanted(), "--nodes", "2000"]
     alone = ["--search", "bisection", "--tolerance", "1e-2"]
     assert main([*run, *alone, "--norm", "l1", "--json", "b"]) == 0
     report = json.loads(Path("b").read_text())

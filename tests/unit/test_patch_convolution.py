@@ -207,7 +207,7 @@ def test_shared_numbers_against_every_pattern(
         norm=norm,
         bias=bias,
         margin=MARGIN,
-        options=PatchOptions(timeout=60.0),
+        options=PatchOptions(nodes=2000),
     )
     assert patch.engine in ("weights", "linear program")
     if optimum == np.inf:
@@ -247,7 +247,7 @@ def test_marabou_alone_on_a_convolution(tmp_path: Path) -> None:
     points = draw(np.random.default_rng(9), 1, 9)
     wanted = [(int(network.evaluate(points).argmax()) + 1) % 3]
     case = replace(given.case, inputs=points, goals=[lead(wanted[0], 3)])
-    options = PatchOptions(search="bisection", tolerance=1e-2, timeout=60.0)
+    options = PatchOptions(search="bisection", tolerance=1e-2, nodes=2000)
     patch = minimal_patch(network, points, wanted, layer=0, margin=MARGIN, options=options)
     optimum = case.optimum()
     assert patch.closed

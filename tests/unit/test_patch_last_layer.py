@@ -235,7 +235,7 @@ def test_acas_one_of_two_advisories(data_dir: Path, count: int) -> None:
         norm="l1",
         margin=1e-3,
         decision="argmin",
-        options=PatchOptions(timeout=60.0),
+        options=PatchOptions(nodes=2000),
     )
     assert patch.upper == pytest.approx(0.000395, abs=1e-6)
     assert patch.closed

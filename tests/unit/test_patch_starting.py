@@ -44,12 +44,12 @@ def test_many_inputs_at_once(norm: Norm) -> None:
     judge = Judge(net, what, inputs, goals, norm)
     (clauses,) = combinations(goals)
     posed = by_weight(judge, sources(net, what.layer, inputs), tail(net, 1), clauses)
-    found = descended(posed.question, monotonic() + 60.0)
+    found = descended(posed.question, inf)
     assert found is not None
     judged = judge(posed.replays.of(found).change)
     assert judged is not None
     assert judged.size == found.distance
-    nearer = shrink(posed.question, found, monotonic() + 60.0)
+    nearer = shrink(posed.question, found, inf)
     assert nearer.distance < found.distance
     assert descended(posed.question, monotonic()) is None
 
@@ -88,7 +88,7 @@ def test_an_interrupted_search_keeps_both_ends(search: str) -> None:
         if progress.lower > 0.0 and progress.upper < inf:
             raise KeyboardInterrupt
 
-    options = PatchOptions(search=search, tolerance=1e-6, timeout=60.0)
+    options = PatchOptions(search=search, tolerance=1e-6, nodes=2000)
     patch = minimal_patch(net, inputs[0], target, layer=0, options=options, progress=stop)
     assert patch.interrupted
     assert patch.lower == max(progress.lower for progress in seen) > 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from time import monotonic
+from math import inf
 
 import pytest
 from digit_questions import digit_question
@@ -21,14 +21,14 @@ from marapatch.search.tree import tree
 from marapatch.verdict import Evidence
 
 TOLERANCE = 1e-4
-OPTIONS = SearchOptions(tolerance=TOLERANCE, evidence=Evidence.BOUND, timeout=60.0)
+OPTIONS = SearchOptions(tolerance=TOLERANCE, evidence=Evidence.BOUND, nodes=2000)
 
 
 def grown(question: Question, start: Bracket, options: SearchOptions, memory: int) -> PhaseTree:
     backend = create("highs")
     plant = PhaseTree(question, start, backend, options, lambda *_: None)
     plant.front.memory = memory
-    plant.advance(monotonic() + options.timeout)
+    plant.advance(inf, options.most_nodes)
     backend.close()
     return plant
 
@@ -127,7 +127,7 @@ def test_a_tree_ends_as_its_open_nodes_get_fewer() -> None:
     plant = PhaseTree(question, start, backend, OPTIONS, lambda *_: None)
     told: list[tuple[int, int, bool]] = []
     plant.report = lambda *_: told.append((len(plant.front), plant.front.most, plant.ending))
-    plant.advance(monotonic() + OPTIONS.timeout)
+    plant.advance(inf, OPTIONS.most_nodes)
     backend.close()
     assert OPTIONS.closed(plant.bracket)
     assert max(most for _, most, _ in told) > 3

@@ -68,7 +68,7 @@ def test_what_the_search_recorded_is_proved_again(kind: str) -> None:
         distance = optimum(question, case.witnessed)
         if not float(distance) > 1e-6:  # a tie at the centre: no lower end to prove
             continue
-        outcome = grow(question, tolerance=[1e-1, 1e-3, 1e-4][seed % 3], timeout=6.0)
+        outcome = grow(question, tolerance=[1e-1, 1e-3, 1e-4][seed % 3])
         trees += len(outcome.trees)
         best = max((record.radius for record in outcome.trees), default=0.0)
         again = max((proved(record, question) for record in outcome.trees), default=0.0)
@@ -77,11 +77,11 @@ def test_what_the_search_recorded_is_proved_again(kind: str) -> None:
     assert trees >= 2
 
 
-@pytest.mark.parametrize("timeout", [0.02, 0.1])
-def test_an_unfinished_tree_is_proved_as_far_as_it_came(timeout: float) -> None:
+@pytest.mark.parametrize("nodes", [1, 8])
+def test_an_unfinished_tree_is_proved_as_far_as_it_came(nodes: int) -> None:
     for seed in range(4):
         case = small_case(seed, ("plain", "thin"))
-        outcome = grow(case.question, timeout=timeout, tolerance=1e-9)
+        outcome = grow(case.question, nodes=nodes, tolerance=1e-9)
         distance = optimum(case.question, case.witnessed)
         for record in outcome.trees:
             again = proved(record, case.question)

@@ -34,7 +34,7 @@ from marapatch_encodings.l1_ball import L1_FORMS
 
 TOLERANCE = 1e-3
 ASKERS = {"bisection": bisection, "descent": descent}
-NO_BOUNDS = SearchOptions(TOLERANCE, timeout=60.0, bounds=False)
+NO_BOUNDS = SearchOptions(TOLERANCE, nodes=2000, bounds=False)
 Script = Callable[[Query, float], Answer]
 
 
@@ -103,7 +103,7 @@ def run(
 ) -> tuple[Outcome, Watch]:
     start = start or Bracket()
     watch = Watch(start)
-    chosen = options or SearchOptions(tolerance=TOLERANCE, timeout=60.0)
+    chosen = options or SearchOptions(tolerance=TOLERANCE, nodes=2000)
     outcome = search(question, start, backend, chosen, watch)
     assert outcome.bracket.lower >= start.lower
     assert outcome.bracket.upper <= start.upper
@@ -216,7 +216,7 @@ def test_a_claim_beyond_the_radius_counts_for_what_it_is_and_the_search_ends(
 ) -> None:
     """The claim replays, but it is no nearer than what is known: it must not be asked for ever."""
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.4, 0.0))
-    options = SearchOptions(TOLERANCE, timeout=60.0, bounds=False)
+    options = SearchOptions(TOLERANCE, nodes=2000, bounds=False)
     backend = Scripted(claiming((0.9, 0.0), asked))
     outcome, _ = run(search, question, backend, start, options)
     assert outcome.bracket.lower == 0.0
@@ -233,7 +233,7 @@ def test_a_witness_below_a_claimed_proof_is_a_contradiction(
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.9, 0.0))
     lie_then_truth = in_turn(TIMEOUT, UNSAT, claiming((0.21, -0.21), asked))
     backend = Scripted(lie_then_truth)
-    options = SearchOptions(1e-6, timeout=60.0, bounds=False)
+    options = SearchOptions(1e-6, nodes=2000, bounds=False)
     with pytest.raises(ContradictionError, match="nothing is nearer"):
         run(search, question, backend, start, options)
 
@@ -276,7 +276,7 @@ def test_marabou_s_unsat_alone_claims_less(question: Question) -> None:
 def test_unsat_over_the_whole_box_means_that_there_is_none(
     search: Search, question: Question, bounds: bool
 ) -> None:
-    options = SearchOptions(TOLERANCE, timeout=60.0, bounds=bounds)
+    options = SearchOptions(TOLERANCE, nodes=2000, bounds=bounds)
     outcome, _ = run(search, question, Scripted(UNSAT), options=options)
     assert outcome.bracket.lower == inf
     assert outcome.bracket.evidence is Evidence.SOLVER
@@ -291,7 +291,7 @@ def test_bounds_alone_prove_what_they_can_and_no_solver_is_asked(
     def never(query: Query, timeout: float) -> Answer:
         raise AssertionError("asked")
 
-    options = SearchOptions(TOLERANCE, timeout=60.0, evidence=Evidence.BOUND)
+    options = SearchOptions(TOLERANCE, nodes=2000, evidence=Evidence.BOUND)
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.4, 0.0))
     outcome, _ = run(search, question, Scripted(never), start, options)
     assert 0.0 < outcome.bracket.lower <= OPTIMUM
@@ -322,7 +322,7 @@ def test_without_time_nothing_is_asked(search: Search, question: Question) -> No
 
 @pytest.mark.parametrize("search", ASKERS.values(), ids=ASKERS)
 def test_one_query_gets_no_more_than_its_own_limit(search: Search, question: Question) -> None:
-    options = SearchOptions(TOLERANCE, timeout=60.0, query_timeout=2.5)
+    options = SearchOptions(TOLERANCE, nodes=2000, query_timeout=2.5)
     backend = Scripted(honest)
     run(search, question, backend, options=options)
     assert backend.calls
@@ -334,7 +334,7 @@ def test_a_cutoff_closes_the_question_and_nothing_beyond_it_is_asked(
     search: Search, question: Question
 ) -> None:
     cutoff = 0.15
-    options = SearchOptions(TOLERANCE, timeout=60.0, cutoff=cutoff)
+    options = SearchOptions(TOLERANCE, nodes=2000, cutoff=cutoff)
     for start in (Bracket(), Bracket(0.0, Evidence.BOUND, witness_at(question, 0.4, 0.0))):
         outcome, _ = run(search, question, Scripted(honest), start, options)
         assert cutoff - TOLERANCE <= outcome.bracket.lower <= OPTIMUM
@@ -350,7 +350,7 @@ def test_a_tolerance_below_kappa_ends_all_the_same(
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.4, 0.0))
     for begin in (start, Bracket()):
         outcome, _ = run(
-            search, question, Scripted(honest), begin, SearchOptions(tolerance, timeout=60.0)
+            search, question, Scripted(honest), begin, SearchOptions(tolerance, nodes=2000)
         )
         assert 0.98 * OPTIMUM <= outcome.bracket.lower <= OPTIMUM <= outcome.bracket.upper
 
@@ -424,7 +424,7 @@ def test_brackets_contain_the_exact_optimum(search: Search, backend: Backend) ->
     closed = 0
     for seed in SEEDS:
         case = small_case(seed, ("plain", "corner", "tiny"))
-        options = SearchOptions(tolerance=TOLERANCE, timeout=60.0)
+        options = SearchOptions(tolerance=TOLERANCE, nodes=2000)
         outcome, _ = run(search, case.question, backend, options=options)
         check_truth(case, outcome.bracket, TOLERANCE)
         closed += outcome.bracket.closed(TOLERANCE)
@@ -435,7 +435,7 @@ def test_brackets_contain_the_exact_optimum(search: Search, backend: Backend) ->
 def test_intervals_only_and_every_form_of_the_ball_give_the_same_brackets(search: Search) -> None:
     for seed in (0, 1, 2, 4, 5):  # in number 3 the outputs tie around the centre
         case = small_case(seed, ("plain",))
-        base = SearchOptions(tolerance=TOLERANCE, timeout=60.0)
+        base = SearchOptions(tolerance=TOLERANCE, nodes=2000)
         variants = [base, replace(base, bounds=False)]
         if case.ball.norm is Norm.L1:
             variants += [replace(base, l1_form=form) for form in L1_FORMS]

@@ -107,7 +107,7 @@ def test_every_rule_gives_brackets_that_hold_the_exact_optimum(rule: str) -> Non
             assert optimum is not None
             if optimum.distance < 1e-6:  # a tie at the centre: no lower end to prove
                 continue
-            outcome = grow(question, branching=rule, timeout=4.0, record=False)
+            outcome = grow(question, branching=rule, nodes=400, record=False)
             assert outcome.bracket.lower <= float(optimum.distance) * (1.0 + 1e-12)
             assert outcome.bracket.upper >= float(optimum.distance) * (1.0 - 1e-9)
             closed += outcome.bracket.closed(1e-3)

@@ -179,7 +179,7 @@ def test_the_images_own_decision_is_exact() -> None:
     assert decided_class(CANCELLING, x, Rule.ARGMAX) == 0
     assert decided_class(CANCELLING, x, Rule.ARGMIN) == 1
     assert evaluate_exactly(CANCELLING, exact(x))[0] == Fraction(0.9)
-    found = ground_truth(CANCELLING, x, label=0, options=GroundTruthOptions(timeout=0.5))
+    found = ground_truth(CANCELLING, x, label=0, options=GroundTruthOptions(nodes=50))
     assert not found.already
     assert (found.label, found.decided) == (0, 0)
     assert found.lower <= 0.4 <= found.upper

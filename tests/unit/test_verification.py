@@ -247,8 +247,8 @@ def test_acas_xu(
             "verify",
             str(folder / "onnx" / f"ACASXU_run2a_{network}_batch_2000.onnx"),
             str(folder / "vnnlib" / f"prop_{number}.vnnlib"),
-            "--timeout",
-            "60",
+            "--nodes",
+            "100000",
         ]
     )
     assert code == 0
