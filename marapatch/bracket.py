@@ -25,6 +25,11 @@ class Bracket:
 
     def __post_init__(self) -> None:
         if not self.lower <= self.upper:  # also where either is NaN
+            if self.evidence is Evidence.FILE:
+                raise ContradictionError(
+                    f"the file handed on says that nothing is nearer than {self.lower!r}, and a "
+                    f"replayed witness is at {self.upper!r}: the file is wrong"
+                )
             raise ContradictionError(
                 f"a proof ({self.evidence.value}) says that nothing is nearer than {self.lower!r}, "
                 f"and a replayed witness is at {self.upper!r}: please report this with the network"

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from marapatch.ball import Ball, Norm
 from marapatch.bracket import Bracket
+from marapatch.earlier import Earlier, question_of
 from marapatch.errors import InputError
 from marapatch.input_ball import ball_of
 from marapatch.network.arithmetic import proving
@@ -180,7 +181,8 @@ class GroundTruth:
     ``witness``: the vector at ``upper``, of the network's input type and shape, or None.
     ``interrupted``: stopped by hand; everything reported holds all the same. ``decided``: what
     the network decides on the image. ``own``: the image itself as a witness, where it is one: it
-    is decided as a target, by the margin asked for. ``ball``: the centre and the box; ``rule``:
+    is decided as a target, by the margin asked for. ``earlier``: the file of a result that it began
+    with. ``ball``: the centre and the box; ``rule``:
     how the network decides.
     """
 
@@ -197,6 +199,7 @@ class GroundTruth:
     rule: Rule
     interrupted: bool = False
     own: Witness | None = None
+    earlier: str | None = None
 
     @property
     def already(self) -> bool:
@@ -262,6 +265,7 @@ def ground_truth(
     options: GroundTruthOptions | None = None,
     progress: Callable[[Progress], None] | None = None,
     started: float | None = None,
+    earlier: Earlier | None = None,
 ) -> GroundTruth:
     """The nearest input decided otherwise than ``x``: a bracket, lower proved, upper witnessed.
 
@@ -273,7 +277,8 @@ def ground_truth(
     incumbent for all, or with ``each_target`` every target's own bracket. ``mask``: True where an
     entry may change.
     ``init``: an input to start from. ``progress``: called as the bracket moves. ``started``: when
-    the time of ``options`` began, by ``time.monotonic`` (None: now).
+    the time of ``options`` began, by ``time.monotonic`` (None: now). ``earlier``: a result of the
+    same question to begin with; its lower ends are evidence ``file``.
 
     A KeyboardInterrupt ends the search; what is known is returned with ``interrupted`` set.
 
@@ -304,6 +309,10 @@ def ground_truth(
             bounds = bracket.lower, bracket.upper
             progress(Progress(target, done, total, *bounds, queries, seconds))
 
+    if earlier is not None:
+        if options.record:
+            raise InputError("an earlier result has no tree: leave out one of --from and --tree")
+        earlier.check(question_of(network, ball, rule, options.margin, label, targets))
     deadline = inf if options.timeout is None else started + options.timeout
     search = TargetSearch(asked, targets, deadline, watch, options.jobs)
     own = asked.question(decided).replay(ball.centre) if decided in targets else None
@@ -311,6 +320,8 @@ def ground_truth(
     if own is None:
         try:
             with proving():
+                if earlier is not None:
+                    search.take_up(earlier)
                 search.bound()
                 search.attack(None if init is None else network.flatten(init)[0])
             search.run()
@@ -334,6 +345,7 @@ def ground_truth(
         rule=rule,
         interrupted=interrupted,
         own=own,
+        earlier=None if earlier is None else earlier.path,
     )
 
 

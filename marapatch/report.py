@@ -15,9 +15,14 @@ The JSON (schema version 1) is one object:
   not to be nearer than the nearest witness, which is all that was asked), ``lower``, ``upper``,
   ``evidence``, ``witness``, ``witness_margin`` (by how much the target leads every rival at the
   witness), ``witness_confirmed`` (whether onnxruntime decides the same; null where not asked),
-  ``queries``, ``nodes``, ``seconds`` and ``note``.
+  ``witness_input`` (its numbers; null where all would be too many), ``queries``, ``nodes``,
+  ``seconds`` and ``note``.
 - ``queries``: a list of objects with ``radius``, ``verdict`` (``"sat"``, ``"unsat"`` or
   ``"unknown: reason"``), ``seconds``, ``variables``, ``rows``, ``relus`` and ``backend``.
+- ``question``: what is asked, for ``--from``: the network's ``network`` (sha256), ``image`` and
+  ``box`` (sha256 of their float64 numbers), ``norm``, ``decision``, ``margin``, ``label``,
+  ``targets``. ``from``: the result that this one began with, or null; where ``evidence`` is
+  ``"file"`` the lower end is that file's word.
 - ``seconds``, ``interrupted``, ``network`` (``path``, ``sha256``, ``format``, ``input_shape``,
   ``outputs``), ``image``, ``options`` and ``versions``.
 
@@ -34,11 +39,17 @@ from enum import Enum
 from math import inf, isfinite
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
+from marapatch.earlier import question_of
 from marapatch.groundtruth import GroundTruth, TargetResult
+from marapatch.verdict import Evidence, Witness
 
 SCHEMA_VERSION = 1
+MOST_NUMBERS = 200_000
+"""Numbers of all witnesses together that a report holds."""
+
 MOST_ROWS = 30
 """Targets that a table shows, and that a remark names."""
 
@@ -93,6 +104,15 @@ def to_json(
         "witness": witness,
         "confirmed": _confirmed(result),
         "targets": [_target(result, t, paths.get(t.target)) for t in result.targets],
+        "question": question_of(
+            network,
+            result.ball,
+            result.rule,
+            result.options.margin,
+            result.label,
+            [t.target for t in result.targets],
+        ),
+        "from": result.earlier,
         "seconds": result.seconds,
         "interrupted": result.interrupted,
         "network": {
@@ -178,6 +198,13 @@ def remarks(result: GroundTruth) -> list[str]:
             lines += [f"target {target}: {note}" for target in targets]
         else:
             lines.append(f"{len(targets)} targets: {note}")
+    said = sorted(t.target for t in result.targets if t.evidence is Evidence.FILE)
+    if said:
+        names = ", ".join(map(str, said)) if len(said) <= MOST_ROWS else f"{len(said)} of them"
+        lines.append(
+            f"targets {names}: the lower end is the word of {result.earlier}, handed on and not "
+            "proved anew"
+        )
     if len(result.targets) > MOST_ROWS:
         left_out = len(result.targets) - MOST_ROWS
         lines.insert(0, f"{left_out} more targets, none with a nearer witness: see --json")
@@ -226,6 +253,7 @@ def _target(result: GroundTruth, target: TargetResult, path: str | None) -> dict
         "upper": _finite(target.upper),
         "evidence": target.evidence.value,
         "witness": path,
+        "witness_input": _written(result, witness),
         "witness_margin": None if witness is None else witness.margin,
         "witness_confirmed": None if witness is None else witness.confirmed,
         "queries": [asdict(query) for query in target.queries],
@@ -233,6 +261,14 @@ def _target(result: GroundTruth, target: TargetResult, path: str | None) -> dict
         "seconds": target.seconds,
         "note": target.note,
     }
+
+
+def _written(result: GroundTruth, witness: Witness | None) -> list[float] | None:
+    """The numbers of a witness, unless the report would become too large by them."""
+    if witness is None or witness.input.size * len(result.targets) > MOST_NUMBERS:
+        return None
+    numbers: list[float] = witness.input.astype(np.float64).reshape(-1).tolist()
+    return numbers
 
 
 def _finite(value: float) -> float | None:

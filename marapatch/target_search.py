@@ -22,6 +22,8 @@ from marapatch.backends.base import Backend
 from marapatch.ball import Ball
 from marapatch.bounds.first import first_radii
 from marapatch.bracket import Bracket
+from marapatch.earlier import Earlier
+from marapatch.errors import InputError
 from marapatch.network.arithmetic import proving
 from marapatch.network.layers import Array
 from marapatch.network.network import Network
@@ -144,6 +146,28 @@ class TargetSearch:
     def __post_init__(self) -> None:
         self.found = {t: Found(Bracket(), note=NOT_YET) for t in self.targets}
 
+    def take_up(self, earlier: Earlier) -> None:
+        """Begin with what an earlier result says, where evidence of that kind is accepted at all,
+        and with its witnesses as far as they replay."""
+        if self.asked.options.evidence is not Evidence.BOUND:
+            for target, radius in earlier.lower.items():
+                bracket = Bracket().tighten(Unsat(radius, Evidence.FILE))
+                self._learn(target, Found(bracket, note=NOT_YET))
+        form = self.asked.network.standard_form
+        for claimed in earlier.inputs:
+            if claimed.size != form.inputs:
+                raise InputError(
+                    f"{earlier.path}: holds a witness of {claimed.size} numbers, the network takes "
+                    f"{form.inputs}"
+                )
+            target = self.asked.rule.decide(form.evaluate(claimed[None])[0])
+            if target in self.found:
+                witness = self.asked.question(target).replay(claimed)
+                if witness is not None:
+                    known = self.found[target]
+                    bracket = known.bracket.tighten(Sat(witness))
+                    self._learn(target, replace(known, bracket=bracket))
+
     def bound(self) -> None:
         """Give every target a first lower end, before anything else can use the time up.
 
@@ -164,8 +188,9 @@ class TargetSearch:
         for target, radius in zip(targets, first_radii(form, ball, rows, until), strict=True):
             if radius > 0.0:
                 proved = inf if radius >= ball.whole_box else float(radius)
-                bracket = Bracket().tighten(Unsat(proved, Evidence.BOUND))
-                self._learn(int(target), Found(bracket, note=NOT_YET))
+                known = self.found[int(target)]
+                bracket = known.bracket.tighten(Unsat(proved, Evidence.BOUND))
+                self._learn(int(target), replace(known, bracket=bracket))
         for target in self.targets[:ATTACKED_TARGETS]:
             self._watch(target, self.found[target].bracket, 0)
 

@@ -17,11 +17,14 @@ class Evidence(Enum):
     """Our own outward-rounded bounds: rigorous without any solver."""
     SOLVER = "solver"
     """A solver (Marabou or HiGHS) answered, and is trusted."""
+    FILE = "file"
+    """An earlier result says so, which was handed on in a file and is taken at its word."""
 
     @staticmethod
     def weakest(*grades: Evidence) -> Evidence:
         """The weakest of several grades; BOUND where there is none."""
-        return Evidence.SOLVER if Evidence.SOLVER in grades else Evidence.BOUND
+        order = list(Evidence)
+        return max(grades, key=order.index, default=Evidence.BOUND)
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,6 +94,15 @@ def command(
         str | None,
         typer.Option(metavar="FILE", help="Start from this input, for instance a witness."),
     ] = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Go on from a result of the same question (its --json): its witnesses are "
+            "replayed, and its lower ends are taken at the file's word (evidence: file).",
+        ),
+    ] = None,
     search: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="bisection (Algorithm 1 as published), descent or tree."),
@@ -170,6 +179,7 @@ def command(
     # Half a second to import: a file that is refused does not wait for it.
     from marapatch.cli.live import LiveLine
     from marapatch.cli.outputs import Outputs, report
+    from marapatch.earlier import Earlier
     from marapatch.groundtruth import GroundTruthOptions, ground_truth
     from marapatch.verdict import Evidence
 
@@ -192,7 +202,8 @@ def command(
     )
     each = range(given.network.outputs) if all_targets else ()
     outputs = Outputs(witness=out, report=json_file, picture=plot, tree=tree, each=each)
-    outputs.check(inputs=given.paths if init is None else (*given.paths, Path(init)))
+    more = (Path(file) for file in (init, earlier) if file is not None)
+    outputs.check(inputs=(*given.paths, *more))
     with LiveLine(verbose=verbose, notes=given.start.notes) as live:
         result = ground_truth(
             given.network,
@@ -208,6 +219,7 @@ def command(
             options=options,
             progress=live,
             started=limit.begun,
+            earlier=None if earlier is None else Earlier.read(earlier),
         )
     report(result, outputs, given.image, index=index, decision=decision.value)
     if result.interrupted:

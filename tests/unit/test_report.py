@@ -162,6 +162,7 @@ def test_the_json_says_everything() -> None:
         "witness": "w.npy",
         "witness_margin": 0.25,
         "witness_confirmed": True,
+        "witness_input": [0.5, float(np.float32(0.13))],
         "queries": [
             {
                 "radius": 0.125,
