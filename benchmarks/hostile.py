@@ -8,7 +8,8 @@ process, from its start to its end: wall time, processor time and peak memory.
   python benchmarks/hostile.py                  every kind once
   python benchmarks/hostile.py --seeds 0 1 2    with several seeds: other files, other commands
   python benchmarks/hostile.py --kinds npz      the kinds whose name contains a word
-  python benchmarks/hostile.py --report         the table of what is known
+  python benchmarks/hostile.py --report --write benchmarks/PERFORMANCE.md
+                                                the table of what is known
 
 One row a file in results/hostile.jsonl; a run that was stopped goes on where it ended. Exits with 1
 where a file was not refused as it should be, or took more than 2 s of processor time or 500 MiB.
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from _ground_truth_report import write
 from _harness import ONE_THREAD, RESULTS, Row, Store, load_average, provenance, table
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
@@ -151,8 +153,13 @@ def report(rows: Sequence[Row]) -> str:
                 f"{max(row['mebibytes'] for row in some):.0f}",
             ]
         )
+    loads = sorted(row["load"] for row in rows if row["load"] is not None)
+    about = f"n = {len(rows)}, {len({row['kind'] for row in rows})} kinds"
+    if loads:
+        about += f"; load average of the machine: median {loads[len(loads) // 2]:.1f}"
+    sources = ", ".join(sorted({f"{row['marapatch']} ({row['source']})" for row in rows}))
     header = ("files", "kinds", "n", "failed", "exit codes", "worst s", "processor s", "worst MiB")
-    return table(header, lines)
+    return f"{table(header, lines)}\n{about}. marapatch {sources}.\n"
 
 
 def main() -> int:
@@ -161,6 +168,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     parser.add_argument("--kinds", default="", metavar="WORD", help="only kinds with this word")
     parser.add_argument("--report", action="store_true", help="only the table")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="put the table between its marks"
+    )
     chosen = parser.parse_args()
     store = Store(RESULTS / "hostile.jsonl")
     if not chosen.report:
@@ -174,7 +184,11 @@ def main() -> int:
                     if row["wrong"]:
                         print(f"{key}: {', '.join(row['wrong'])}: {row['said']}", flush=True)
     rows = store.rows()
-    print(report(rows))
+    text = report(rows)
+    if chosen.write is None:
+        print(text)
+    else:
+        write(chosen.write, {"hostile": text})
     return int(any(row["status"] == "failed" for row in rows))
 
 

@@ -8,7 +8,6 @@ used unless its sha256 is the published one.
 from __future__ import annotations
 
 import functools
-import gzip
 import hashlib
 import io
 import os
@@ -25,7 +24,8 @@ from numpy.typing import NDArray
 from marapatch.data_sets import FOLDERS
 from marapatch.errors import InputError
 from marapatch.files import write_whole
-from marapatch.input_files import one_line
+from marapatch.input_files import GZIP, one_line, unpacked
+from marapatch.memory import afford
 
 VARIABLE = "MARAPATCH_DATA"
 
@@ -311,5 +311,10 @@ def _unpack(packed: bytes, address: str, member: str | None) -> bytes:
             file = archive.extractfile(member)
             if file is None:
                 raise KeyError(f"{member} is no file")
+            afford(f"{address}, its {member},", archive.getmember(member).size)
             return file.read()
-    return gzip.decompress(packed) if address.endswith(".gz") else packed
+    if address.endswith(".gz"):
+        if not packed.startswith(GZIP):
+            raise OSError("Not a gzipped file")
+        return unpacked(address, packed)
+    return packed

@@ -72,7 +72,7 @@ def read_bytes(path: Path, factor: float = 1.0) -> bytes:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def unpacked(path: Path, content: bytes, factor: float = 1.0) -> bytes:
+def unpacked(path: Path | str, content: bytes, factor: float = 1.0) -> bytes:
     """``content`` of ``path``, decompressed where it is gzip: in pieces, so that a file that grows
     beyond the memory limit (``factor`` as for :func:`read_bytes`), or as nothing does that is worth
     reading, is refused by then. InputError where it is damaged."""

@@ -85,8 +85,8 @@ def check_model(model: Any) -> int:
 
 
 def check_names(graph: Any) -> None:
-    """Refuse a tensor that is defined twice (which of the two is meant, nobody can tell), and
-    names that are no text."""
+    """Refuse a tensor that is defined twice (which of the two is meant, nobody can tell) or not
+    before it is used, and names that are no text; also where the output does not depend on it."""
     values = (*graph.input, *graph.output, *graph.initializer)
     names = [value.name for value in values]
     names += [name for node in graph.node for name in (*node.input, *node.output)]
@@ -100,6 +100,13 @@ def check_names(graph: Any) -> None:
         raise InputError("an initializer is defined twice; repair the file")
     defined = given | stored
     for node in graph.node:
+        for number, name in enumerate(node.input):
+            if name and name not in defined:
+                called = node.name or "".join(node.output[:1])
+                raise InputError(
+                    f"{shown(node.op_type)} {shown(called)!r}: its input {number} "
+                    f"({shown(name)!r}) is not defined before it is used; repair the file"
+                )
         for name in node.output:
             if name in defined:
                 raise InputError(

@@ -84,6 +84,8 @@ def cast(builder: Builder, node: Node) -> Tensor:
 def reshape(builder: Builder, node: Node) -> Tensor:
     """The same entries in another shape; 0 keeps a size, -1 is worked out."""
     target = builder.constant(node, 1).integers()
+    if min(target, default=0) < -1:
+        raise InputError(f"{node.label}: {shown(target)} is no shape")
     zeros_are_sizes = not node.take("allowzero", 0)
 
     def move(array: NDArray[Any]) -> NDArray[Any]:

@@ -20,6 +20,9 @@ def gemm(builder: Builder, node: Node) -> Tensor:
     """``alpha A' B' + beta C`` with constants B and C."""
     alpha, beta = node.take("alpha", 1.0), node.take("beta", 1.0)
     transposed, swapped = node.take("transA", 0), node.take("transB", 0)
+    for name, flag in (("transA", transposed), ("transB", swapped)):
+        if flag not in (0, 1):
+            raise node.unsupported(name, flag)
     x, weight = builder.value(node, 0), builder.constant(node, 1)
     if len(x.shape) != 2 or weight.values.ndim != 2:
         raise InputError(f"{node.label}: its inputs must be matrices, not of shape {x.shape}")

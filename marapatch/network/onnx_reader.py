@@ -69,8 +69,8 @@ def read_onnx(path: str | PathLike[str]) -> Network:
 
 def _read(file: Path, model: Any, content: bytes) -> Network:
     opset = check_model(model)
-    check_names(model.graph)
     value, output_name = sole_input(model.graph), sole_output(model.graph)
+    check_names(model.graph)
     shape, dtype = shape_of_input(value), dtype_of_input(value)
     nodes = _needed(model.graph, output_name)
     builder = Builder(model.graph, nodes, value.name, shape)

@@ -71,10 +71,10 @@ class OnnxSession:
         """
         if self.session is None:
             return None
-        taken = self.session.get_inputs()[0]
-        shape = [n if isinstance(n, int) else 1 for n in taken.shape]
-        sized = x.reshape(shape if prod(shape) == x.size else (1, *x.shape))
         try:
+            taken = self.session.get_inputs()[0]
+            shape = [n if isinstance(n, int) else 1 for n in taken.shape]
+            sized = x.reshape(shape if prod(shape) == x.size else (1, *x.shape))
             return np.asarray(self.session.run(None, {taken.name: sized})[0]).reshape(-1)
         except _faults():
             return None

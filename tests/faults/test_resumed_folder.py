@@ -3,6 +3,7 @@ again, and what is no row of a patch attack is refused."""
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -168,3 +169,16 @@ def test_json_that_cannot_be_read(
     assert name in error or "holds a run in which" in error
     assert error.count("\n") == 1
     assert len(error) < 500
+
+
+def test_whatever_a_row_says_its_line_of_the_csv_has_its_columns(
+    finished: list[dict[str, Any]],
+) -> None:
+    """Rows that hold may say anything in words: separators, quotes and line breaks are escaped."""
+    said = 'no, "not"\n;this\r\tone'
+    write([{**finished[0], "reason": said}, finished[1]])
+    assert main([*ATTACK, "-o", "out"]) == 0
+    with Path("out/results.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["reason"] for line in lines] == [said, finished[1]["reason"]]
+    assert all(None not in line for line in lines)
