@@ -37,9 +37,11 @@ def new_highs() -> Any:
     :class:`BackendError` where HiGHS does not know how to be silent.
     """
     if not _FirstInstance.made:
-        with _FirstInstance.lock, _stdout_to_nowhere():
-            highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
-            _FirstInstance.made = True
+        with _FirstInstance.lock:
+            if not _FirstInstance.made:  # by a thread that held the lock before
+                with _stdout_to_nowhere():
+                    highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
+                _FirstInstance.made = True
     instance: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
     if instance.setOptionValue("output_flag", False) != highspy.HighsStatus.kOk:
         raise BackendError("HiGHS refuses the option output_flag = False; install highspy>=1.7")

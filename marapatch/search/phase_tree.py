@@ -315,6 +315,8 @@ class PhaseTree:
             known = max(known, radius)
             if known >= self.target:
                 return
+        if known >= self.target:  # the last witness on the way asks for less
+            return
         if self.remaining <= 0.0:
             self.front.push(known, node, leaf.score, leaf.basis, leaf.name)
         elif not self._closed_by_solver(node):
@@ -331,7 +333,7 @@ class PhaseTree:
         program = SlackProgram(self.question, here, self.deadline)
         for _ in range(LEAF_ROUNDS):
             radius = min(self.target, self.bounder.ball.radius)
-            found = program.at(radius)
+            found = program.at(radius) if radius > 0.0 else None
             if found is None:
                 return
             proved, multiplied = refuted(self.bounder, node, here, found)

@@ -203,6 +203,20 @@ def test_halving_ends_where_nothing_moves_the_lower_end(monkeypatch: pytest.Monk
     assert outcome.note
 
 
+def test_a_witness_within_the_tolerance_leaves_nothing_to_refute() -> None:
+    """(0.5, 0.25) and the line x = 2 y are one tie: the first leaf's witness is nearer than the
+    tolerance, and the rest of the leaf is asked at no radius below 0."""
+    network = dense_network([np.array([[1.0, 0.0], [0.0, 2.0]])], [np.zeros(2)])
+    ball = Ball(np.array([0.5, 0.25]), np.zeros(2), np.ones(2), Norm.LINF, np.inf)
+    condition = beats(1, 2, Rule.ARGMAX)
+    replay = Replay(network, ball, condition)
+    question = Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
+    backend = Says(Undecided("scripted"))
+    outcome = tree(question, Bracket(), backend, SearchOptions(nodes=100), quiet)
+    assert outcome.bracket.closed(1e-4)
+    assert outcome.bracket.lower == 0.0
+
+
 def test_the_same_question_gives_the_same_tree() -> None:
     question = _case(Norm.L1).question
     first, second = run(question), run(question)
