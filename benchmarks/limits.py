@@ -121,7 +121,7 @@ def image(folder: Path, name: str, *shape: int) -> str:
 
 def specification(folder: Path, name: str, point: str, radius: float, outputs: int) -> str:
     """That output 1 may lead all others within ``radius`` of the image."""
-    x = np.load(point).astype(np.float64).ravel()
+    x = np.load(point).astype(np.float64).ravel().tolist()
     lines = [f"(declare-const X_{i} Real)" for i in range(x.size)]
     lines += [f"(declare-const Y_{j} Real)" for j in range(outputs)]
     for i, value in enumerate(x):
@@ -176,9 +176,10 @@ def cases(folder: Path) -> list[Limited]:
     data = Path(os.environ.get("MARAPATCH_DATA", "absent"))
     cifar = data / "cifar10" / "onnx" / "oval_cifar_deep_kw.onnx"
     if cifar.exists():
-        pictures = str(data / "cifar10" / "cifar10_test_first1000.npz")
+        pictures = np.load(data / "cifar10" / "cifar10_test_first1000.npz")["images"]
+        np.save(folder / "cifar.npy", pictures[0].transpose(2, 0, 1)[None].astype(np.float32) / 255)
         for name, more in (("", ()), (", L1", ("--norm", "l1"))):
-            arguments = ("groundtruth", str(cifar), f"{pictures}:images", "--index", "0", *more)
+            arguments = ("groundtruth", str(cifar), str(folder / "cifar.npy"), *box, *more)
             found.append(Limited(f"oval_cifar_deep_kw{name}", 20.0, arguments))
     tiny = data.parent / "cases" / "ptime_1039.onnx"
     if tiny.exists():

@@ -116,7 +116,7 @@ class MarabouBackend:
     """
 
     memory_bytes: int = 8 * 2**30
-    grace_seconds: float = 2.0
+    grace_seconds: float = 0.25
     options: SolveOptions = SolveOptions()
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _worker: Worker | None = field(default=None, init=False, repr=False)
@@ -154,8 +154,8 @@ class MarabouBackend:
             self._discard()
 
     def solve(self, query: Query, timeout: float) -> Answer:
-        """Ask Marabou; the answer comes at most ``grace_seconds`` after ``timeout`` seconds
-        (starting the worker, where that is needed, is not counted)."""
+        """Ask Marabou; the answer comes at most ``grace_seconds`` after ``timeout`` seconds.
+        Starting the worker, where that is needed, counts."""
         check_timeout(timeout)
         deadline = time.monotonic() + timeout
         reduced = reduce(query)
@@ -208,10 +208,11 @@ class MarabouBackend:
     ) -> tuple[Reply, Numbers]:
         """Marabou's reply, or one of our own codes: ``late``, ``lost``, ``crashed``."""
         if self._worker is None or not self._worker.usable:
-            before = time.monotonic()
             self._discard()
             self._worker = Worker(self.memory_bytes)
-            deadline += time.monotonic() - before
+            if time.monotonic() >= deadline:  # it is there for the next query
+                late = "timeout: Marabou's process was still starting"
+                return Reply("late", late, np.zeros(0)), np.zeros(0, np.int64)
         options = self.options.marabou(deadline - time.monotonic())
         request, place = request_of(query, options, layers=layers)
         payload = pickle.dumps(request | (extra or {}), pickle.HIGHEST_PROTOCOL)

@@ -60,6 +60,15 @@ class TestTime:
             assert is_gone(worker)
             assert_works(backend)
 
+    def test_the_start_of_the_worker_counts(self, backend: MarabouBackend) -> None:
+        """What is not ready in time is kept for the next query."""
+        assert backend.solve(YES, 1e-3) == Undecided(
+            "timeout: Marabou's process was still starting"
+        )
+        worker = worker_of(backend)
+        assert_works(backend)
+        assert worker_of(backend) == worker
+
     def test_a_query_that_the_pipe_cannot_hold_counts_too(self) -> None:
         """The request is larger than a pipe's buffer and is not read."""
         with MarabouBackend(grace_seconds=0.3) as backend:
