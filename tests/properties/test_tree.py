@@ -178,7 +178,7 @@ def test_a_leaf_that_only_a_solver_closes_lowers_the_evidence() -> None:
     assert outcome.bracket.evidence is Evidence.SOLVER
 
 
-@pytest.mark.parametrize("evidence", list(Evidence))
+@pytest.mark.parametrize("evidence", [Evidence.BOUND, Evidence.SOLVER])
 def test_a_leaf_that_nobody_closes_keeps_the_bracket_open(evidence: Evidence) -> None:
     backend = Says(Undecided("scripted"))
     options = SearchOptions(nodes=100, evidence=evidence)
