@@ -93,6 +93,8 @@ class GroundTruthOptions:
             raise InputError(f"only the search tree has trees to record, not {self.search}")
         if self.jobs < 1:
             raise InputError(f"jobs must be at least 1, not {self.jobs}")
+        if self.evidence is Evidence.FILE:
+            raise InputError("evidence must be bound or solver: a file proves nothing by itself")
 
     def for_search(self) -> SearchOptions:
         """What a search needs to know."""
