@@ -47,6 +47,10 @@ Alternative = tuple[LinearRow, ...]
 """Rows that must all hold; without any, every output will do."""
 
 
+Side = tuple[int, Fraction | None, Fraction | None, bool, bool]
+"""An input, its bounds, and whether each is strict."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExactBox:
     """Bounds on inputs as the file states them: None where it states none.
@@ -85,12 +89,24 @@ class ExactBox:
     @property
     def empty(self) -> bool:
         """Whether no input at all is in it."""
-        for i, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
+        return self.empty_at(range(len(self.lower)))
+
+    def empty_at(self, inputs: Iterable[int]) -> bool:
+        """Whether the bounds on one of ``inputs`` leave it no value."""
+        for i in inputs:
+            low, high = self.lower[i], self.upper[i]
             if low is None or high is None or low < high:
                 continue
             if low > high or i in self.open_below or i in self.open_above:
                 return True
         return False
+
+    def sides(self, inputs: Iterable[int]) -> tuple[Side, ...]:
+        """The bounds on ``inputs``, by which boxes can be told apart."""
+        return tuple(
+            (i, self.lower[i], self.upper[i], i in self.open_below, i in self.open_above)
+            for i in inputs
+        )
 
     def contains(self, x: Sequence[Fraction]) -> bool:
         """Whether ``x`` is in the box, exactly."""

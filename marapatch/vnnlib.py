@@ -20,7 +20,7 @@ from pathlib import Path
 from marapatch.errors import InputError
 from marapatch.input_files import opened
 from marapatch.sexpressions import Expression, LineError, List, Symbol, parse, shown
-from marapatch.specification import Alternative, Case, ExactBox, LinearRow, Property
+from marapatch.specification import Alternative, Case, ExactBox, LinearRow, Property, Side
 from marapatch.vnnlib_atoms import Atom, Conjunction, Variable, checked, number_of
 
 __all__ = ["Case", "Property", "parse_property", "read_property"]
@@ -72,6 +72,8 @@ def parse_property(text: str, path: str = "property") -> Property:
     except LineError as error:
         raise InputError(f"{path}, line {error.line}: {error}") from None
 
+
+ONE, MINUS_ONE = Fraction(1), Fraction(-1)
 
 _NAME = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
 
@@ -133,16 +135,24 @@ class _Reader:
                 f"{MAX_ENTRIES} are read",
             )
         base = ExactBox.whole(inputs).narrowed(bounds)
-        grouped: dict[ExactBox, list[Alternative]] = {}
+        if base.empty:
+            return Property(self.path, inputs, outputs, (), count)
+        grouped: dict[tuple[Side, ...], tuple[ExactBox, list[Alternative]]] = {}
+        no_side: tuple[Side, ...] = ()
         empty = 0
         for choice in itertools.product(*choices):
             own, more = _sorted(itertools.chain.from_iterable(choice))
-            box = base.narrowed(own) if own else base
-            if box.empty:
-                empty += 1
-            else:
-                grouped.setdefault(box, []).append((*shared, *more))
-        cases = tuple(Case(box, tuple(found), outputs) for box, found in grouped.items())
+            box, key = base, no_side
+            if own:  # look at nothing but the sides that this choice is about
+                box, numbers = base.narrowed(own), sorted({i for row in own for i in row.inputs})
+                if box.empty_at(numbers):
+                    empty += 1
+                    continue
+                before = set(base.sides(numbers))
+                key = tuple(side for side in box.sides(numbers) if side not in before)
+            _, found = grouped.setdefault(key, (box, []))
+            found.append((*shared, *more))
+        cases = tuple(Case(box, tuple(found), outputs) for box, found in grouped.values())
         return Property(self.path, inputs, outputs, cases, empty)
 
     def declare(self, command: List) -> None:
@@ -191,12 +201,7 @@ class _Reader:
                     cases += more
                 return cases
             case "<=" | ">=" | "<" | ">":
-                left, right = (self.term(a) for a in _arguments(expression, 2))
-                less = expression.head.startswith("<")
-                first, second = (right, left) if less else (left, right)
-                atom = Atom.total([first, second.negated], expression.line)
-                strict = len(expression.head) == 1
-                return [(checked(atom, expression.line, strict=strict),)]
+                return [(self.comparison(expression),)]
             case "":
                 raise LineError(
                     expression.line,
@@ -209,6 +214,21 @@ class _Reader:
                     f"the condition {shown(head)} is not known; only and, or, <=, >=, < and > "
                     "are read",
                 )
+
+    def comparison(self, expression: List) -> Atom:
+        """One comparison of two linear terms."""
+        left, right = _arguments(expression, 2)
+        strict, less = len(expression.head) == 1, expression.head.startswith("<")
+        if isinstance(left, Symbol) and isinstance(right, Symbol):
+            variable = self.variable(left)
+            if variable is not None and _NAME.fullmatch(right.text) is None:
+                value = number_of(right)  # a bound, as most are: nothing to add up
+                if less:
+                    return Atom({variable: MINUS_ONE}, value, expression.line, strict)
+                return Atom({variable: ONE}, -value, expression.line, strict)
+        first, second = (right, left) if less else (left, right)
+        parts = [self.term(first), self.term(second).negated]
+        return checked(Atom.total(parts, expression.line), expression.line, strict=strict)
 
     def term(self, expression: Expression) -> Atom:
         expression = _unwrapped(expression)
@@ -238,13 +258,20 @@ class _Reader:
                 )
 
     def leaf(self, symbol: Symbol) -> Atom:
+        variable = self.variable(symbol)
+        if variable is None:
+            return Atom({}, number_of(symbol), symbol.line)
+        return Atom({variable: ONE}, Fraction(0), symbol.line)
+
+    def variable(self, symbol: Symbol) -> Variable | None:
+        """The variable that ``symbol`` names; None where it is no name."""
         name = _NAME.fullmatch(symbol.text)
         if name is None:
-            return Atom({}, number_of(symbol), symbol.line)
+            return None
         variable = (name.group(1), int(name.group(2)))
         if variable not in self.declared:
             raise LineError(symbol.line, f"{symbol.text} is used but not declared before")
-        return Atom({variable: Fraction(1)}, Fraction(0), symbol.line)
+        return variable
 
 
 def _arguments(expression: List, number: int | None = None) -> tuple[Expression, ...]:

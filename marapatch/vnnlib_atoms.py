@@ -94,7 +94,8 @@ def number_of(symbol: Symbol) -> Fraction:
             f"{MAX_DIGITS} are read",
         )
     value = Fraction(symbol.text)
-    if abs(value) > MAX_NUMBER:
+    large = match.group(3) is not None or len(symbol.text) > 300
+    if large and abs(value) > MAX_NUMBER:
         raise LineError(symbol.line, f"{shown(symbol.text)} is too large for float64")
     return value
 

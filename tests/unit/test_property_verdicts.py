@@ -17,9 +17,10 @@ from onnx_models import model, node, save
 
 from marapatch.backends import MarabouBackend
 from marapatch.cli import main
-from marapatch.errors import InputError
+from marapatch.errors import ContradictionError, InputError
 from marapatch.network.load import load
 from marapatch.network.network import Network
+from marapatch.search.input_split import InputSplit
 from marapatch.verdict import Evidence, Sat, Unknown, Unsat
 from marapatch.verification import verify
 from marapatch.vnnlib import parse_property
@@ -296,6 +297,29 @@ def test_what_onnxruntime_contradicts_is_not_sat(
     assert (code, printed.out) == (1, "unknown\n")
     assert printed.err.startswith("marapatch: unknown: what was found is a counterexample of")
     assert printed.err.count("\n") == 1
+
+
+def test_a_proof_against_an_exact_counterexample_is_a_contradiction(
+    tmp_path: Path, marabou: MarabouBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that lies: what is then known contradicts itself, whatever onnxruntime says."""
+    net = network(tmp_path, *CANCELLING, biases=[1.0, 0.0])
+    asked = parse_property(text_of(1, 1, [[0.5, 1]], "(>= Y_0 0.5)"))
+    lie = Unsat(float("inf"), Evidence.BOUND)
+    monkeypatch.setattr(InputSplit, "advance", lambda *_: lie)
+    with pytest.raises(ContradictionError, match="exact evaluation found one"):
+        verify(net, asked, marabou, nodes=100)
+
+
+def test_many_disjuncts_over_many_inputs_share_their_box() -> None:
+    """Sizes follow what is written: one box of 20,000 inputs, and 500 conditions."""
+    names = [f"X_{i}" for i in range(20_000)] + ["Y_0", "Y_1"]
+    text = "".join(f"(declare-const {name} Real)" for name in names)
+    text += "".join(f"(assert (>= X_{i} 0.1))(assert (<= X_{i} 0.{i + 2}))" for i in range(20_000))
+    text += f"(assert (or {' '.join(f'(>= Y_0 {k}.5)' for k in range(500))}))"
+    (case,) = parse_property(text).cases
+    assert len(case.alternatives) == 500
+    assert case.box.upper[7] == Fraction(9, 10)
 
 
 @pytest.mark.parametrize("operators", [("ArgMax",), ("Softmax", "Softmax")])
