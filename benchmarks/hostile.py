@@ -24,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -111,7 +112,9 @@ def work(kind: str, seed: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name) / "work"
         folder.mkdir()
-        case = hostile(kind, seed, folder)
+        # In a process of its own: what a process takes counts from its parent's size on.
+        with get_context("fork").Pool(1) as pool:
+            case = pool.apply(hostile, (kind, seed, folder))
         before = contents(folder)
         run = measured(case.arguments, folder)
         wrong = faults(case, -1 if run.code is None else run.code, run.out, run.err)
