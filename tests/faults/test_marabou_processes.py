@@ -115,7 +115,7 @@ class TestParents:
         "sys.path.insert(0, sys.argv[1])\n"
         "from marabou_tools import *\n"
         "backend = MarabouBackend()\n"
-        "backend.solve(YES, 20.0)\n"
+        "backend.solve(YES, TIMEOUT)\n"
         "print(backend.worker_pid, flush=True)\n"
     )
 
@@ -172,10 +172,11 @@ class TestParents:
         assert_works(backend)
 
     def test_a_busy_backend_gives_up_in_time(self, backend: MarabouBackend) -> None:
-        thread = threading.Thread(target=backend.solve, args=(hard_query(), 3.0))
+        thread = threading.Thread(target=backend.solve, args=(hard_query(), TIMEOUT))
         thread.start()
         assert eventually(lambda: backend.worker_pid is not None)
         answer = backend.solve(YES, 0.2)
+        os.kill(worker_of(backend), signal.SIGKILL)
         thread.join()
         assert isinstance(answer, Undecided)
         assert "busy" in answer.reason

@@ -20,7 +20,7 @@ from marapatch.verdict import Unknown
 from marapatch_encodings.semantics import worst_violation
 
 COUNT = 60
-TIMEOUT = 20.0
+TIMEOUT = 600.0
 
 
 @pytest.fixture(scope="module")

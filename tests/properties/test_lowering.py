@@ -240,7 +240,7 @@ def test_verdicts_agree_with_the_exact_optimum(seed: int, backend: Backend) -> N
         bounds = linear_bounds(form, ball)
         for l1 in L1_FORMS if ball.norm is Norm.L1 else ("split",):
             lowered = lower(form, bounds, ball, case.condition, l1)
-            answer = backend.solve(lowered.query, 20.0)
+            answer = backend.solve(lowered.query, 600.0)
             if radius >= distance:
                 assert isinstance(answer, Candidate)
                 assert violation(lowered.query, answer.assignment) <= 1e-7

@@ -30,7 +30,7 @@ from marapatch_encodings import (
     worst_violation,
 )
 
-TIMEOUT = 20.0
+TIMEOUT = 600.0
 TOLERANCE = 1e-5
 """By how much an assignment may miss a constraint."""
 

@@ -30,7 +30,6 @@ def test_it_can_be_printed() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
     )
     assert done.stdout == catalogue()
 

@@ -32,7 +32,7 @@ from marapatch.specification import exact
 from marapatch.vnnlib import Property, parse_property
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, VariablePool, row
 
-TIMEOUT = 20.0
+TIMEOUT = 600.0
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ def test_python_finds_its_own_encodings_from_the_repository_root() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
     )
     found = Path(done.stdout.strip())
     assert found.name == "utf_8.py"

@@ -168,7 +168,7 @@ def test_shrinking_never_makes_it_larger() -> None:
 
 def test_marabou_answers_every_query() -> None:
     net, image = network(1, (4, 5, 5, 3)), np.random.default_rng(1).random(4)
-    options = PatchAttackOptions(backend="marabou", targets=1, timeout=60.0, shrink=False)
+    options = PatchAttackOptions(backend="marabou", targets=1, timeout=600.0, shrink=False)
     found = patch_attack(net, image, options=options)
     assert found.by == "halving"
     check(net, image, found)

@@ -25,7 +25,7 @@ from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
 from marapatch.properties import Rule
 
-OPTIONS = PatchOptions(timeout=60.0)
+OPTIONS = PatchOptions(nodes=2000)
 
 
 def classifier(folder: Path, rng: np.random.Generator, classes: int, last: str) -> Network:

@@ -122,7 +122,7 @@ def test_thresholds_of_probabilities(
     for gap, word in ((-1e-3, "sat"), (1e-4, "unsat"), (10.0, "unsat")):
         condition = f"(>= (+ {terms}) {best + gap:.17f})"
         asked = parse_property(text_of(1, count, [[-2, 2]], condition))
-        result = verify(net, asked, marabou, 60.0)
+        result = verify(net, asked, marabou, nodes=20000)
         if kind == "sum" and classes == "two" and last == "Softmax" and gap == 10.0:
             assert result.disjuncts == 0  # never met, whatever the scores
         assert result.word == word, (gap, result)
@@ -141,7 +141,7 @@ def test_log_odds_are_decided_next_to_the_threshold(
     for gap, word in ((1e-12, "unsat"), (-1e-6, "sat")):
         for condition in (f"(>= Y_0 {most + gap:.17f})", f"(<= Y_1 {1.0 - most - gap:.17f})"):
             asked = parse_property(text_of(1, 2, [[-1, 1]], condition))
-            assert verify(net, asked, marabou, 30.0).word == word, condition
+            assert verify(net, asked, marabou, nodes=20000).word == word, condition
 
 
 @pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
@@ -163,7 +163,7 @@ def test_probabilities_with_many_inputs_go_to_the_tree(
         asked = level if last == "Softmax" else log(level)
         box = [[-0.25, 0.25]] * 14
         wanted = parse_property(text_of(14, 3, box, f"(>= Y_0 {asked:.9f})"))
-        assert verify(net, wanted, marabou, 60.0).word == word
+        assert verify(net, wanted, marabou, nodes=20000).word == word
 
 
 @pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
@@ -215,7 +215,7 @@ def test_a_witness_of_the_files_type_is_preferred(tmp_path: Path, marabou: Marab
     """Between 0.1 and 0.1000001 there are float32 numbers: no real-valued point is needed."""
     net = network(tmp_path, *IDENTITY)
     asked = parse_property(text_of(1, 1, [["0.1", "0.1000001"]], "(>= Y_0 0.05)"))
-    result = verify(net, asked, marabou, 10.0)
+    result = verify(net, asked, marabou, nodes=20000)
     assert isinstance(result.verdict, Sat)
     witness = result.verdict.witness
     assert witness.exact is None
@@ -257,7 +257,7 @@ def test_linear_rows_over_inputs(
     """y = |x_0 + x_1| over [-1, 1]^2."""
     net = network(tmp_path, [[1.0, 1.0], [-1.0, -1.0]], [[1.0, 1.0]])
     asked = parse_property(text_of(2, 1, [[-1, 1]], *conditions))
-    result = verify(net, asked, marabou, 30.0)
+    result = verify(net, asked, marabou, nodes=20000)
     assert result.word == word
     if isinstance(result.verdict, Sat):
         x = result.verdict.witness.input.astype(float)
@@ -288,7 +288,7 @@ def test_what_onnxruntime_contradicts_is_not_sat(
     assert isinstance(result.verdict, Unknown)
     assert "not of the file as onnxruntime" in result.verdict.reason
     opposite = text_of(1, 1, [[0.5, 1]], "(<= Y_0 0.5)")
-    assert verify(net, parse_property(opposite), marabou, 10.0).word == "unsat"
+    assert verify(net, parse_property(opposite), marabou, nodes=20000).word == "unsat"
     (tmp_path / "p.vnnlib").write_text(text)
     code = main(
         ["verify", str(tmp_path / "model.onnx"), str(tmp_path / "p.vnnlib"), "--nodes", "9"]

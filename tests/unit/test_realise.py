@@ -85,7 +85,7 @@ def test_linear_programs_are_optimal_and_feasible(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_fewest_is_the_fewest(seed: int) -> None:
     rows, *_ = problem(seed)
-    change, proved = fewest(rows, 20.0)
+    change, proved = fewest(rows, 600.0)
     assert change is not None
     assert proved
     assert rows.missed(change).max() <= 1e-7
@@ -96,7 +96,7 @@ def test_fewest_is_the_fewest(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_realised_meets_the_property_on_the_network(seed: int, minimise: str) -> None:
     rows, reach, condition, net = problem(seed)
-    x = realise(net, reach.x, condition, minimise=minimise, timeout=10.0)
+    x = realise(net, reach.x, condition, minimise=minimise, timeout=600.0)
     assert x is not None
     z = net.values(x)["affine0"]
     assert condition.worst(z)[0] >= 0.0
@@ -117,7 +117,7 @@ def test_what_is_realised_meets_the_property_on_the_network(seed: int, minimise:
 
 def test_marabou_alone_finds_as_few_entries() -> None:
     rows, reach, condition, net = problem(3)
-    x = realise(net, reach.x, condition, minimise="l0", backend="marabou", timeout=60.0)
+    x = realise(net, reach.x, condition, minimise="l0", backend="marabou", timeout=600.0)
     assert x is not None
     assert condition.worst(net.values(x)["affine0"])[0] >= 0.0
     assert (np.abs(x - reach.x) > 1e-6).sum() == exact_fewest(rows)
@@ -126,7 +126,7 @@ def test_marabou_alone_finds_as_few_entries() -> None:
 @pytest.mark.parametrize("minimise", ["l1", "linf"])
 def test_queries_minimise_a_norm(minimise: str) -> None:
     rows, reach, condition, net = problem(4)
-    x = realise(net, reach.x, condition, minimise=minimise, backend="marabou", timeout=60.0)
+    x = realise(net, reach.x, condition, minimise=minimise, backend="marabou", timeout=600.0)
     assert x is not None
     change = np.abs(x - reach.x)
     size = change.sum() if minimise == "l1" else change.max()

@@ -80,13 +80,13 @@ def test_the_answer_stays_the_same() -> None:
     decided = {Candidate: 0, Infeasible: 0}
     for seed in range(200):
         query = random_query(seed, grid=bool(seed % 2))
-        expected = EnumerationBackend().solve(query, 20.0)
+        expected = EnumerationBackend().solve(query, 600.0)
         reduced = reduce(query)
         reduced = None if reduced is None else absorb(reduced)
         if reduced is None:
             assert expected == Infeasible(), seed
             continue
-        answer = EnumerationBackend().solve(reduced, 20.0)
+        answer = EnumerationBackend().solve(reduced, 600.0)
         assert type(answer) is type(expected), seed
         for constraint in reduced.constraints:
             match constraint:

@@ -358,7 +358,7 @@ def test_a_tolerance_below_kappa_ends_all_the_same(
 def test_bisection_ends_where_marabou_s_answers_alone_support_no_more(question: Question) -> None:
     """Each further query would be wasted: what kappa takes off is more than there is to gain."""
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.21, -0.21))
-    options = SearchOptions(1e-7, timeout=60.0, bounds=False)
+    options = SearchOptions(1e-7, nodes=2000, bounds=False)
     outcome, _ = run(bisection, question, Scripted(honest, name="marabou"), start, options)
     assert len(outcome.queries) <= 12
     assert OPTIMUM * (1.0 - 4e-3) <= outcome.bracket.lower <= OPTIMUM <= outcome.bracket.upper
@@ -368,7 +368,7 @@ def test_bisection_ends_where_marabou_s_answers_alone_support_no_more(question: 
 
 def test_bisection_closes_with_a_second_engine(question: Question) -> None:
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.21, -0.21))
-    options = SearchOptions(1e-5, timeout=60.0, confirm=True, bounds=False)
+    options = SearchOptions(1e-5, nodes=2000, confirm=True, bounds=False)
     outcome, _ = run(bisection, question, Scripted(honest, name="marabou"), start, options)
     assert options.closed(outcome.bracket)
     assert not outcome.note

@@ -68,7 +68,7 @@ def test_both_searches_agree_with_a_fine_grid(seed: int, marabou: MarabouBackend
         text = "".join(f"(declare-const {v} Real)" for v in ("X_0", "X_1", "Y_0", "Y_1"))
         text += "".join(f"(assert (>= X_{i} -1.0))(assert (<= X_{i} 1.0))" for i in (0, 1))
         text += f"(assert (>= (- Y_0 Y_1) {rhs[0]:.17f}))"
-        result = verify(network, parse_property(text), marabou, 20.0)
+        result = verify(network, parse_property(text), marabou, nodes=20000)
         if gap < 0.0:
             assert result.word == "sat"
         if result.word == "sat":
@@ -272,7 +272,7 @@ def test_many_inputs_go_to_the_tree(marabou: MarabouBackend) -> None:
     )
     for level, word in ((best - 0.1, "sat"), (2 * ceiling, "unsat")):
         wanted = parse_property(f"{text}(assert (>= (- Y_0 Y_1) {level:.9f}))")
-        assert verify(network, wanted, marabou, 30.0).word == word
+        assert verify(network, wanted, marabou, nodes=20000).word == word
 
 
 def test_whole_box_covers_the_box() -> None:
