@@ -14,9 +14,10 @@ where the image's own decision is not the exact one.
   python benchmarks/wide_range.py --report --write benchmarks/PERFORMANCE.md
   python benchmarks/wide_range.py --show tree:17        one question: its answer and the exact one
 
-One row a question in results/wide_range.jsonl; a run that was stopped goes on where it ended. Rows
-of another generator are made again; --again: those of other sources of the program, too. Exits
-with 1 where an answer was wrong, a contradiction was raised or the program broke down.
+One row a question in results/wide_range.jsonl; a run that was stopped goes on where it ended. Made
+again are rows of another generator and those whose process was killed (it may have been the
+machine that slept); --again: those of other sources of the program, too. Exits with 1 where an
+answer was wrong, a contradiction was raised or the program broke down.
 """
 
 from __future__ import annotations
@@ -120,9 +121,11 @@ def wanted(arguments: argparse.Namespace) -> list[Asked]:
 
 
 def stale(row: Row, *, again: bool) -> bool:
-    """Whether the row is about another network, or (``again``) by other sources than are here."""
+    """Whether the row is about another network, or tells of a process that was killed, or
+    (``again``) was made by other sources than are here."""
+    killed = row["status"] == "failed" and row["died"]
     made_elsewhere = row["source"] != provenance()["source"]
-    return row.get("generator") != generator() or (again and made_elsewhere)
+    return row.get("generator") != generator() or killed or (again and made_elsewhere)
 
 
 def show(name: str) -> None:
