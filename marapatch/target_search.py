@@ -341,6 +341,12 @@ class TargetSearch:
         self.found[target] = found
         self.nearest = min(self.nearest, found.bracket.upper)
 
+    def _too_late(self, targets: list[int]) -> None:
+        """Say so of those that nothing was searched for yet."""
+        for target in targets:
+            if self.found[target].note == NOT_YET:
+                self._learn(target, replace(self.found[target], note=TOO_LATE))
+
     def _sequential(self, order: list[int], limit: Limit) -> None:
         backend = create(self.asked.backend)
         try:
@@ -350,9 +356,7 @@ class TargetSearch:
                 started = monotonic()
                 options = self._options(limit, len(order) - i)
                 if options.timeout <= 0.0:
-                    for other in order[i:]:
-                        if self.found[other].note == NOT_YET:
-                            self._learn(other, replace(self.found[other], note=TOO_LATE))
+                    self._too_late(order[i:])
                     break
                 before = self.found[target]
 
@@ -387,6 +391,10 @@ class TargetSearch:
                 target = waiting.pop(0)
                 rounds = 1 + len(waiting) // self.jobs
                 options = replace(self._options(limit, rounds), jobs=1)
+                if options.timeout <= 0.0:  # nor is there any for the others
+                    self._too_late([target, *waiting])
+                    waiting.clear()
+                    break
                 if options.counted:
                     options = replace(alike, timeout=options.timeout)
                 start = self.found[target].bracket
