@@ -122,7 +122,7 @@ def image(folder: Path, name: str, *shape: int) -> str:
 def specification(folder: Path, name: str, point: str, radius: float, outputs: int) -> str:
     """That output 1 may lead all others within ``radius`` of the image."""
     x = np.load(point).astype(np.float64).ravel().tolist()
-    lines = [f"(declare-const X_{i} Real)" for i in range(x.size)]
+    lines = [f"(declare-const X_{i} Real)" for i in range(len(x))]
     lines += [f"(declare-const Y_{j} Real)" for j in range(outputs)]
     for i, value in enumerate(x):
         lines.append(f"(assert (>= X_{i} {max(value - radius, 0.0)!r}))")

@@ -6,7 +6,7 @@ Targets are searched one after the other, or shared out over processes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic
@@ -252,6 +252,18 @@ class TargetSearch:
         Sub-problems, where they are limited, are shared out in the same way.
         """
         whole = Limit(self.deadline, self.asked.options.most_nodes)
+        if self.jobs == 1 or len(self.targets) == 1:
+            self._rounds(whole, None)
+            return
+        late: list[int] = []
+        try:
+            with processes(self.jobs) as pool:
+                self._rounds(whole, _Pool(pool, late))
+        except _LateError:  # its processes are killed; what they began with stands
+            for target in late:
+                self._learn(target, replace(self.found[target], note=KILLED))
+
+    def _rounds(self, whole: Limit, pool: _Pool | None) -> None:
         several = whole.finite and len(self.targets) > 1
         for share in (FIRST_SHARE, 1.0, 1.0) if several else (1.0,):
             late = self.deadline - monotonic() <= SHORTEST or whole.over(self._bounded)
@@ -260,8 +272,8 @@ class TargetSearch:
             limit = whole.share(share, self._bounded)
             cutoff = self._cutoff
             order = [t for t in self._by_distance() if not self._closed(t, cutoff)]
-            if self.jobs > 1 and len(order) > 1:
-                self._parallel(order, limit)
+            if pool is not None and len(order) > 1:
+                self._parallel(order, limit, pool)
             else:
                 self._sequential(order, limit)
 
@@ -329,6 +341,12 @@ class TargetSearch:
         self.found[target] = found
         self.nearest = min(self.nearest, found.bracket.upper)
 
+    def _too_late(self, targets: list[int]) -> None:
+        """Say so of those that nothing was searched for yet."""
+        for target in targets:
+            if self.found[target].note == NOT_YET:
+                self._learn(target, replace(self.found[target], note=TOO_LATE))
+
     def _sequential(self, order: list[int], limit: Limit) -> None:
         backend = create(self.asked.backend)
         try:
@@ -338,9 +356,7 @@ class TargetSearch:
                 started = monotonic()
                 options = self._options(limit, len(order) - i)
                 if options.timeout <= 0.0:
-                    for other in order[i:]:
-                        if self.found[other].note == NOT_YET:
-                            self._learn(other, replace(self.found[other], note=TOO_LATE))
+                    self._too_late(order[i:])
                     break
                 before = self.found[target]
 
@@ -362,47 +378,41 @@ class TargetSearch:
         finally:
             backend.close()
 
-    def _parallel(self, order: list[int], limit: Limit) -> None:
+    def _parallel(self, order: list[int], limit: Limit, pool: _Pool) -> None:
         """The same over processes; each search starts with the best witness known by then, or,
         where sub-problems are limited, before the first of them: the others may end in any order.
-        """
-        running: dict[Future[tuple[Outcome, float]], int] = {}
-        try:
-            self._share_out(order, limit, running)
-        except _LateError:  # its processes are killed; what they began with stands
-            for target in running.values():
-                self._learn(target, replace(self.found[target], note=KILLED))
 
-    def _share_out(
-        self, order: list[int], limit: Limit, running: dict[Future[tuple[Outcome, float]], int]
-    ) -> None:
-        """``running``: the targets in hand. Raises :class:`_LateError` where their processes do not
-        end with the time."""
+        Raises :class:`_LateError` where processes do not end with the time.
+        """
         alike = replace(self._options(limit, len(order)), jobs=1)
-        waiting = list(order)
-        with processes(self.jobs) as pool:
-            while waiting or running:
-                while waiting and len(running) < self.jobs:
-                    target = waiting.pop(0)
-                    rounds = 1 + len(waiting) // self.jobs
-                    options = replace(self._options(limit, rounds), jobs=1)
-                    if options.counted:
-                        options = replace(alike, timeout=options.timeout)
-                    start = self.found[target].bracket
-                    if options.counted or not self._closed(target):
-                        until = monotonic() + options.timeout
-                        task = pool.submit(_search, self.asked, target, start, options, until)
-                        running[task] = target
-                if not running:
-                    continue
-                done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-                if not done and monotonic() >= self.deadline + GRACE:
-                    raise _LateError
-                for future in done:
-                    target = running.pop(future)
-                    outcome, seconds = future.result()
-                    self._learn(target, self.found[target].then(outcome, seconds))
-                    self._watch(target, outcome.bracket, 0)
+        waiting, running = list(order), dict[Future[tuple[Outcome, float]], int]()
+        while waiting or running:
+            while waiting and len(running) < self.jobs:
+                target = waiting.pop(0)
+                rounds = 1 + len(waiting) // self.jobs
+                options = replace(self._options(limit, rounds), jobs=1)
+                if options.timeout <= 0.0:  # nor is there any for the others
+                    self._too_late([target, *waiting])
+                    waiting.clear()
+                    break
+                if options.counted:
+                    options = replace(alike, timeout=options.timeout)
+                start = self.found[target].bracket
+                if options.counted or not self._closed(target):
+                    until = monotonic() + options.timeout
+                    task = pool.executor.submit(_search, self.asked, target, start, options, until)
+                    running[task] = target
+            if not running:
+                continue
+            done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+            if not done and monotonic() >= self.deadline + GRACE:
+                pool.late.extend(running.values())
+                raise _LateError
+            for future in done:
+                target = running.pop(future)
+                outcome, seconds = future.result()
+                self._learn(target, self.found[target].then(outcome, seconds))
+                self._watch(target, outcome.bracket, 0)
 
     def _watch(self, target: int, bracket: Bracket, queries: int) -> None:
         cutoff = self._cutoff
@@ -410,6 +420,14 @@ class TargetSearch:
         self.watch(
             target, done, bracket, queries + sum(len(f.queries) for f in self.found.values())
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """Processes for several targets; ``late``: the targets in hand when they did not end."""
+
+    executor: ProcessPoolExecutor
+    late: list[int]
 
 
 class _LateError(Exception):

@@ -106,6 +106,10 @@ class AffineMap:
         return int(count.max(initial=1))
 
 
+MOST_GRADIENTS = 20_000_000
+"""Derivatives of all outputs by the neurons of one layer that are worked out at once."""
+
+
 @dataclass(frozen=True, eq=False)
 class StandardForm:
     """``a_0 = input; z_k = hidden[k-1](a); a_k = max(z_k, 0); output = output(a)``.
@@ -200,6 +204,9 @@ class StandardForm:
             opens.append(np.where(possible & ~active, error, 0.0))
             values.append(np.maximum(computed, 0.0)[None, :])
             errors.append(np.where(possible, error, 0.0))
+        # Without a ReLU both bounds are one, and from very many outputs gradients are too large.
+        if not self.hidden or self.outputs * max(self.sizes) > MOST_GRADIENTS:
+            return computed, error
         by_gradient = self._error_by_gradient(owns, masks, opens, gamma(terms) * error, terms)
         # fmin: where one of the two overflowed into NaN, the other holds.
         return computed, np.fmin(by_gradient, error)

@@ -41,8 +41,9 @@ PATIENCE = 4
 """Without a witness, the radius asked about starts a little beyond the first-order estimate and
 grows by a factor so often, or until some radii were undecided."""
 
+HOPELESS_SHARE = 0.2
 HOPELESS_SECONDS = 20.0
-"""For the linear relaxation that shows that nothing will do, where nothing else limits it."""
+"""Of the time left, and at most, for the linear relaxation that shows that nothing will do."""
 
 GROWTH_SHARE = 0.4
 """Of the time left, for one such radius."""
@@ -109,7 +110,7 @@ class Searcher:
         unlimited = posed.question.ball.whole_box == inf
         seconds = until - monotonic()
         if self.options.nodes is None:
-            seconds = min(seconds, HOPELESS_SECONDS)
+            seconds = min(HOPELESS_SHARE * seconds, HOPELESS_SECONDS)
         return trusted and unlimited and unreachable(posed.question, seconds)
 
     def begin(self, posed: Posed, known: Array | None, until: float) -> Bracket:

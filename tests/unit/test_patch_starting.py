@@ -11,6 +11,7 @@ import pytest
 from marapatch.ball import Ball, Norm
 from marapatch.network.cut import tail
 from marapatch.network.network import Network, dense_network
+from marapatch.patching import searching
 from marapatch.patching.changes import changes, sources
 from marapatch.patching.descending import descended
 from marapatch.patching.goals import combinations, one_of
@@ -96,3 +97,26 @@ def test_an_interrupted_search_keeps_both_ends(search: str) -> None:
     assert patch.upper <= seen[-1].upper
     assert patch.lower <= patch.upper
     assert patch.note == "interrupted"
+
+
+def test_to_show_that_nothing_will_do_takes_a_share_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A linear program over a large network took all of it, and nothing else was tried."""
+    given: list[float] = []
+
+    def watched(question: object, seconds: float) -> bool:
+        given.append(seconds)
+        return False
+
+    monkeypatch.setattr(searching, "unreachable", watched)
+    rng = np.random.default_rng(0)
+    small = dense_network(
+        [rng.normal(size=(6, 3)), rng.normal(size=(2, 6))], [np.zeros(6), np.zeros(2)]
+    )
+    image = np.full(3, 0.5)
+    wanted = 1 - int(small.evaluate(image)[0].argmax())
+    minimal_patch(small, image, wanted, layer=0, options=PatchOptions(timeout=10.0))
+    minimal_patch(small, image, wanted, layer=0, options=PatchOptions(nodes=5))
+    assert 0.0 < given[0] <= 2.0
+    assert given[1] == inf

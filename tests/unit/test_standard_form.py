@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 from exact_networks import Sketch, evaluate_exactly, exact, exact_matrix, random_network
 
+from marapatch.network import standard_form
 from marapatch.network.cut import pattern
 from marapatch.network.layers import (
     Abs,
@@ -319,3 +320,23 @@ def test_plain_layers_are_taken_over_exactly() -> None:
         assert layer.weight_errors == (None,)
         assert not layer.bias_error.any()
         np.testing.assert_array_equal(layer.weights[0], weight)
+
+
+def test_the_error_of_many_outputs_needs_no_square_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sources of a first layer are the image: as many outputs as pixels, and no ReLU."""
+    sizes: list[int] = []
+    eye = np.eye
+    monkeypatch.setattr(np, "eye", lambda n, *rest: (sizes.append(n), eye(n, *rest))[1])
+    rng = np.random.default_rng(0)
+    first, last = rng.normal(size=(4, 3)), rng.normal(size=(6, 4))
+    linear = dense_network([last @ first], [np.zeros(6)]).standard_form
+    bent = dense_network([first, last], [np.zeros(4), np.zeros(6)]).standard_form
+    linear.evaluation_error(np.ones(3))
+    assert sizes == []
+    near = bent.evaluation_error(np.ones(3))[1]
+    assert sizes == [6]
+    monkeypatch.setattr(standard_form, "MOST_GRADIENTS", 23)
+    far = bent.evaluation_error(np.ones(3))[1]
+    assert sizes == [6]
+    assert (far >= near).all()
+    assert (near > 0.0).all()

@@ -21,9 +21,11 @@ from marapatch.attacks.tracker import Tracker
 from marapatch.ball import Norm
 from marapatch.bounds.first import first_radii
 from marapatch.groundtruth import GroundTruthOptions, ground_truth
+from marapatch.input_ball import ball_of
 from marapatch.network.network import Network, dense_network
 from marapatch.network.standard_form import StandardForm
-from marapatch.properties import OutputCondition
+from marapatch.properties import OutputCondition, Rule
+from marapatch.search.limit import Limit
 from marapatch.target_search import TargetSearch
 from marapatch.verdict import Evidence
 
@@ -135,6 +137,28 @@ def test_the_number_of_questions_posed_does_not_grow_with_the_targets_out_of_tim
     result = ground_truth(wide(60), IMAGE, label=None, options=options)
     assert len(posed) == 0
     assert {t.note for t in result.targets} == {target_search.TOO_LATE}
+
+
+class NoPool:
+    """Stands for the processes; nothing may be asked of it."""
+
+    def submit(self, *task: object) -> None:
+        raise AssertionError("a search is begun for which there is no time")
+
+
+def test_out_of_time_no_search_is_handed_to_a_process() -> None:
+    """A task holds the network: a thousand of them take far longer than the searches."""
+    options = GroundTruthOptions(timeout=1.0)
+    network = wide(8)
+    ball, _ = ball_of(network, IMAGE, Norm.LINF, None, None)
+    asked = target_search.Asked(
+        network, ball, Rule.ARGMAX, 0.0, "tree", "highs", options.for_search(), True
+    )
+    search = TargetSearch(asked, tuple(range(1, 8)), -inf, lambda *_: None, jobs=2)
+    pool = target_search._Pool(NoPool(), [])  # type: ignore[arg-type]
+    search._parallel(list(search.targets), Limit(until=-inf), pool)
+    assert {found.note for found in search.found.values()} == {target_search.TOO_LATE}
+    assert pool.late == []
 
 
 class Countdown(Tracker):
