@@ -12,16 +12,7 @@ from _harness import Row, table
 OUTCOMES = ("closed", "open", "refused", "contradiction", "crash", "failed")
 """Each question ends in one; ``failed``: its process died or had to be killed."""
 
-HEAD = (
-    "questions",
-    "n",
-    *OUTCOMES,
-    "**wrong**",
-    "no such input",
-    "confirmed",
-    "median s",
-    "most s",
-)
+HEAD = ("n", *OUTCOMES, "**wrong**", "no such input", "confirmed", "median s", "most s")
 
 LISTED = 20
 """So many failures are told in words."""
