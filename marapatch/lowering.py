@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from marapatch.network.standard_form import AffineMap, StandardForm
 from marapatch.properties import OutputCondition
 from marapatch.query import Assignment, Query
 from marapatch_encodings.l1_ball import L1Form, l1_ball
-from marapatch_encodings.terms import Constraint, Relu, Variable, VariablePool, dense_row
+from marapatch_encodings.terms import Constraint, Relu, Sense, Variable, VariablePool, dense_row
 
 NARROW = 1e-3
 """A scaled range below this is replaced by an error interval: Marabou fixes ranges below 1e-5,
@@ -136,7 +137,7 @@ class _Lowering:
         for i, rhs in enumerate(condition.rhs):
             scale = max(np.abs(outputs.matrix[i]).max(initial=0.0), 1e-6)
             bound = float((rhs - outputs.high[i]) / scale) - self.relaxation
-            self.constraints.append(self._row(outputs.matrix[i] / scale, ">=", bound))
+            self._add(self.columns, outputs.matrix[i] / scale, ">=", bound)
         query = Query.of(self.pool, self.constraints)
         matrix, constant = self.values[0].matrix, self.values[0].low
         middle = (constant + self.values[0].high) / 2
@@ -147,9 +148,18 @@ class _Lowering:
 
         return Lowered(query, self.relus, decode)
 
-    def _row(self, coefficients: Array, sense: str, rhs: float) -> Constraint:
-        columns = np.array(self.columns[: coefficients.size], dtype=np.int64)
-        return dense_row(columns, coefficients, sense, rhs)  # type: ignore[arg-type]  # a Sense
+    def _add(
+        self, variables: Sequence[Variable], coefficients: Array, sense: Sense, rhs: float
+    ) -> None:
+        """A row over the first of ``variables``, as many as there are coefficients.
+
+        One whose numbers overflow float64 is left out: that only enlarges the set that is asked
+        about, so ``unsat`` stays right.
+        """
+        if not (np.isfinite(coefficients).all() and isfinite(rhs)):
+            return
+        columns = np.array(variables[: coefficients.size], dtype=np.int64)
+        self.constraints.append(dense_row(columns, coefficients, sense, rhs))
 
     def _input(self, l1_form: L1Form) -> _Values:
         """The input as centre + radius * (columns), its narrow entries as error intervals."""
@@ -180,7 +190,7 @@ class _Lowering:
         matrix = np.zeros((self.ball.centre.size, len(self.columns)))
         matrix[wide[rises], np.arange(rises.size)] = self.ball.radius
         matrix[wide[falls], rises.size + np.arange(falls.size)] = -self.ball.radius
-        self.constraints.append(self._row(np.ones(len(self.columns)), "<=", 1.0))
+        self._add(self.columns, np.ones(len(self.columns)), "<=", 1.0)
         return _Values(matrix, low, high)
 
     def _apply(self, layer: AffineMap) -> _Values:
@@ -224,7 +234,7 @@ class _Lowering:
             scale = max(np.abs(z.matrix[j]).max(initial=0.0), 1e-6)
             most = float(z.high[j] if sign > 0.0 else -z.low[j])
             row = sign * z.matrix[j] / scale
-            self.constraints.append(self._row(row, ">=", -most / scale - self.relaxation))
+            self._add(self.columns, row, ">=", -most / scale - self.relaxation)
 
     def _unstable(
         self, z: _Values, j: int, k: int, low: float, high: float, reach: float, before: int
@@ -240,10 +250,10 @@ class _Lowering:
         variables: Sequence[Variable] = [*self.columns[:before], b]
         least, most = float(z.low[j] / reach), float(z.high[j] / reach)
         if z.high[j] - z.low[j] <= SETTLED * reach:
-            self.constraints.append(dense_row(variables, row, "=", (least + most) / 2))
+            self._add(variables, row, "=", (least + most) / 2)
         else:
-            self.constraints.append(dense_row(variables, row, ">=", least))
-            self.constraints.append(dense_row(variables, row, "<=", most))
+            self._add(variables, row, ">=", least)
+            self._add(variables, row, "<=", most)
         self.constraints.append(Relu(b, f))
         self.columns.append(f)
         self.relus += 1

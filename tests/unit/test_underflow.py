@@ -18,6 +18,7 @@ from marapatch.bounds.linear import bound_condition, linear_bounds
 from marapatch.bounds.nodes import NodeBounder
 from marapatch.bounds.relaxation import relax
 from marapatch.errors import BackendError, InputError
+from marapatch.lowering import lower
 from marapatch.network.arithmetic import SMALL, least_size, proving, underflow
 from marapatch.network.layers import Affine
 from marapatch.network.network import Network, dense_network
@@ -201,3 +202,14 @@ def test_a_margin_is_demanded_of_the_image_too() -> None:
 def test_values_that_overflow_are_refused_in_words() -> None:
     with pytest.raises(InputError, match="overflows float64"):
         _ = fused([1e200, 1e200], [1e200, 1e200], [1.0], 1.0).standard_form
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_a_row_that_overflows_is_left_out_of_a_query(target: int) -> None:
+    """What is left out can only make a query easier to meet: it refutes nothing by itself."""
+    network = dense_network([np.zeros((2, 1))], [np.array([1e305, 0.0])])
+    ball = Ball(np.zeros(1), -np.ones(1), np.ones(1), Norm.LINF, 1.0)
+    with proving():
+        bounds = linear_bounds(network.standard_form, ball)
+        query = lower(network.standard_form, bounds, ball, beats(target, 2, Rule.ARGMAX)).query
+    assert query.constraints == ()
