@@ -3,7 +3,9 @@
 ``python benchmarks/mutation.py --count 400 --jobs 2`` draws mutants of cosmic-ray's operators at
 random, by module and with a fixed seed, and runs each module's own tests on each, in a copy of the
 tree. One JSON line a mutant goes to benchmarks/results/mutation.jsonl; a run that was stopped goes
-on there. ``--report --write benchmarks/PERFORMANCE.md`` writes the table.
+on there. ``--module 'marapatch/recheck*.py'`` runs those of some modules, ``--again`` runs what
+survived once more (after tests were added). ``--report --write benchmarks/PERFORMANCE.md`` writes
+the table.
 
 A mutant is *killed* where a test fails, or where one file of its tests takes more than 60 seconds
 of processor time (those of the code as it is take a third of that at most). cosmic-ray is the extra
@@ -105,6 +107,8 @@ def main() -> None:
     add = parser.add_argument
     add("--count", type=int, default=400, help="mutants drawn")
     add("--jobs", type=int, default=1, help="how many are tested at once")
+    add("--module", default="*", help="those of modules that match, as 'marapatch/bounds/*.py'")
+    add("--again", action="store_true", help="run what survived again, and what was never run")
     add("--report", action="store_true", help="print the table; runs nothing")
     add("--write", type=Path, help="with --report: put the table between its marks in a file")
     options = parser.parse_args()
@@ -114,12 +118,11 @@ def main() -> None:
         if options.write is not None:
             write(options.write, {"mutation": report})
         return
-    _run(options.count, options.jobs)
+    done = {row["key"] for row in _rows() if not (options.again and row["outcome"] == "survived")}
+    _run([m for m in drawn(options.count, options.module) if m.key not in done], options.jobs)
 
 
-def _run(count: int, jobs: int) -> None:
-    done = {row["key"] for row in _rows()}
-    todo = [mutant for mutant in drawn(count) if mutant.key not in done]
+def _run(todo: Sequence[Mutant], jobs: int) -> None:
     folders: SimpleQueue[Path] = SimpleQueue()
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(jobs) as pool:
         for number in range(jobs):
@@ -145,8 +148,9 @@ def _run(count: int, jobs: int) -> None:
         list(pool.map(one, todo))
 
 
-def drawn(count: int) -> list[Mutant]:
-    """``count`` mutants, the same at every run: modules in turn, a random place in each."""
+def drawn(count: int, pattern: str = "*") -> list[Mutant]:
+    """``count`` mutants, the same at every run: modules in turn, a random place in each. Of them
+    those whose module matches ``pattern``."""
     by_module: list[list[Mutant]] = []
     for module in modules():
         tree = _parsed(module)
@@ -162,7 +166,7 @@ def drawn(count: int) -> list[Mutant]:
         for found in by_module:
             if found and len(chosen) < count:
                 chosen.append(found.pop())
-    return chosen
+    return [mutant for mutant in chosen if Path(mutant.module).match(pattern)]
 
 
 def operators() -> list[str]:
@@ -248,9 +252,11 @@ def _change(before: str, after: str) -> str:
 
 
 def _rows() -> list[dict[str, str]]:
+    """What is known, the newest of each mutant."""
     if not RESULTS.exists():
         return []
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    rows = (json.loads(line) for line in RESULTS.read_text().splitlines())
+    return list({row["key"]: row for row in rows}.values())
 
 
 def _report(rows: Sequence[Mapping[str, str]]) -> str:
