@@ -24,13 +24,13 @@ from _milp_peer import minimise
 from exact_optimum import Optimum, nearest
 from small_networks import Case, small_case
 
-from marapatch.backends import HighsBackend, MarabouBackend
-from marapatch.backends.base import Backend
-from marapatch.bracket import Bracket
 from marapatch.errors import ContradictionError
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.verdict import Evidence
 from marapatch.search import SEARCHES
 from marapatch.search.options import SearchOptions
-from marapatch.verdict import Evidence
+from marapatch.solvers import HighsBackend, MarabouBackend
+from marapatch.solvers.base import Backend
 
 SECONDS = 3.0
 """For each search of each network."""

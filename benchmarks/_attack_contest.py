@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 
-from marapatch.attacks import Distance, Problem
+from marapatch.witnesses.attacks import Distance, Problem
 
 GOALS = ("untargeted", "targeted")
 

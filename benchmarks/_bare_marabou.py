@@ -14,7 +14,7 @@ from typing import Any, Self, assert_never
 
 import numpy as np
 
-from marapatch.query import Query
+from marapatch.query.query import Query
 from marapatch_encodings import worst_violation
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row
 

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from _attack_contest import Contestant, Found, Runner
 
-from marapatch.attacks import Distance, Problem
-from marapatch.network.standard_form import StandardForm
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.witnesses.attacks import Distance, Problem
 
 LARGEST_RADIUS = 0.5
 """Where bisections over the L-inf radius start: half the pixel range."""

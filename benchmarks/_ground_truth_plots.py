@@ -12,7 +12,7 @@ from _harness import Row
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marapatch.plots import save
+from marapatch.reporting.pictures import save
 
 PLOTS = Path(__file__).parent / "plots"
 """Where the pictures are kept; committed."""

@@ -12,15 +12,15 @@ import numpy as np
 from _harness import RESULTS, Row, Store
 from numpy.typing import NDArray
 
-from marapatch.ball import Ball, Norm
-from marapatch.bounds.linear import linear_bounds
-from marapatch.bundled import resolve
-from marapatch.data import locate
-from marapatch.groundtruth import GroundTruthOptions
+from marapatch.bounds.crown import linear_bounds
+from marapatch.data.bundled import resolve
+from marapatch.data.fetch import locate
+from marapatch.groundtruth.api import GroundTruthOptions
+from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.network.network import Network
-from marapatch.properties import Rule
-from marapatch.search.branching import RULES
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import Rule
+from marapatch.search.branch_and_bound.branching import RULES
 
 Array = NDArray[np.float64]
 

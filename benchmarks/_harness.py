@@ -26,7 +26,7 @@ from statistics import fmean
 from typing import Any, Protocol
 
 from marapatch.errors import MarapatchError
-from marapatch.json_lines import Row, Store
+from marapatch.files.json_lines import Row, Store
 
 RESULTS = Path(__file__).parent / "results"
 """Where rows are kept; committed."""

@@ -19,15 +19,15 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from marapatch.attacks.polish import confirm
-from marapatch.backends.highs import explain, open_solver, run, set_option
-from marapatch.backends.milp import Program
-from marapatch.ball import Norm
-from marapatch.bounds.linear import linear_bounds
-from marapatch.bounds.nodes import NodeBounder
-from marapatch.question import Question
-from marapatch.regions import nearest_in_region, region
-from marapatch.verdict import Witness
+from marapatch.bounds.crown import linear_bounds
+from marapatch.bounds.subproblems import NodeBounder
+from marapatch.problem.ball import Norm
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Witness
+from marapatch.solvers.highs.backend import explain, open_solver, run, set_option
+from marapatch.solvers.highs.milp import Program
+from marapatch.witnesses.linear_region import nearest_in_region, region
+from marapatch.witnesses.polish import confirm
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]

@@ -12,10 +12,10 @@ from _ground_truth_report import provenance
 from _harness import Row, table
 from numpy.typing import NDArray
 
-from marapatch.features import penultimate
-from marapatch.network.network import Network
-from marapatch.patch_attack_records import Record
-from marapatch.patch_attack_report import Measures, measure
+from marapatch.network.graph import Network
+from marapatch.patch_attack.features import penultimate
+from marapatch.patch_attack.records import Record
+from marapatch.patch_attack.report import Measures, measure
 
 Networks = Callable[[str], Network]
 Replayed = Callable[[Row], tuple[Record, NDArray[np.float64]]]

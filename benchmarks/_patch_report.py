@@ -12,7 +12,7 @@ import numpy as np
 from _ground_truth_report import provenance
 from _harness import Row, geometric_mean, table
 
-from marapatch.data import locate
+from marapatch.data.fetch import locate
 
 Rows = Sequence[Row]
 

@@ -17,18 +17,18 @@ from _harness import Row, finite, processor_seconds
 from _milp_peer import minimise
 from threadpoolctl import threadpool_limits
 
-from marapatch.attacks.nearest import nearest
-from marapatch.attacks.objective import Objective
-from marapatch.attacks.polish import polish
-from marapatch.attacks.problem import Problem
-from marapatch.backends import create
-from marapatch.bracket import Bracket
 from marapatch.errors import InputError
-from marapatch.properties import Rule, beats
-from marapatch.question import Question
-from marapatch.replay import Replay
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
+from marapatch.problem.verdict import Evidence, Witness
 from marapatch.search import SEARCHES
-from marapatch.verdict import Evidence, Witness
+from marapatch.solvers import create
+from marapatch.witnesses.attacks.nearest import nearest
+from marapatch.witnesses.attacks.objective import Objective
+from marapatch.witnesses.attacks.problem import Problem
+from marapatch.witnesses.polish import polish
 
 PEER_SUITES = ("peers", "branching")
 """The suites whose rows :func:`compared` makes."""

@@ -25,11 +25,11 @@ from _bare_marabou import BareMarabou
 from _ground_truth_report import write
 from _harness import table
 
-from marapatch.backends import Backend, Candidate, HighsBackend, Infeasible, MarabouBackend
 from marapatch.errors import InputError
 from marapatch.formats import smtlib
 from marapatch.modelling import NoSolution, Solution
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers import Backend, Candidate, HighsBackend, Infeasible, MarabouBackend
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from random_problems import KINDS, random_problem  # shared with the tests

@@ -3,9 +3,10 @@
 Every attack gets the same images, the same box [0, 1], the same goal (any other class, or the next
 class) and the same budget of gradients an image; the gradients and plain evaluations it really used
 are counted and written down. Whatever an attack returns is judged by one function
-(``marapatch.attacks.judge``): clipped, rounded to float32, evaluated in float64 and measured, and
-so are the same vectors up to 0.1 % farther from the image, as float32 may see a success too early.
-``marapatch-cascade`` has the budget for one target: untargeted, it uses more, and its row says so.
+(``marapatch.witnesses.attacks.judge``): clipped, rounded to float32, evaluated in float64 and
+measured, and so are the same vectors up to 0.1 % farther from the image, as float32 may see a
+success too early. ``marapatch-cascade`` has the budget for one target: untargeted, it uses more,
+and its row says so.
 
 Each (network, norm, goal, budget, attack, image) is one row of results/attacks.jsonl, failures
 included; what is there already is not run again. Needs the extra ``peers`` (foolbox, torch; numba
@@ -31,7 +32,10 @@ import numpy as np
 from _attack_contest import GOALS, Contestant, Found, Runner
 from _harness import RESULTS, Row, Store, finite
 
-from marapatch.attacks import (
+from marapatch.data.bundled import resolve
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.load import load
+from marapatch.witnesses.attacks import (
     Attack,
     BasicIterativeMethod,
     CarliniWagner,
@@ -42,9 +46,6 @@ from marapatch.attacks import (
     Problem,
     judge,
 )
-from marapatch.bundled import resolve
-from marapatch.network.load import load
-from marapatch.network.standard_form import StandardForm
 
 NETWORKS = ("mnist_3x24", "mnist_3x24_adversarial", "mnist_fc_256x2")
 

@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from marapatch.attacks import CarliniWagner, Objective, Problem
-from marapatch.ball import Ball, Norm
+from marapatch.bounds.crown import bound_condition, linear_bounds
 from marapatch.bounds.interval import interval_bounds
-from marapatch.bounds.linear import bound_condition, linear_bounds
-from marapatch.bundled import resolve
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, ground_truth
-from marapatch.lowering import lower
+from marapatch.data.bundled import resolve
+from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.report import status
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.network.network import Network
-from marapatch.network.standard_form import StandardForm
-from marapatch.properties import OutputCondition, Rule, beats
-from marapatch.report import status
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.query.lowering import lower
+from marapatch.witnesses.attacks import CarliniWagner, Objective, Problem
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form
 
 NETWORKS = {"N": "example:mnist_3x24", "N-bar": "example:mnist_3x24_adversarial"}

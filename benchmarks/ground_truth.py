@@ -33,13 +33,13 @@ from _harness import RESULTS, Row, Store, finite, processor_seconds, run
 from _peers import PEER_SUITES, compared
 from numpy.typing import NDArray
 
-from marapatch.attacks import CarliniWagner, Distance, Objective, Problem
-from marapatch.ball import Ball
 from marapatch.errors import MarapatchError
-from marapatch.groundtruth import GroundTruth, Progress, ground_truth
-from marapatch.network.network import Network
-from marapatch.properties import Rule
-from marapatch.report import status
+from marapatch.groundtruth.api import GroundTruth, Progress, ground_truth
+from marapatch.groundtruth.report import status
+from marapatch.network.graph import Network
+from marapatch.problem.ball import Ball
+from marapatch.problem.conditions import Rule
+from marapatch.witnesses.attacks import CarliniWagner, Distance, Objective, Problem
 
 __all__ = ["Goal", "attack_distance", "target_of"]
 

@@ -72,8 +72,8 @@ KINDS = (
 
 TESTS: Mapping[str, tuple[str, ...]] = {
     "marapatch/bounds/*.py": BOUNDS,
-    "marapatch/replay.py": ("tests/unit/test_replay.py", "tests/unit/test_underflow.py"),
-    "marapatch/bracket.py": ("tests/unit/test_bracket.py",),
+    "marapatch/problem/replay.py": ("tests/unit/test_replay.py", "tests/unit/test_underflow.py"),
+    "marapatch/problem/bracket.py": ("tests/unit/test_bracket.py",),
     "marapatch/recheck*.py": RECHECK,
     "marapatch/certificate*.py": (*RECHECK, "tests/faults/test_tree_files.py"),
     "encodings/marapatch_encodings/catalogue.py": ("tests/unit/test_catalogue.py",),

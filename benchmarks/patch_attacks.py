@@ -36,18 +36,18 @@ from _patch_attack_report import report
 from ground_truth import Goal, attack_distance, target_of
 from numpy.typing import NDArray
 
-from marapatch.ball import Ball, Norm
-from marapatch.bundled import PREFIX, resolve
-from marapatch.data import locate
+from marapatch.data.bundled import PREFIX, resolve
+from marapatch.data.fetch import locate
 from marapatch.errors import MarapatchError
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, ground_truth
-from marapatch.measures import decisions
+from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.report import status
+from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.network.network import Network
-from marapatch.patch_attack_records import Record, record
-from marapatch.patching.patch_attack import PatchAttackOptions, patch_attack
-from marapatch.properties import Rule
-from marapatch.report import status
+from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
+from marapatch.patch_attack.measures import decisions
+from marapatch.patch_attack.records import Record, record
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import Rule
 
 Array = NDArray[np.float64]
 

@@ -32,32 +32,32 @@ from _harness import RESULTS, Row, Store, finite, processor_seconds, run
 from _patch_report import report
 from numpy.typing import NDArray
 
-from marapatch.backends import create
-from marapatch.backends.base import Candidate, Infeasible, Undecided
-from marapatch.ball import Norm
 from marapatch.bounds.interval import interval_bounds
-from marapatch.bundled import resolve
-from marapatch.data import locate
+from marapatch.data.bundled import resolve
+from marapatch.data.fetch import locate
 from marapatch.errors import MarapatchError
-from marapatch.lowering import lower
 from marapatch.network.cut import tail
+from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.network.network import Network
-from marapatch.patch_report import drawdown, status
-from marapatch.patching.changes import changes, sources
-from marapatch.patching.goals import Goal, combinations, linear
-from marapatch.patching.judging import Judge
-from marapatch.patching.minimal import (
+from marapatch.patching.api import (
     check_goals,
     check_inputs,
     find_layer,
     minimal_patch,
 )
+from marapatch.patching.changes import changes, sources
+from marapatch.patching.formulation import by_neuron, by_weight
+from marapatch.patching.goals import Goal, combinations, linear
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
-from marapatch.patching.posing import by_neuron, by_weight
-from marapatch.properties import Rule
-from marapatch.question import Question
+from marapatch.patching.report import drawdown, status
+from marapatch.patching.verify_patch import Judge
+from marapatch.problem.ball import Norm
+from marapatch.problem.conditions import Rule
+from marapatch.problem.question import Question
+from marapatch.query.lowering import lower
+from marapatch.solvers import create
+from marapatch.solvers.base import Candidate, Infeasible, Undecided
 
 Array = NDArray[np.float64]
 

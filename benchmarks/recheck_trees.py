@@ -3,8 +3,8 @@
 Random small networks (dense of every kind of weights, residual, max-pool, leaky, clipped; both
 norms, boxes near and far, margins, one target or each) are searched with the trees recorded. Of
 every target three things are noted: whether the claim holds for the record as the search left it,
-whether it holds for the one that is written (completed, see marapatch/completion.py), and what
-completing took.
+whether it holds for the one that is written (completed, see marapatch/certificates/completion.py),
+and what completing took.
 
   python benchmarks/recheck_trees.py                    300 questions
   python benchmarks/recheck_trees.py --questions 0      the table of what is known
@@ -30,12 +30,12 @@ from _harness import RESULTS, Row, Store, finite, provenance
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from small_networks import KINDS, branching_network
 
-from marapatch.certificate import Certificate, TargetClaim
-from marapatch.certificate_check import recheck
-from marapatch.groundtruth import GroundTruthOptions, ground_truth
+from marapatch.certificates.check import recheck
+from marapatch.certificates.file import Certificate, TargetClaim
+from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Abs, Affine, Clip, Layer, LeakyRelu, MaxPool, Relu, Sum
-from marapatch.network.network import Network, dense_network
-from marapatch.verdict import Evidence
+from marapatch.problem.verdict import Evidence
 
 SECONDS = 6.0
 """Of one search."""

@@ -41,16 +41,16 @@ from _agreement_trees import Agreement, agreement, tables, verdict_on
 from exact_optimum import Optimum, nearest
 from small_networks import Case, small_case
 
-from marapatch.backends import HighsBackend, MarabouBackend
-from marapatch.backends.base import Answer, Backend, Candidate, Infeasible, Undecided
-from marapatch.bounds.linear import bound_condition, linear_bounds
-from marapatch.bracket import Bracket
+from marapatch.bounds.crown import bound_condition, linear_bounds
 from marapatch.errors import ContradictionError
-from marapatch.lowering import RELAXATION, SHRINKAGE, lower
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.verdict import Evidence
+from marapatch.query.lowering import RELAXATION, SHRINKAGE, lower
 from marapatch.search import SEARCHES
-from marapatch.search.claims import ALONE
 from marapatch.search.options import SearchOptions
-from marapatch.verdict import Evidence
+from marapatch.solvers import HighsBackend, MarabouBackend
+from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Undecided
+from marapatch.solvers.trust import ALONE
 
 RELAXATIONS = (0.0, 1e-7, 1e-6, 1e-5, 1e-4)
 SHRINKAGES = (1e-6, 1e-5, 1e-4, 1e-3)

@@ -27,12 +27,12 @@ from statistics import median
 from _ground_truth_report import write
 from _harness import geometric_mean, table
 
-from marapatch.backends.marabou import MarabouBackend
-from marapatch.data import locate
+from marapatch.data.fetch import locate
+from marapatch.formats.vnnlib.reader import read_property
 from marapatch.network.load import load
-from marapatch.verdict import Sat, Unknown, Unsat
-from marapatch.verification import verify
-from marapatch.vnnlib import read_property
+from marapatch.problem.verdict import Sat, Unknown, Unsat
+from marapatch.solvers.marabou.backend import MarabouBackend
+from marapatch.verification.api import verify
 
 RESULTS = Path(__file__).with_name("results") / "verify.jsonl"
 LISTS = {"acasxu": "acasxu/acasxu_instances.csv", "mnist_fc": "mnist_fc/mnistfc_instances.csv"}
@@ -42,7 +42,7 @@ Record = Mapping[str, object]
 PLAIN = """
 import sys, time
 from maraboupy import Marabou, MarabouCore, MarabouUtils
-from marapatch.vnnlib import read_property
+from marapatch.formats.vnnlib.reader import read_property
 network, specification, timeout = sys.argv[1], read_property(sys.argv[2]), float(sys.argv[3])
 started, answer = time.monotonic(), "unsat"
 for case in specification.cases:

@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from marapatch.ball import Norm
     from marapatch.errors import (
         BackendError,
         ContradictionError,
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
         ScopeError,
         UnsupportedOperatorError,
     )
-    from marapatch.groundtruth import (
+    from marapatch.files.memory import memory_limit
+    from marapatch.groundtruth.api import (
         GroundTruth,
         GroundTruthOptions,
         Progress,
         TargetResult,
         ground_truth,
     )
-    from marapatch.memory import memory_limit
     from marapatch.modelling import (
         Expression,
         Problem,
@@ -49,21 +48,22 @@ if TYPE_CHECKING:
         norm_inf,
         relu,
     )
+    from marapatch.network.graph import Network
     from marapatch.network.load import load
-    from marapatch.network.network import Network
-    from marapatch.patching.attack_options import PatchAttackOptions, Stage
-    from marapatch.patching.halving import FirstLayerPatch, find_first_layer_patch
+    from marapatch.patch_attack.api import PatchAttack, patch_attack
+    from marapatch.patch_attack.halving import FirstLayerPatch, find_first_layer_patch
+    from marapatch.patch_attack.options import PatchAttackOptions, Stage
+    from marapatch.patch_attack.realise import realise
+    from marapatch.patching.api import minimal_patch
     from marapatch.patching.mark_graph import Marking, mark
-    from marapatch.patching.minimal import minimal_patch
     from marapatch.patching.patch import Patch
-    from marapatch.patching.patch_attack import PatchAttack, patch_attack
-    from marapatch.patching.realise import realise
-    from marapatch.properties import Rule
-    from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Witness
-    from marapatch.verification import verify
+    from marapatch.problem.ball import Norm
+    from marapatch.problem.conditions import Rule
+    from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Witness
+    from marapatch.verification.api import verify
 
 _HOMES = {
-    "ball": ("Norm",),
+    "problem.ball": ("Norm",),
     "errors": (
         "BackendError",
         "ContradictionError",
@@ -72,14 +72,14 @@ _HOMES = {
         "ScopeError",
         "UnsupportedOperatorError",
     ),
-    "groundtruth": (
+    "groundtruth.api": (
         "GroundTruth",
         "GroundTruthOptions",
         "Progress",
         "TargetResult",
         "ground_truth",
     ),
-    "memory": ("memory_limit",),
+    "files.memory": ("memory_limit",),
     "modelling": (
         "Expression",
         "Problem",
@@ -99,17 +99,17 @@ _HOMES = {
         "relu",
     ),
     "network.load": ("load",),
-    "network.network": ("Network",),
-    "patching.attack_options": ("PatchAttackOptions", "Stage"),
-    "patching.halving": ("FirstLayerPatch", "find_first_layer_patch"),
+    "network.graph": ("Network",),
+    "patch_attack.options": ("PatchAttackOptions", "Stage"),
+    "patch_attack.halving": ("FirstLayerPatch", "find_first_layer_patch"),
     "patching.mark_graph": ("Marking", "mark"),
-    "patching.minimal": ("minimal_patch",),
+    "patching.api": ("minimal_patch",),
     "patching.patch": ("Patch",),
-    "patching.patch_attack": ("PatchAttack", "patch_attack"),
-    "patching.realise": ("realise",),
-    "properties": ("Rule",),
-    "verdict": ("Evidence", "Sat", "Unknown", "Unsat", "Witness"),
-    "verification": ("verify",),
+    "patch_attack.api": ("PatchAttack", "patch_attack"),
+    "patch_attack.realise": ("realise",),
+    "problem.conditions": ("Rule",),
+    "problem.verdict": ("Evidence", "Sat", "Unknown", "Unsat", "Witness"),
+    "verification.api": ("verify",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _MODULES = ("attacks",)

@@ -38,7 +38,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if isinstance(report.longrepr, tuple) and NEEDS in report.longrepr[2]
     ]
     if skipped:
-        from marapatch.data import data_sets  # scipy takes a moment to import
+        from marapatch.data.fetch import data_sets  # scipy takes a moment to import
 
         count = "1 test was" if len(skipped) == 1 else f"{len(skipped)} tests were"
         terminalreporter.write_line(

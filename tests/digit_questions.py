@@ -7,14 +7,14 @@ from math import inf
 
 import numpy as np
 
-from marapatch.ball import Ball, Norm
-from marapatch.bracket import Bracket
-from marapatch.bundled import resolve
-from marapatch.groundtruth import GroundTruthOptions, ground_truth
+from marapatch.data.bundled import resolve
+from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
 from marapatch.network.load import load
-from marapatch.properties import Rule, beats
-from marapatch.question import Question
-from marapatch.replay import Replay
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
 
 
 def digit_question(norm: Norm, digit: int, target: int) -> tuple[Question, Bracket]:

@@ -11,6 +11,7 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
+from marapatch.network.graph import Network
 from marapatch.network.layers import (
     Abs,
     Affine,
@@ -23,7 +24,6 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.network.network import Network
 
 Exact = list[Fraction]
 

@@ -16,8 +16,9 @@ from itertools import product
 
 import numpy as np
 
-from marapatch.ball import Ball, Norm
-from marapatch.linear_program import LinearProgram
+from marapatch.linear_programs.warm import LinearProgram
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
+from marapatch.network.graph import Network
 from marapatch.network.layers import (
     Abs,
     Affine,
@@ -28,9 +29,8 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.network.network import Network
-from marapatch.network.standard_form import AffineMap, StandardForm
-from marapatch.properties import OutputCondition
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition
 
 Vector = list[Fraction]
 Pattern = tuple[tuple[bool, ...], ...]

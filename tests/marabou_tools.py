@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marapatch.backends.base import Candidate, Infeasible
-from marapatch.backends.marabou import MarabouBackend
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.base import Candidate, Infeasible
+from marapatch.solvers.marabou.backend import MarabouBackend
 from marapatch_encodings import Constraint, Relu, VariablePool, dense_row, row
 
 # Seconds that nothing here comes near, however busy the machine is.

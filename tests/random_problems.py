@@ -17,7 +17,7 @@ from marapatch.modelling import (
     norm_inf,
     relu,
 )
-from marapatch.network.network import dense_network
+from marapatch.network.graph import dense_network
 
 KINDS = (
     "affine",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.query import Query
+from marapatch.query.query import Query
 from marapatch_encodings import (
     Abs,
     Constraint,

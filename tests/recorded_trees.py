@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from marapatch.backends.base import Answer, Undecided
-from marapatch.bracket import Bracket
-from marapatch.query import Query
-from marapatch.question import Question
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Evidence
+from marapatch.query.query import Query
+from marapatch.search.branch_and_bound.driver import tree
 from marapatch.search.options import Outcome, SearchOptions
-from marapatch.search.recording import TreeRecord
-from marapatch.search.tree import tree
-from marapatch.verdict import Evidence
+from marapatch.search.tree_record import TreeRecord
+from marapatch.solvers.base import Answer, Undecided
 
 
 class Says:

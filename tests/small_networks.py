@@ -16,7 +16,8 @@ from types import MappingProxyType
 import networkx as nx
 import numpy as np
 
-from marapatch.ball import Ball, Norm
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import (
     Abs,
     Affine,
@@ -28,11 +29,10 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.network.network import Network, dense_network
-from marapatch.network.standard_form import StandardForm
-from marapatch.properties import OutputCondition, Rule, beats
-from marapatch.question import Question
-from marapatch.replay import Replay
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
 
 Weights = tuple[list[np.ndarray], list[np.ndarray]]
 

@@ -21,7 +21,7 @@ from marapatch.errors import (
     InputError,
     UnsupportedOperatorError,
 )
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
+from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
 from marapatch.network.load import load
 
 OVERSTATED = Fraction(1, 10**9)

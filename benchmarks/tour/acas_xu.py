@@ -1,7 +1,7 @@
 import numpy as np
 from maraboupy import Marabou
 
-from marapatch.data import locate
+from marapatch.data.fetch import locate
 
 FAR = [(0.6, 0.679857769), (-0.5, 0.5), (-0.5, 0.5), (0.45, 0.5), (-0.5, -0.45)]
 AHEAD = [(-0.303531156, -0.298552812), (-0.009549297, 0.009549297)]

@@ -1,7 +1,7 @@
 import numpy as np
 from maraboupy import Marabou
 
-from marapatch.bundled import resolve
+from marapatch.data.bundled import resolve
 
 network = Marabou.read_onnx(resolve("example:mnist_3x24", "network"))
 seven = np.load(resolve("example:seven", "image")) / 255

@@ -4,7 +4,7 @@ from maraboupy import Marabou
 from maraboupy.parsers.InputQueryBuilder import InputQueryBuilder
 from onnx import numpy_helper
 
-from marapatch.bundled import resolve
+from marapatch.data.bundled import resolve
 
 model = onnx.load(resolve("example:mnist_3x24", "network"))
 numbers = [numpy_helper.to_array(t).astype(float) for t in model.graph.initializer]

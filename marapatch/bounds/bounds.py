@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.ball import Ball
 from marapatch.errors import InputError, ScopeError
 from marapatch.network.layers import Array, freeze
+from marapatch.problem.ball import Ball
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,9 +20,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.ball import Ball, Norm
-from marapatch.network.arithmetic import SMALL, gamma
+from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.network.layers import Array
+from marapatch.problem.ball import Ball, Norm
 
 Single = NDArray[np.float32]
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from marapatch.ball import Ball
+from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import Concretiser
-from marapatch.network.arithmetic import SMALL, gamma
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import AffineMap, StandardForm
+from marapatch.problem.ball import Ball
 
 CHUNK = 2_000_000
 """Entries of a dense block of input rows held at once."""

@@ -2,9 +2,9 @@
 
 Over the triangle relaxation of a node, the least distance (L1) or the largest slack of the
 condition within the ball (L-infinity) is a linear program; its duals are the best alpha, beta and
-mix of :mod:`marapatch.bounds.nodes` for the node's bounds. Supergradient steps come near them in
-less time, but not to the last digits, which count near the optimum; for L1 the program is small, no
-row a coordinate being needed. What is returned are multipliers only; the bound they prove is
+mix of :mod:`marapatch.bounds.subproblems` for the node's bounds. Supergradient steps come near them
+in less time, but not to the last digits, which count near the optimum; for L1 the program is small,
+no row a coordinate being needed. What is returned are multipliers only; the bound they prove is
 computed elsewhere, rounded outward.
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from marapatch.ball import Ball, Norm
-from marapatch.bounds.nodes import Nodes
-from marapatch.linear_program import LinearProgram
+from marapatch.bounds.subproblems import Nodes
+from marapatch.linear_programs.warm import LinearProgram
+from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.network.standard_form import StandardForm
-from marapatch.properties import OutputCondition
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition
 
 STEEPEST = 1e4
 """Chords steeper than this are flattened, which lifts them by less than 1e-4 of the upper end:

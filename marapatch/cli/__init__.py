@@ -36,7 +36,7 @@ from marapatch.errors import (
     MarapatchError,
     UnsupportedOperatorError,
 )
-from marapatch.memory import DEFAULT_LIMIT, memory_limit
+from marapatch.files.memory import DEFAULT_LIMIT, memory_limit
 
 DEFECT = 70
 INTERRUPTED = 130

@@ -29,10 +29,10 @@ from marapatch.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from marapatch.attacks import AttackResult, Problem
-    from marapatch.properties import Rule
-    from marapatch.replay import Replay
-    from marapatch.verdict import Witness
+    from marapatch.problem.conditions import Rule
+    from marapatch.problem.replay import Replay
+    from marapatch.problem.verdict import Witness
+    from marapatch.witnesses.attacks import AttackResult, Problem
 
 EPILOG = """Examples:
 
@@ -102,9 +102,9 @@ def command(
     """
     from marapatch.cli.outputs import Outputs, write_array
     from marapatch.errors import InputError
-    from marapatch.properties import Rule
-    from marapatch.replay import decided_class
-    from marapatch.report import rounded_down, rounded_up
+    from marapatch.groundtruth.report import rounded_down, rounded_up
+    from marapatch.problem.conditions import Rule
+    from marapatch.problem.replay import decided_class
 
     given = read_given(network, image, index=index, scale=scale, box=box, mask=mask)
     Outputs(witness=out).check(inputs=given.paths)
@@ -154,9 +154,9 @@ def _problem(
     """The question for the attacks; InputError where the classes do not fit."""
     import numpy as np
 
-    from marapatch.attacks import Distance, Objective, Problem
     from marapatch.errors import InputError
-    from marapatch.properties import Rule
+    from marapatch.problem.conditions import Rule
+    from marapatch.witnesses.attacks import Distance, Objective, Problem
 
     classes = given.network.outputs
     for what, number in (("label", label), ("target", target)):
@@ -189,7 +189,7 @@ def _run(name: MethodName, problem: Problem, seed: int, timeout: float | None) -
     from math import inf
     from time import monotonic
 
-    from marapatch.attacks import (
+    from marapatch.witnesses.attacks import (
         BasicIterativeMethod,
         CarliniWagner,
         Cascade,
@@ -214,7 +214,7 @@ def _replayed(given: Given, problem: Problem, result: AttackResult, rule: Rule) 
     """What an attack claims, evaluated again with a bound on the error; None if it fails."""
     import numpy as np
 
-    from marapatch.replay import decided_class
+    from marapatch.problem.replay import decided_class
 
     vector = result.inputs[0].astype(np.float64)
     decided = decided_class(given.network, vector, rule)
@@ -225,9 +225,9 @@ def _replay(given: Given, problem: Problem, rule: Rule, decided: int) -> Replay:
     """Judges whether an input is ``decided`` so, by the margin asked for."""
     from math import inf
 
-    from marapatch.ball import Ball, Norm
-    from marapatch.properties import beats
-    from marapatch.replay import Replay
+    from marapatch.problem.ball import Ball, Norm
+    from marapatch.problem.conditions import beats
+    from marapatch.problem.replay import Replay
 
     condition = beats(decided, given.network.outputs, rule, problem.margin)
     ball = Ball(problem.centres[0], problem.lower[0], problem.upper[0], Norm.LINF, inf)

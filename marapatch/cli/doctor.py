@@ -10,8 +10,8 @@ def command() -> None:
 
     Exit code 3 where an answer is wrong or missing.
     """
-    from marapatch.backends import BACKENDS
-    from marapatch.selftest import check_example, diagnose, versions
+    from marapatch.reporting.selftest import check_example, diagnose, versions
+    from marapatch.solvers import BACKENDS
 
     for package, number in versions().items():
         typer.echo(f"{package:24} {number}")

@@ -36,12 +36,13 @@ def command(
     max_memory: MaxMemoryOption = MAX_MEMORY,
 ) -> int:
     """Write the query "is there an input with this property?" for another solver."""
-    from marapatch.bundled import resolve
+    from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
-    from marapatch.files import check_distinct, check_writable, write_whole
-    from marapatch.formats import SUFFIXES, files_of, property_query, vnnlib, write_query
+    from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+    from marapatch.formats import SUFFIXES, files_of, property_query, write_query
+    from marapatch.formats.vnnlib import writer as vnnlib
+    from marapatch.formats.vnnlib.reader import read_property
     from marapatch.network.load import load
-    from marapatch.vnnlib import read_property
 
     known = (*SUFFIXES, PROPERTY)
     if out.suffix not in known:

@@ -24,7 +24,7 @@ def command(
 
     A copy that the environment variable MARAPATCH_DATA names is used first.
     """
-    from marapatch.data import cache, data_sets, fetch
+    from marapatch.data.fetch import cache, data_sets, fetch
     from marapatch.errors import InputError
 
     sets = data_sets()

@@ -163,7 +163,7 @@ def command(
     """
     begun = monotonic()
     from marapatch.errors import InputError
-    from marapatch.inputs import check_fit, fit, read_image
+    from marapatch.formats.inputs import check_fit, fit, read_image
 
     if all_targets and target is not None:
         raise InputError("--target and --all-targets exclude each other: leave one out")
@@ -179,9 +179,9 @@ def command(
     # Half a second to import: a file that is refused does not wait for it.
     from marapatch.cli.live import LiveLine
     from marapatch.cli.outputs import Outputs, report
-    from marapatch.earlier import Earlier
-    from marapatch.groundtruth import GroundTruthOptions, ground_truth
-    from marapatch.verdict import Evidence
+    from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+    from marapatch.groundtruth.earlier import Earlier
+    from marapatch.problem.verdict import Evidence
 
     chosen = {} if search is None else {"search": search}
     options = GroundTruthOptions(

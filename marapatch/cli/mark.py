@@ -56,13 +56,13 @@ def command(
 
     What has a mark can be left out of a search on its other side: a change against it never helps.
     """
-    from marapatch.bundled import resolve
     from marapatch.cli.answer import answer
-    from marapatch.files import check_distinct, check_writable, write_whole
+    from marapatch.data.bundled import resolve
+    from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+    from marapatch.groundtruth.report import dump
     from marapatch.network.load import load
     from marapatch.patching.mark_graph import mark
-    from marapatch.properties import Rule
-    from marapatch.report import dump
+    from marapatch.problem.conditions import Rule
 
     path = resolve(network, "network")
     net = load(path)
@@ -72,7 +72,9 @@ def command(
     for file in outputs:
         check_writable(file)
     if plot is not None:
-        from marapatch.mark_plots import plot_marking  # matplotlib takes a second to import
+        from marapatch.patching.mark_plots import (
+            plot_marking,  # matplotlib takes a second to import
+        )
 
         plot_marking(marking, plot)
     if json_file is not None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from marapatch.inputs import LoadedImage, Start
-    from marapatch.network.network import Network
+    from marapatch.formats.inputs import LoadedImage, Start
+    from marapatch.network.graph import Network
 
 
 class NormName(StrEnum):
@@ -117,7 +117,7 @@ NodesOption = Annotated[
 def _set_limit(gib: float) -> float:
     """Let the files that are read need up to ``gib`` GiB, until the command has ended."""
     from marapatch.errors import InputError
-    from marapatch.memory import GIB, set_limit
+    from marapatch.files.memory import GIB, set_limit
 
     if not 0.0 < gib < 2.0**30:
         raise InputError(f"--max-memory {gib}: give a positive number of GiB")
@@ -201,8 +201,8 @@ def read_given(
     mask: str | None,
 ) -> Given:
     """Read the network and place the image in its box; InputError where anything does not fit."""
-    from marapatch.bundled import resolve
-    from marapatch.inputs import check_fit, read_image, read_mask, start
+    from marapatch.data.bundled import resolve
+    from marapatch.formats.inputs import check_fit, read_image, read_mask, start
     from marapatch.network.load import load
 
     network, image = resolve(network, "network"), resolve(image, "image")

@@ -13,11 +13,11 @@ import typer
 from numpy.typing import NDArray
 
 from marapatch.cli.answer import answer
-from marapatch.files import check_distinct, check_writable, write_whole
-from marapatch.groundtruth import GroundTruth
-from marapatch.inputs import LoadedImage
-from marapatch.report import dump, remarks, rounded_up, summary, table, to_json
-from marapatch.selftest import versions
+from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+from marapatch.formats.inputs import LoadedImage
+from marapatch.groundtruth.api import GroundTruth
+from marapatch.groundtruth.report import dump, remarks, rounded_up, summary, table, to_json
+from marapatch.reporting.selftest import versions
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class Outputs:
         chosen = [self.witness, self.report, self.picture, self.tree, *map(self.beside, self.each)]
         paths = [path for path in chosen if path is not None]
         if self.picture is not None:
-            from marapatch.plots import check_format  # matplotlib takes a second to import
+            from marapatch.reporting.pictures import (
+                check_format,  # matplotlib takes a second to import
+            )
 
             check_format(self.picture)
         check_distinct(paths, inputs)
@@ -111,7 +113,7 @@ def write_array(path: Path, array: NDArray[np.floating]) -> str:
 
 
 def _draw(result: GroundTruth, image: LoadedImage, path: Path) -> None:
-    from marapatch.plots import plot_witness  # matplotlib takes a second to import
+    from marapatch.reporting.pictures import plot_witness  # matplotlib takes a second to import
 
     if result.witness is None:
         return

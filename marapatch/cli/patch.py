@@ -176,17 +176,17 @@ def command(
     a patch of size upper does (as written to the file, and judged on every input).
     """
     begun = monotonic()
-    from marapatch.bundled import resolve
     from marapatch.cli.patch_inputs import read_check, read_goals_given, read_inputs, read_mask_of
     from marapatch.cli.patch_layers import each_layer
     from marapatch.cli.patch_outputs import PatchLine, PatchOutputs, report
+    from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
     from marapatch.network.load import load
-    from marapatch.patching.minimal import MAX_INPUTS, minimal_patch
+    from marapatch.patching.api import MAX_INPUTS, minimal_patch
     from marapatch.patching.options import PatchOptions
     from marapatch.patching.patch import Patch
     from marapatch.patching.sparse import sparse_patch
-    from marapatch.properties import Rule
+    from marapatch.problem.conditions import Rule
 
     if layer == "all" and weights is not None:
         raise InputError("--weights fits one layer only: give --layer K")
@@ -256,7 +256,7 @@ def command(
 def _has_bias(net: object, number: int | str, *, only: bool) -> bool:
     """Whether the layer has a bias to change; asked of one layer only, it must have (checked
     where the changes are made)."""
-    from marapatch.network.network import Network
+    from marapatch.network.graph import Network
 
     assert isinstance(net, Network)  # for the type checker
     return only or net.affine_layers[int(number)].biases > 0

@@ -162,7 +162,6 @@ def command(
     None found proves nothing; marapatch groundtruth says how near one can be.
     """
     begun = monotonic()
-    from marapatch.bundled import resolve
     from marapatch.cli.patch_attack_inputs import (
         read_features,
         read_images,
@@ -170,10 +169,11 @@ def command(
         read_samples,
     )
     from marapatch.cli.patch_attack_run import Files, Run
+    from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
     from marapatch.network.load import load
-    from marapatch.patching.patch_attack import PatchAttackOptions
-    from marapatch.properties import Rule
+    from marapatch.patch_attack.api import PatchAttackOptions
+    from marapatch.problem.conditions import Rule
 
     time_limit = TimeLimit(timeout, total_timeout, begun)
     if pictures < 0:

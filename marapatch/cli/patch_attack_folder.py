@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError
-from marapatch.files import check_writable, write_whole
-from marapatch.input_files import read_text, shown
-from marapatch.json_lines import Store
+from marapatch.files.atomic_write import check_writable, write_whole
+from marapatch.files.json_lines import Store
+from marapatch.files.reading import read_text, shown
+from marapatch.groundtruth.report import dump, rounded_up
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.network import Network
-from marapatch.patch_attack_records import Record, to_csv
-from marapatch.report import dump, rounded_up
+from marapatch.patch_attack.records import Record, to_csv
 
 ROWS_A_PICTURE = 10
 
@@ -153,7 +153,7 @@ def draw(
     found: Sequence[Record], originals: Mapping[int, Array], shape: Sequence[int], path: Path
 ) -> None:
     """Write a grid of pictures: original, adversarial input and difference, a row an image."""
-    from marapatch.plots import plot_grid  # matplotlib takes a second to import
+    from marapatch.reporting.pictures import plot_grid  # matplotlib takes a second to import
 
     plot_grid([_panels(r, originals[r.image]) for r in found], path, shape)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.bundled import PREFIX, resolve
 from marapatch.cli.patch_inputs import read_inputs, read_several, separate
+from marapatch.data.bundled import PREFIX, resolve
 from marapatch.errors import InputError
-from marapatch.features import FileFeatures, penultimate
-from marapatch.image_files import Layout, read_array
-from marapatch.inputs import LoadedImage, Scale, Start, read_box, start
+from marapatch.files.images import Layout, read_array
+from marapatch.formats.inputs import LoadedImage, Scale, Start, read_box, start
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.network.load import load
-from marapatch.network.network import Network
-from marapatch.patch_attack_report import Features
+from marapatch.patch_attack.features import FileFeatures, penultimate
+from marapatch.patch_attack.report import Features
 
 
 @dataclass(frozen=True, eq=False)

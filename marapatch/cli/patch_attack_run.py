@@ -18,11 +18,13 @@ from marapatch.cli.patch_attack_folder import ROWS_A_PICTURE, Folder, draw
 from marapatch.cli.patch_attack_inputs import ImageSet
 from marapatch.cli.patch_attack_live import Live
 from marapatch.errors import InputError
-from marapatch.files import check_distinct, check_writable, write_whole
-from marapatch.network.network import Network
-from marapatch.patch_attack_judging import Judge
-from marapatch.patch_attack_records import Record, already, record
-from marapatch.patch_attack_report import (
+from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+from marapatch.groundtruth.report import dump
+from marapatch.network.graph import Network
+from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
+from marapatch.patch_attack.judging import Judge
+from marapatch.patch_attack.records import Record, already, record
+from marapatch.patch_attack.report import (
     Features,
     Measures,
     measure,
@@ -31,11 +33,9 @@ from marapatch.patch_attack_report import (
     summary,
     table,
 )
-from marapatch.patching.patch_attack import PatchAttackOptions, patch_attack
-from marapatch.properties import Rule
-from marapatch.replay import decided_class
-from marapatch.report import dump
-from marapatch.selftest import versions
+from marapatch.problem.conditions import Rule
+from marapatch.problem.replay import decided_class
+from marapatch.reporting.selftest import versions
 
 SHOWN_FAULTS = 5
 """Of an earlier run's records that do not hold, so many are named."""
@@ -80,7 +80,9 @@ class Run:
             )
         outputs = [path for path in (self.files.report, self.files.picture) if path is not None]
         if self.files.picture is not None:
-            from marapatch.plots import check_format  # matplotlib takes a second to import
+            from marapatch.reporting.pictures import (
+                check_format,  # matplotlib takes a second to import
+            )
 
             check_format(self.files.picture)
         check_distinct(outputs, read)

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError
-from marapatch.image_files import Layout, read_array
-from marapatch.input_files import shown
-from marapatch.inputs import LoadedImage, Scale, fit, read_image
+from marapatch.files.images import Layout, read_array
+from marapatch.files.reading import shown
+from marapatch.formats.inputs import LoadedImage, Scale, fit, read_image
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.network import Network
 from marapatch.network.output_transform import OutputTransform
 from marapatch.patching.goal_files import read_goals, read_list
 from marapatch.patching.goals import Goal, per_input
 from marapatch.patching.options import DEFAULT_MARGIN
-from marapatch.properties import Rule
+from marapatch.problem.conditions import Rule
 
 Labelled = tuple[Array, NDArray[np.int64]]
 

@@ -15,9 +15,12 @@ from marapatch.cli.answer import answer
 from marapatch.cli.heartbeat import Heartbeat
 from marapatch.cli.patch_inputs import Labelled
 from marapatch.errors import ContradictionError, InputError
-from marapatch.files import check_distinct, check_writable, write_whole
+from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+from marapatch.groundtruth.report import dump, rounded_down, rounded_up
 from marapatch.network.load import load
-from marapatch.patch_report import (
+from marapatch.patching.api import PatchProgress
+from marapatch.patching.patch import Patch
+from marapatch.patching.report import (
     Drawdown,
     all_to_json,
     best,
@@ -28,12 +31,9 @@ from marapatch.patch_report import (
     table,
     to_json,
 )
-from marapatch.patching.judging import confirm
-from marapatch.patching.minimal import PatchProgress
-from marapatch.patching.patch import Patch
-from marapatch.properties import Rule
-from marapatch.report import dump, rounded_down, rounded_up
-from marapatch.selftest import versions
+from marapatch.patching.verify_patch import confirm
+from marapatch.problem.conditions import Rule
+from marapatch.reporting.selftest import versions
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class PatchOutputs:
             raise InputError(f"{self.network}: a patched network is written as .onnx")
         paths = [path for path in (self.network, self.report, self.picture) if path is not None]
         if self.picture is not None:
-            from marapatch.plots import check_format
+            from marapatch.reporting.pictures import check_format
 
             check_format(self.picture)
         check_distinct(paths, inputs)
@@ -115,7 +115,7 @@ def report(
     if labelled is not None and chosen is not None:
         check = drawdown(chosen.network, chosen.apply(), *labelled, rule)
     if outputs.picture is not None:
-        from marapatch.patch_plots import plot_patches
+        from marapatch.patching.plots import plot_patches
 
         plot_patches(patches, outputs.picture)
     if outputs.report is not None:

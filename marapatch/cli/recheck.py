@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from marapatch.certificate import Certificate
-    from marapatch.certificate_check import Recheck
+    from marapatch.certificates.check import Recheck
+    from marapatch.certificates.file import Certificate
 
 EPILOG = """Example:
 
@@ -68,14 +68,14 @@ def command(
     from rich.console import Console
     from rich.progress import Progress
 
-    from marapatch.bundled import resolve
-    from marapatch.certificate import Certificate
-    from marapatch.certificate_check import difference, recheck
+    from marapatch.certificates.check import difference, recheck
+    from marapatch.certificates.file import Certificate
+    from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
-    from marapatch.files import check_distinct, check_writable, write_whole
-    from marapatch.inputs import fit, read_image
+    from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+    from marapatch.formats.inputs import fit, read_image
+    from marapatch.groundtruth.report import dump
     from marapatch.network.load import load
-    from marapatch.report import dump
 
     file = resolve(network, "network")
     net = load(file)
@@ -106,7 +106,7 @@ def command(
 
 
 def _print(certificate: Certificate, result: Recheck, outputs: int) -> None:
-    from marapatch.report import rounded_down, rounded_up
+    from marapatch.groundtruth.report import rounded_down, rounded_up
 
     typer.echo(certificate.question)
     typer.echo(f"image: sha256 {result.image}")

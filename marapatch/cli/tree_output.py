@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from marapatch.certificate import Certificate
-from marapatch.groundtruth import GroundTruth
+from marapatch.certificates.file import Certificate
+from marapatch.groundtruth.api import GroundTruth
 
 LATER = 0.05
 """The share of ``--timeout`` that the check may take beyond it."""

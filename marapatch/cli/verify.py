@@ -19,9 +19,9 @@ from marapatch.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from marapatch.network.network import Network
-    from marapatch.specification import Property
-    from marapatch.verification import Verification
+    from marapatch.network.graph import Network
+    from marapatch.problem.specification import Property
+    from marapatch.verification.api import Verification
 
 INTERRUPTED = 130
 
@@ -89,15 +89,15 @@ def command(
 
     outputs = [path for path in (witness, counterexample_file) if path is not None]
     try:
-        from marapatch.backends import create
-        from marapatch.bundled import resolve
         from marapatch.cli.heartbeat import Counted
-        from marapatch.counterexample import counterexample, outputs_of
-        from marapatch.files import check_distinct, check_writable, write_whole
+        from marapatch.data.bundled import resolve
+        from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+        from marapatch.formats.vnnlib.reader import read_property
         from marapatch.network.load import load
-        from marapatch.verdict import Sat
-        from marapatch.verification import verify
-        from marapatch.vnnlib import read_property
+        from marapatch.problem.verdict import Sat
+        from marapatch.solvers import create
+        from marapatch.verification.api import verify
+        from marapatch.verification.counterexample import counterexample, outputs_of
 
         limit = TimeLimit(timeout, total_timeout, begun)
         if nodes is not None and nodes < 1:
@@ -146,7 +146,7 @@ def command(
 
 def remarks(wanted: Property, result: Verification, network: Network) -> list[str]:
     """What there is to know beside the word, a line each."""
-    from marapatch.verdict import Sat, Unknown
+    from marapatch.problem.verdict import Sat, Unknown
 
     found = []
     if wanted.empty and wanted.cases:

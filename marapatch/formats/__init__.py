@@ -3,7 +3,7 @@
 from marapatch.formats.ipq import load_and_solve, save_ipq, variable_map
 from marapatch.formats.mps import write_milp
 from marapatch.formats.smtlib import smtlib
-from marapatch.formats.vnnlib import property_query, vnnlib
+from marapatch.formats.vnnlib.writer import property_query, vnnlib
 from marapatch.formats.writing import SUFFIXES, files_of, write_query
 
 __all__ = [

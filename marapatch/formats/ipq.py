@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from marapatch.backends.base import Answer
-from marapatch.backends.marabou import MarabouBackend
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.base import Answer
+from marapatch.solvers.marabou.backend import MarabouBackend
 
 
 def save_ipq(query: Query, path: Path, backend: MarabouBackend) -> str:
     """Have Marabou write ``query`` to ``path``; return the variable map as text (CSV).
 
-    The file holds the query as :mod:`marapatch.backends` puts it to Marabou: rewritten to what
+    The file holds the query as :mod:`marapatch.solvers` puts it to Marabou: rewritten to what
     Marabou answers rightly, so with a few variables more, and numbered anew. Marabou writes ten
     decimals a number: a verdict on the file is one on numbers that differ by up to 5e-11. Load it
     with ``MarabouCore.loadQuery(path)``. Raises BackendError where Marabou cannot write it.

@@ -8,20 +8,20 @@ from pathlib import Path
 import highspy
 import numpy as np
 
-from marapatch.backends.base import Infeasible, Undecided
-from marapatch.backends.highs import REFUSED, open_solver
-from marapatch.backends.milp import Program, translate
 from marapatch.errors import BackendError, InputError
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.base import Infeasible, Undecided
+from marapatch.solvers.highs.backend import REFUSED, open_solver
+from marapatch.solvers.highs.milp import Program, translate
 
 
 def write_milp(query: Query, path: Path) -> int:
     """Write the mixed-integer program of ``query`` to ``path`` (.mps or .lp); its binaries.
 
     Columns are called after the query's variables as ``v<i>_<name>``, binaries ``b<i>``. Exact as
-    :func:`~marapatch.backends.milp.translate` is. Raises InputError where the suffix is another,
-    a big-M needs a bound that does not follow, or interval propagation proves infeasibility
-    (there is no program to write then).
+    :func:`~marapatch.solvers.highs.milp.translate` is. Raises InputError where the suffix is
+    another, a big-M needs a bound that does not follow, or interval propagation proves
+    infeasibility (there is no program to write then).
     """
     if path.suffix not in (".mps", ".lp"):
         raise InputError(f"{path}: a program is written as .mps or .lp")

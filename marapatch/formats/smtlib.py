@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import assert_never
 
-from marapatch.query import Query
+from marapatch.query.query import Query
 from marapatch_encodings.terms import Abs, Constraint, Disjunction, Max, Relu, Row
 
 

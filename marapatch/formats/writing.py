@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from marapatch.backends.marabou import MarabouBackend
 from marapatch.errors import InputError
-from marapatch.files import write_whole
+from marapatch.files.atomic_write import write_whole
 from marapatch.formats.ipq import save_ipq
 from marapatch.formats.mps import write_milp
 from marapatch.formats.smtlib import smtlib
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.marabou.backend import MarabouBackend
 
 SUFFIXES = (".ipq", ".smt2", ".mps", ".lp", ".txt")
 

@@ -8,7 +8,7 @@ from math import inf
 
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
-from marapatch.verdict import Evidence, Unknown
+from marapatch.problem.verdict import Evidence, Unknown
 
 
 @dataclass(frozen=True, eq=False)

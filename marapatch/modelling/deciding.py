@@ -9,19 +9,19 @@ from time import monotonic
 
 import numpy as np
 
-from marapatch.backends.base import Backend, Candidate, Infeasible, Undecided
-from marapatch.backends.enumeration import phases
-from marapatch.backends.highs import HighsBackend
-from marapatch.backends.intervals import activity, propagate
 from marapatch.errors import ContradictionError
 from marapatch.modelling.answers import Answer, Minimum, NoSolution, Solution
 from marapatch.modelling.expressions import Comparison, Expression
 from marapatch.modelling.freezing import Frozen, freeze
 from marapatch.modelling.model import Model
 from marapatch.modelling.replaying import replay
-from marapatch.query import Assignment, Query
-from marapatch.scaling import RELAXATION, Scaled, normalise
-from marapatch.verdict import Evidence, Unknown
+from marapatch.problem.verdict import Evidence, Unknown
+from marapatch.query.intervals import activity, propagate
+from marapatch.query.query import Assignment, Query
+from marapatch.query.scaling import RELAXATION, Scaled, normalise
+from marapatch.solvers.base import Backend, Candidate, Infeasible, Undecided
+from marapatch.solvers.enumeration import phases
+from marapatch.solvers.highs.backend import HighsBackend
 from marapatch_encodings.semantics import violation
 from marapatch_encodings.terms import Row, dense_row
 

@@ -8,8 +8,8 @@ from typing import Protocol, assert_never, cast
 import numpy as np
 
 from marapatch.modelling.expressions import Expression, Space
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.network import Network
 from marapatch_encodings.l1_ball import L1Form
 
 

@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.network import Network
 from marapatch_encodings.terms import Sense
 
 SHOWN = 4

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
+from marapatch.arithmetic.float_model import SAFE, SMALL, gamma, least_size
 from marapatch.modelling.expressions import Comparison, Expression, widened
-from marapatch.network.arithmetic import SAFE, SMALL, gamma, least_size
 from marapatch.network.layers import Array, Matrix
 from marapatch_encodings.terms import (
     Constraint,

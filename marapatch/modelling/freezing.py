@@ -14,8 +14,7 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.backends.intervals import propagate
-from marapatch.backends.reduction import reduce
+from marapatch.arithmetic.float_model import gamma
 from marapatch.errors import InputError
 from marapatch.modelling.conditions import AnyOf, AtMostNonzero
 from marapatch.modelling.definitions import (
@@ -36,9 +35,10 @@ from marapatch.modelling.forms import Forms
 from marapatch.modelling.model import Model, Requirement, entry_name
 from marapatch.modelling.networks import Enclosure, lower_network, norm_limit, output_bounds
 from marapatch.modelling.polarity import polarity
-from marapatch.network.arithmetic import gamma
 from marapatch.network.layers import Array
-from marapatch.query import Assignment, Query
+from marapatch.query.intervals import propagate
+from marapatch.query.query import Assignment, Query
+from marapatch.query.reduction import reduce
 from marapatch_encodings import cardinality
 from marapatch_encodings.terms import Disjunction, Variable
 

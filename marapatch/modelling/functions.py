@@ -22,7 +22,7 @@ from marapatch.modelling.definitions import (
     define,
 )
 from marapatch.modelling.expressions import Comparison, Expression, Operand, joined, lift
-from marapatch.properties import Rule, beats
+from marapatch.problem.conditions import Rule, beats
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form
 
 

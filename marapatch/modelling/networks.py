@@ -8,16 +8,16 @@ from math import inf
 import numpy as np
 import scipy.sparse as sp
 
-from marapatch.ball import Ball, Norm
+from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.linear import linear_bounds
+from marapatch.bounds.crown import linear_bounds
 from marapatch.modelling.definitions import NormOf
 from marapatch.modelling.expressions import Comparison, Expression, widened
 from marapatch.modelling.model import Model
-from marapatch.network.arithmetic import SMALL, gamma
+from marapatch.network.affine_relu.standard_form import AffineMap
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.network import Network
-from marapatch.network.standard_form import AffineMap
+from marapatch.problem.ball import Ball, Norm
 from marapatch_encodings.relu import relu
 from marapatch_encodings.terms import Constraint, VariablePool, dense_row
 

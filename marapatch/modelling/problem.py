@@ -10,8 +10,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from marapatch.backends import Backend, create
-from marapatch.backends.reduction import check_timeout
 from marapatch.errors import InputError
 from marapatch.modelling.answers import Answer, Minimum, NoSolution, Solution, Witnesses
 from marapatch.modelling.conditions import AtMostNonzero, Condition, any_of, flatten
@@ -27,10 +25,12 @@ from marapatch.modelling.expressions import Comparison, Expression
 from marapatch.modelling.freezing import Frozen, freeze
 from marapatch.modelling.model import Model, Requirement, entry_name
 from marapatch.modelling.symbolic import FreeNetwork
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.network import Network
-from marapatch.query import Query
-from marapatch.verdict import Unknown
+from marapatch.problem.verdict import Unknown
+from marapatch.query.query import Query
+from marapatch.query.reduction import check_timeout
+from marapatch.solvers import Backend, create
 
 TOLERANCE = 1e-6
 """By how much a solution may miss a condition, unless another tolerance is asked for."""

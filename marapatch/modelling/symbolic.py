@@ -12,6 +12,7 @@ from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.modelling.definitions import MaximumOf, define
 from marapatch.modelling.expressions import Expression, Space, joined, lift
 from marapatch.modelling.functions import absolute, clip, leaky_relu, maximum, relu
+from marapatch.network.graph import Network
 from marapatch.network.layers import (
     Abs,
     Affine,
@@ -24,7 +25,6 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.network.network import Network
 
 
 @dataclass(frozen=True, eq=False)

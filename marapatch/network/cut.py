@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from marapatch.errors import InputError
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.network import Network
-from marapatch.network.standard_form import AffineMap, StandardForm
 
 
 def tail(network: Network | StandardForm, number: int) -> StandardForm:

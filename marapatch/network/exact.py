@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from marapatch.errors import UnsupportedOperatorError
+from marapatch.network.graph import Network
 from marapatch.network.layers import (
     Abs,
     Affine,
@@ -32,7 +33,6 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.network.network import Network
 
 Integers = Any
 """An object array of Python integers (numpy has no type for it)."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from marapatch.input_files import opened
-from marapatch.network.network import Network
-from marapatch.network.nnet_reader import read_nnet
-from marapatch.network.onnx_reader import read_onnx
+from marapatch.files.reading import opened
+from marapatch.network.graph import Network
+from marapatch.network.nnet import read_nnet
+from marapatch.network.onnx.reader import read_onnx
 
 READERS = {".onnx": read_onnx, ".nnet": read_nnet}
 

@@ -15,7 +15,7 @@ class OutputTransform(Enum):
 
     All of them keep the largest score. SOFTMAX and LOG_SOFTMAX keep the order of all scores and
     nothing else: a constant, a sum or a difference of probabilities is another condition on the
-    scores (:mod:`marapatch.softmax_conditions`).
+    scores (:mod:`marapatch.problem.softmax_conditions`).
     """
 
     NONE = "none"

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.ball import Norm
+from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import tail
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.network import Network
-from marapatch.network.standard_form import StandardForm
 from marapatch.patching.changes import Changes, sources
 from marapatch.patching.goals import Goal
+from marapatch.problem.ball import Norm
 
 STEPS = 40
 """Steps at most; each tries the lengths below and takes the best."""

@@ -10,11 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from marapatch.arithmetic.float_model import gamma
 from marapatch.errors import InputError
-from marapatch.network.arithmetic import gamma
 from marapatch.network.cut import head_network
+from marapatch.network.graph import Network, PatchableLayer
 from marapatch.network.layers import Affine, Array, Matrix
-from marapatch.network.network import Network, PatchableLayer
 from marapatch.network.parameters import Parameters
 
 

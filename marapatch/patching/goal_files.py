@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from marapatch.errors import InputError
-from marapatch.input_files import one_line, read_text, shown
+from marapatch.files.reading import one_line, read_text, shown
+from marapatch.formats.vnnlib.reader import read_property
 from marapatch.network.output_transform import OutputTransform
 from marapatch.patching.goals import NOTHING, Goal, any_of, linear, per_input
 from marapatch.patching.options import DEFAULT_MARGIN
-from marapatch.properties import Rule
-from marapatch.vnnlib import read_property
+from marapatch.problem.conditions import Rule
 
 MAX_TOML = 2**18
 """Characters in a file of goals: room for some ten thousand numbers, read within a second."""

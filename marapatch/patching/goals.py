@@ -17,12 +17,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike
 
+from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.errors import InputError
-from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array, freeze
 from marapatch.network.output_transform import OutputTransform
 from marapatch.patching.probabilities import ProbabilityCondition, rows_of
-from marapatch.properties import OutputCondition, Rule
+from marapatch.problem.conditions import OutputCondition, Rule
 
 MAX_COMBINATIONS = 1024
 """More ways than this to choose a clause for every input are refused."""

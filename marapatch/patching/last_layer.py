@@ -13,19 +13,19 @@ from time import monotonic
 import numpy as np
 import scipy.sparse as sp
 
-from marapatch.attacks.polish import confirm
-from marapatch.backends.highs import minimise_program
-from marapatch.backends.milp import Program
-from marapatch.ball import Norm
+from marapatch.arithmetic.float_model import SMALL, gamma
+from marapatch.bounds.backward import BackwardPass
 from marapatch.bounds.concretise import Concretiser
-from marapatch.bounds.relaxation import BackwardPass
-from marapatch.bracket import Bracket
-from marapatch.network.arithmetic import SMALL, gamma
 from marapatch.network.layers import Array
-from marapatch.question import Question
-from marapatch.regions import Nearest, Region, SlackProgram, nearest_in_region
+from marapatch.problem.ball import Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Evidence, Sat, Unsat
 from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
-from marapatch.verdict import Evidence, Sat, Unsat
+from marapatch.solvers.highs.backend import minimise_program
+from marapatch.solvers.highs.milp import Program
+from marapatch.witnesses.linear_region import Nearest, Region, SlackProgram, nearest_in_region
+from marapatch.witnesses.polish import confirm
 
 STEPS = 60
 """Newton steps on the slack, at most; a handful is usual."""

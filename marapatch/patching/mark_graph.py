@@ -12,10 +12,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from marapatch.errors import InputError
-from marapatch.network.network import Network
-from marapatch.network.standard_form import StandardForm
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.graph import Network
 from marapatch.patching.marking import layer_signs
-from marapatch.properties import OutputCondition, Rule, beats
+from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 MARKS = ("increment", "decrement", "free", "none")
 """What raises the property when it grows, when it falls, on some paths each, and on none."""

@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.ball import Ball
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Matrix
-from marapatch.network.standard_form import AffineMap, StandardForm
-from marapatch.properties import OutputCondition
+from marapatch.problem.ball import Ball
+from marapatch.problem.conditions import OutputCondition
 
 Flags = NDArray[np.bool_]
 

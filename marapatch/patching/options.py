@@ -7,12 +7,12 @@ from math import inf
 from time import monotonic
 from typing import Literal, get_args
 
-from marapatch.backends import BACKENDS
 from marapatch.errors import InputError
+from marapatch.problem.verdict import Evidence
 from marapatch.search import SEARCHES
-from marapatch.search.limit import Limit
+from marapatch.search.budget import Limit
 from marapatch.search.options import SearchOptions
-from marapatch.verdict import Evidence
+from marapatch.solvers import BACKENDS
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form
 
 Engine = Literal["auto", "weights", "neurons"]

@@ -9,14 +9,14 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.ball import Norm
 from marapatch.errors import InputError
+from marapatch.network.graph import Network, PatchableLayer
 from marapatch.network.layers import Array
-from marapatch.network.network import Network, PatchableLayer
-from marapatch.network.onnx_writer import write_onnx
+from marapatch.network.onnx.writer import write_onnx
 from marapatch.patching.goals import Goal
+from marapatch.problem.ball import Norm
+from marapatch.problem.verdict import Evidence
 from marapatch.search.options import QueryRecord
-from marapatch.verdict import Evidence
 
 
 @dataclass(frozen=True, eq=False)

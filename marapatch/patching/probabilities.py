@@ -1,8 +1,8 @@
 """Goals on probabilities, or on their logarithms, where a network's file ends in Softmax.
 
-A row such as P_t >= p is convex in the scores (:mod:`marapatch.softmax_conditions`): its tangents
-are linear rows that it implies, so no patch that meets the row is smaller than the least that meets
-tangents. Whether a patch meets the row itself is judged with certainty.
+A row such as P_t >= p is convex in the scores (:mod:`marapatch.problem.softmax_conditions`): its
+tangents are linear rows that it implies, so no patch that meets the row is smaller than the least
+that meets tangents. Whether a patch meets the row itself is judged with certainty.
 """
 
 from __future__ import annotations
@@ -13,13 +13,20 @@ from fractions import Fraction
 
 import numpy as np
 
+from marapatch.arithmetic.exponentials import Interval
+from marapatch.arithmetic.rationals import down, nearest
 from marapatch.errors import InputError
-from marapatch.exponentials import Interval
 from marapatch.network.layers import Array
 from marapatch.network.output_transform import OutputTransform
-from marapatch.rounding import down, nearest
-from marapatch.softmax_conditions import Group, ScoreRow, estimate, holds, score_rows, tangent_at
-from marapatch.specification import Alternative, LinearRow
+from marapatch.problem.softmax_conditions import (
+    Group,
+    ScoreRow,
+    estimate,
+    holds,
+    score_rows,
+    tangent_at,
+)
+from marapatch.problem.specification import Alternative, LinearRow
 
 SHARE_OF_ESTIMATE = 1.0 - 1e-6
 """What is reported of a surplus, if that much is certain."""

@@ -10,12 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from marapatch.attacks.polish import polish
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array, Matrix
-from marapatch.network.standard_form import AffineMap, StandardForm
-from marapatch.patching.starting import STEPS, ascent, direction, projected, shrink
-from marapatch.question import Question
-from marapatch.verdict import Witness
+from marapatch.patching.first_witness import STEPS, ascent, direction, projected, shrink
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Witness
+from marapatch.witnesses.polish import polish
 
 FEW = (300, 1000)
 """How many of the largest entries are polished where there are too many for all."""
@@ -62,7 +62,7 @@ def _columns(layer: AffineMap, columns: NDArray[np.int64]) -> AffineMap:
 
 
 def polish_few(question: Question, witness: Witness, deadline: float) -> Witness:
-    """:func:`marapatch.attacks.polish.polish` on the largest entries of a witness alone, for
+    """:func:`marapatch.witnesses.polish.polish` on the largest entries of a witness alone, for
     questions of too many entries; the witness itself where these do not suffice."""
     size = np.abs(witness.input)
     order = np.argsort(-size, kind="stable")

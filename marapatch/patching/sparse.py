@@ -16,30 +16,30 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from marapatch.backends.highs import minimise_program
-from marapatch.backends.milp import Program
-from marapatch.ball import Norm
 from marapatch.errors import InputError
 from marapatch.network.cut import tail
-from marapatch.network.network import Network
-from marapatch.patching.changes import Changes, changes, sources
-from marapatch.patching.goals import Goal, combinations
-from marapatch.patching.judging import Judge
-from marapatch.patching.minimal import (
+from marapatch.network.graph import Network
+from marapatch.patching.api import (
     GoalLike,
     check_goals,
     check_inputs,
     find_layer,
     least_change,
 )
+from marapatch.patching.changes import Changes, changes, sources
+from marapatch.patching.formulation import by_weight
+from marapatch.patching.goals import Goal, combinations
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
-from marapatch.patching.posing import by_weight
-from marapatch.patching.searching import Listener
-from marapatch.properties import Rule
-from marapatch.question import Question
-from marapatch.search.limit import Limit
-from marapatch.verdict import Evidence
+from marapatch.patching.solve import Listener
+from marapatch.patching.verify_patch import Judge
+from marapatch.problem.ball import Norm
+from marapatch.problem.conditions import Rule
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Evidence
+from marapatch.search.budget import Limit
+from marapatch.solvers.highs.backend import minimise_program
+from marapatch.solvers.highs.milp import Program
 
 WHOLE = 1e-6
 """By this much a dual bound may lie above a whole number and still count as that number."""
@@ -66,7 +66,7 @@ def sparse_patch(
 ) -> Patch:
     """The fewest numbers of one layer to change, each by at most ``max_change``: a bracket.
 
-    Arguments and errors as for :func:`marapatch.patching.minimal.minimal_patch`; ``max_change``
+    Arguments and errors as for :func:`marapatch.patching.api.minimal_patch`; ``max_change``
     must be given. ``lower`` and ``upper`` of the result are counts. Exact where no ReLU follows
     the layer and the goals leave no choice (evidence ``solver``, or ``bound`` where the L1 bound
     reaches it); elsewhere an honest bracket.

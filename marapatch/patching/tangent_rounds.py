@@ -15,18 +15,18 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.ball import Norm
 from marapatch.errors import ContradictionError
+from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.network import Network
 from marapatch.patching.ascending import Leads
 from marapatch.patching.changes import Changes
 from marapatch.patching.goals import Goal
-from marapatch.patching.judging import Judge, Judged
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
-from marapatch.patching.searching import Listener
+from marapatch.patching.solve import Listener
 from marapatch.patching.task import Task
+from marapatch.patching.verify_patch import Judge, Judged
+from marapatch.problem.ball import Norm
 
 ROUNDS = 12
 """At most; three or four are usual."""
@@ -48,7 +48,7 @@ def least_change_by_tangents(
     progress: Listener | None,
     started: float,
 ) -> Patch:
-    """As :func:`marapatch.patching.minimal.least_change`, where goals are on probabilities."""
+    """As :func:`marapatch.patching.api.least_change`, where goals are on probabilities."""
     judge = Judge(network, what, inputs, goals, norm)
     outer = _touched(goals, network.evaluate(inputs.astype(np.float64)))
     best = _as_it_is(judge, what)

@@ -9,24 +9,24 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.backends import create
-from marapatch.ball import Norm
-from marapatch.bracket import Bracket
+from marapatch.arithmetic.float_model import proving
 from marapatch.errors import ContradictionError, InputError
-from marapatch.network.arithmetic import proving
+from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import tail
-from marapatch.network.network import Network
-from marapatch.network.standard_form import StandardForm
+from marapatch.network.graph import Network
 from marapatch.patching.changes import Changes, Sources, sources
+from marapatch.patching.first_witness import estimate
+from marapatch.patching.formulation import Posed, by_neuron, by_weight, projectable
 from marapatch.patching.goals import Clause, Goal, combinations
-from marapatch.patching.judging import Judge, Judged
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
-from marapatch.patching.posing import Posed, by_neuron, by_weight, projectable
-from marapatch.patching.searching import LARGE, Listener, Searcher
-from marapatch.patching.starting import estimate
-from marapatch.search.limit import Limit
-from marapatch.verdict import Evidence, Unsat
+from marapatch.patching.solve import LARGE, Listener, Searcher
+from marapatch.patching.verify_patch import Judge, Judged
+from marapatch.problem.ball import Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.verdict import Evidence, Unsat
+from marapatch.search.budget import Limit
+from marapatch.solvers import create
 
 BY_INPUT_SHARE = 0.3
 """With several inputs, the share of the time for the bounds that one input alone gives; all of it

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from marapatch.search.bisection import bisection
+from marapatch.search.branch_and_bound.driver import tree
 from marapatch.search.descent import descent
 from marapatch.search.options import Search
-from marapatch.search.tree import tree
 
 SEARCHES: Mapping[str, Search] = MappingProxyType(
     {"tree": tree, "descent": descent, "bisection": bisection}

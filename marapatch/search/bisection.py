@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import monotonic
 
-from marapatch.backends.base import Backend
-from marapatch.bracket import Bracket
-from marapatch.question import Question
-from marapatch.search.asking import Asker
-from marapatch.search.claims import ALONE, UNTRUSTED, kappa
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Unknown, Unsat
 from marapatch.search.options import Outcome, Report, SearchOptions
-from marapatch.verdict import Unknown, Unsat
+from marapatch.search.radius_query import Asker
+from marapatch.solvers.base import Backend
+from marapatch.solvers.trust import ALONE, UNTRUSTED, kappa
 
 LEFT = 1.5
 """The search ends when what is left is so many times what the backend's answers support."""
@@ -28,7 +28,7 @@ def bisection(
     """Halve the bracket by one query a step until it is closed.
 
     The backend is asked alone unless the options say ``confirm``, and what it claims is the less
-    for that (:mod:`marapatch.search.claims`): the search ends where no answer could bring the lower
+    for that (:mod:`marapatch.solvers.trust`): the search ends where no answer could bring the lower
     end any further. Where a query is undecided (the published algorithm stops
     there), ``lower`` is raised from below it: the next radius asked lies half way between
     ``lower`` and the undecided one, and the search ends when that is within the tolerance.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import inf
 from time import monotonic
 
-from marapatch.backends.base import Backend
-from marapatch.bracket import Bracket
-from marapatch.lowering import SHRINKAGE
-from marapatch.question import Question
-from marapatch.search.asking import Asker
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Sat, Unknown, Unsat
+from marapatch.query.lowering import SHRINKAGE
 from marapatch.search.bisection import FINER, bisection
 from marapatch.search.options import Outcome, Report, SearchOptions
-from marapatch.verdict import Sat, Unknown, Unsat
+from marapatch.search.radius_query import Asker
+from marapatch.solvers.base import Backend
 
 PATIENCE = 0.5
 """The share of the remaining time that one query just below the witness may take."""

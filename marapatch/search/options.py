@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
-from marapatch.backends.base import Backend
-from marapatch.bracket import Bracket
-from marapatch.question import Question
-from marapatch.search.recording import TreeRecord
-from marapatch.verdict import Evidence
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Evidence
+from marapatch.search.tree_record import TreeRecord
+from marapatch.solvers.base import Backend
 from marapatch_encodings.l1_ball import L1Form
 
 LONGEST = 1e6
@@ -24,14 +24,15 @@ class SearchOptions:
     seconds for the whole search. ``nodes``: sub-problems to be bounded (None: no limit), a query of
     ``descent`` and ``bisection`` counting as one; the search then has no pace, so that with no
     limit of time two runs give the same. ``query_timeout``: seconds for one query (None: the search
-    chooses). ``l1_form``: how the L1 ball is encoded. ``bounds``: whether linear bounds go into
-    the queries (else interval bounds only). ``confirm``: whether a second engine is asked where a
+    chooses). ``l1_form``: how the L1 ball is encoded. ``bounds``: whether linear bounds go into the
+    queries (else interval bounds only). ``confirm``: whether a second engine is asked where a
     backend's ``unsat`` counts for more with it (None: as the search is published, bisection without
-    and all others with it). ``evidence``: the weakest evidence that may move
-    ``lower``. ``branching``: the tree's rule, a name in :data:`marapatch.search.branching.RULES`;
-    ``record``: whether its trees are recorded. ``cutoff``: a distance beyond which nothing is of
-    interest (another target has a witness there): reaching it with ``lower`` closes the question
-    too. ``seed``, ``jobs``: as everywhere.
+    and all others with it). ``evidence``: the weakest evidence that may move ``lower``.
+    ``branching``: the tree's rule, a name in
+    :data:`marapatch.search.branch_and_bound.branching.RULES`; ``record``: whether its trees are
+    recorded. ``cutoff``: a distance beyond which nothing is of interest (another target has a
+    witness there): reaching it with ``lower`` closes the question too. ``seed``, ``jobs``: as
+    everywhere.
     """
 
     tolerance: float = 1e-4

@@ -276,7 +276,7 @@ def test_a_defect_is_no_exit_code_of_an_answer(
         raise ZeroDivisionError("division\nby zero")
 
     monkeypatch.chdir(files)
-    monkeypatch.setattr("marapatch.inputs.start", broken)
+    monkeypatch.setattr("marapatch.formats.inputs.start", broken)
     monkeypatch.delenv("MARAPATCH_DEBUG", raising=False)
     assert main(GOOD) == 70
     assert capfd.readouterr().err.startswith(
@@ -301,7 +301,7 @@ def test_exit_codes_of_other_errors(
         raise error("went wrong")
 
     monkeypatch.chdir(files)
-    monkeypatch.setattr("marapatch.inputs.start", broken)
+    monkeypatch.setattr("marapatch.formats.inputs.start", broken)
     monkeypatch.delenv("MARAPATCH_DEBUG", raising=False)
     assert main(GOOD) == code
     err = capfd.readouterr().err

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from marapatch import load
-from marapatch.bundled import resolve
+from marapatch.data.bundled import resolve
 
 TOKEN = "MARAPATCH_TEST_TOKEN"
 ENOUGH = 600.0

@@ -22,12 +22,12 @@ from marabou_tools import (
     worker_of,
 )
 
-from marapatch.backends import marabou
-from marapatch.backends._process import Reply
-from marapatch.backends.base import Answer, Candidate, Infeasible, Undecided
-from marapatch.backends.marabou import STATUS_MAP, MarabouBackend, SolveOptions, interpret
 from marapatch.errors import InputError
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.base import Answer, Candidate, Infeasible, Undecided
+from marapatch.solvers.marabou import backend as marabou
+from marapatch.solvers.marabou.backend import STATUS_MAP, MarabouBackend, SolveOptions, interpret
+from marapatch.solvers.marabou.process import Reply
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ from marabou_tools import (
     worker_of,
 )
 
-from marapatch.backends import _process
-from marapatch.backends.base import Answer, Undecided
-from marapatch.backends.marabou import MarabouBackend
 from marapatch.errors import BackendError
+from marapatch.solvers.base import Answer, Undecided
+from marapatch.solvers.marabou import process as _process
+from marapatch.solvers.marabou.backend import MarabouBackend
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from marabou_tools import NO, TIMEOUT, YES, assert_works, hard_query, relu_query
 
-from marapatch.backends import marabou
-from marapatch.backends.base import Answer, Candidate, Infeasible, Undecided
-from marapatch.backends.enumeration import EnumerationBackend
-from marapatch.backends.highs import HighsBackend
-from marapatch.backends.marabou import NARROW, MarabouBackend
 from marapatch.errors import InputError
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.base import Answer, Candidate, Infeasible, Undecided
+from marapatch.solvers.enumeration import EnumerationBackend
+from marapatch.solvers.highs.backend import HighsBackend
+from marapatch.solvers.marabou import backend as marabou
+from marapatch.solvers.marabou.backend import NARROW, MarabouBackend
 from marapatch_encodings import Relu, VariablePool, dense_row, row
 
 

@@ -19,17 +19,17 @@ import pytest
 from recorded_trees import built
 from small_networks import branching_network
 
-from marapatch.certificate import Certificate, TargetClaim
-from marapatch.certificate_check import difference, recheck
+from marapatch.certificates.check import difference, recheck
+from marapatch.certificates.file import Certificate, TargetClaim
 from marapatch.cli import main
 from marapatch.cli.tree_output import write_trees
 from marapatch.errors import InputError
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
-from marapatch.network.network import Network, dense_network
-from marapatch.network.onnx_writer import write_onnx
-from marapatch.properties import Rule, beats
-from marapatch.verdict import Evidence
+from marapatch.network.onnx.writer import write_onnx
+from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.verdict import Evidence
 
 RNG = np.random.default_rng(50)
 SMALL = dense_network(

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marapatch.network.network import Network, dense_network
-from marapatch.patching.halving import find_first_layer_patch
+from marapatch.network.graph import Network, dense_network
+from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
+from marapatch.patch_attack.halving import find_first_layer_patch
+from marapatch.patching.api import minimal_patch
 from marapatch.patching.mark_graph import mark
-from marapatch.patching.minimal import minimal_patch
 from marapatch.patching.options import PatchOptions
-from marapatch.patching.patch_attack import PatchAttackOptions, patch_attack
-from marapatch.properties import Rule, beats
+from marapatch.problem.conditions import Rule, beats
 
 MARGIN = 1e-6
 IMAGE = np.array([0.5, 0.5])

@@ -10,13 +10,13 @@ import pytest
 import z3
 from random_problems import KINDS, random_problem
 
-from marapatch.backends import HighsBackend, Infeasible, MarabouBackend
 from marapatch.formats import smtlib
 from marapatch.modelling import Solution
 from marapatch.modelling.freezing import freeze
-from marapatch.query import Query
-from marapatch.scaling import RELAXATION, normalise
-from marapatch.verdict import Unknown
+from marapatch.problem.verdict import Unknown
+from marapatch.query.query import Query
+from marapatch.query.scaling import RELAXATION, normalise
+from marapatch.solvers import HighsBackend, Infeasible, MarabouBackend
 from marapatch_encodings.semantics import worst_violation
 
 COUNT = 60

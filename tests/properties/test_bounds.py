@@ -14,15 +14,17 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 from small_networks import KINDS, Case, branching_network, cancelling_balls, small_case
 
-from marapatch.ball import Ball, Norm
-from marapatch.bounds import concretise, interval, linear, relaxation
+from marapatch.bounds import backward as relaxation
+from marapatch.bounds import concretise, interval
+from marapatch.bounds import crown as linear
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.crown import bound_condition, linear_bounds, remembered_bounds
 from marapatch.bounds.interval import interval_bounds, interval_image
-from marapatch.bounds.linear import bound_condition, linear_bounds, remembered_bounds
 from marapatch.errors import ScopeError
-from marapatch.network.standard_form import AffineMap, StandardForm
-from marapatch.properties import OutputCondition, Rule, beats
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 BOUNDS = {"interval": interval_bounds, "linear": linear_bounds}
 Bounder = Callable[[StandardForm, Ball], Bounds]

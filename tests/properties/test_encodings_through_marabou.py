@@ -16,9 +16,9 @@ from encoding_table import (
     ValueCase,
 )
 
-from marapatch.backends.base import Answer, Candidate, Infeasible
-from marapatch.backends.marabou import MarabouBackend
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.base import Answer, Candidate, Infeasible
+from marapatch.solvers.marabou.backend import MarabouBackend
 from marapatch_encodings import (
     Constraint,
     Variable,

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
 
-from marapatch.backends import EnumerationBackend, HighsBackend
-from marapatch.backends.base import Backend, Candidate, Infeasible
-from marapatch.ball import Ball, Norm
 from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.crown import linear_bounds
 from marapatch.bounds.interval import interval_bounds
-from marapatch.bounds.linear import linear_bounds
 from marapatch.errors import ScopeError
-from marapatch.lowering import RELAXATION, Lowered, lower
-from marapatch.network.standard_form import StandardForm
-from marapatch.properties import OutputCondition
-from marapatch.query import Query
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition
+from marapatch.query.lowering import RELAXATION, Lowered, lower
+from marapatch.query.query import Query
+from marapatch.solvers import EnumerationBackend, HighsBackend
+from marapatch.solvers.base import Backend, Candidate, Infeasible
 from marapatch_encodings import Abs, Relu, Row, worst_violation
 from marapatch_encodings.intervals import round_down
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from small_networks import KINDS, branching_network, small_case
 
-from marapatch.ball import Ball, Norm
 from marapatch.bounds import concretise
 from marapatch.bounds.concretise import Concretiser
-from marapatch.bounds.linear import linear_bounds
-from marapatch.bounds.nodes import NodeBounder, Nodes
-from marapatch.network.standard_form import StandardForm
-from marapatch.properties import OutputCondition, Rule, beats
+from marapatch.bounds.crown import linear_bounds
+from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 
 def grown(bounder: NodeBounder, start: Nodes, rng: np.random.Generator, depth: int) -> Nodes:

@@ -11,13 +11,13 @@ import pytest
 from exact_networks import evaluate_exactly
 from exact_patch import PatchCase, Rows
 
-from marapatch.network.network import Network, dense_network
+from marapatch.network.graph import Network, dense_network
+from marapatch.patching.api import minimal_patch
 from marapatch.patching.goals import Goal, each_of, linear, none_of, one_of
-from marapatch.patching.minimal import minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.sparse import sparse_patch
-from marapatch.properties import Rule
+from marapatch.problem.conditions import Rule
 
 MARGIN = 0.01
 TOLERANCE = 1e-3

@@ -10,19 +10,19 @@ import pytest
 from exact_optimum import nearest
 from small_networks import Case, small_case
 
-from marapatch.attacks.polish import polish
-from marapatch.backends.base import Answer, Infeasible, Undecided
-from marapatch.ball import Ball, Norm
-from marapatch.bracket import Bracket
-from marapatch.network.network import dense_network
-from marapatch.properties import Rule, beats
-from marapatch.query import Query
-from marapatch.question import Question
-from marapatch.replay import Replay
+from marapatch.network.graph import dense_network
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
+from marapatch.problem.verdict import Evidence
+from marapatch.query.query import Query
+from marapatch.search.branch_and_bound.driver import tree
+from marapatch.search.branch_and_bound.relu_tree import PhaseTree
 from marapatch.search.options import Outcome, Report, SearchOptions
-from marapatch.search.phase_tree import PhaseTree
-from marapatch.search.tree import tree
-from marapatch.verdict import Evidence
+from marapatch.solvers.base import Answer, Infeasible, Undecided
+from marapatch.witnesses.polish import polish
 
 
 class Forbidden:
@@ -197,7 +197,9 @@ def test_halving_ends_where_nothing_moves_the_lower_end(monkeypatch: pytest.Monk
         assert next(trees) < 100, "the same tree was begun again and again"
         return PhaseTree(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(import_module("marapatch.search.tree"), "PhaseTree", counted)
+    monkeypatch.setattr(
+        import_module("marapatch.search.branch_and_bound.driver"), "PhaseTree", counted
+    )
     outcome = run(small_case(3, ("plain",)).question, tolerance=0.1, nodes=100, record=True)
     assert outcome.bracket.lower == 0.0
     assert outcome.note

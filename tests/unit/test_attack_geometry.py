@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marapatch.attacks.geometry import Distance
-from marapatch.ball import Norm
+from marapatch.problem.ball import Norm
+from marapatch.witnesses.attacks.geometry import Distance
 
 ALL = list(Distance)
 

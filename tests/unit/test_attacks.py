@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 from small_networks import small_case
 
-from marapatch.attacks import (
+from marapatch.errors import InputError
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.graph import Network, dense_network
+from marapatch.network.load import load
+from marapatch.problem.ball import Ball, Norm
+from marapatch.witnesses.attacks import (
     Attack,
     AttackResult,
     BasicIterativeMethod,
@@ -24,11 +29,6 @@ from marapatch.attacks import (
     judge,
     nearest,
 )
-from marapatch.ball import Ball, Norm
-from marapatch.errors import InputError
-from marapatch.network.load import load
-from marapatch.network.network import Network, dense_network
-from marapatch.network.standard_form import StandardForm
 
 ATTACKS: dict[str, Attack] = {
     "fgm": FastGradientMethod(),

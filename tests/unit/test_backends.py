@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from random_queries import random_query
 
-from marapatch.backends import BACKENDS, create
-from marapatch.backends.base import Backend, Candidate, Infeasible
-from marapatch.backends.enumeration import EnumerationBackend
-from marapatch.backends.highs import HighsBackend
-from marapatch.backends.marabou import MarabouBackend
 from marapatch.errors import InputError
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers import BACKENDS, create
+from marapatch.solvers.base import Backend, Candidate, Infeasible
+from marapatch.solvers.enumeration import EnumerationBackend
+from marapatch.solvers.highs.backend import HighsBackend
+from marapatch.solvers.marabou.backend import MarabouBackend
 from marapatch_encodings import (
     Abs,
     Constraint,

@@ -8,8 +8,8 @@ from math import inf, nan, nextafter
 import numpy as np
 import pytest
 
-from marapatch.ball import Ball, Norm
 from marapatch.errors import InputError
+from marapatch.problem.ball import Ball, Norm
 
 
 def exact_norm(norm: Norm, x: np.ndarray, y: np.ndarray) -> Fraction:

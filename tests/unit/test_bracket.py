@@ -8,9 +8,9 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from marapatch.bracket import Bracket
 from marapatch.errors import ContradictionError
-from marapatch.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 
 BOUND, SOLVER = Evidence.BOUND, Evidence.SOLVER
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marapatch.bundled import examples
 from marapatch.cli import main
 from marapatch.cli.groundtruth import EncodingName, EvidenceName
 from marapatch.cli.options import DecisionName, NormName, ScaleName
-from marapatch.groundtruth import GroundTruthOptions, Progress
+from marapatch.data.bundled import examples
+from marapatch.groundtruth.api import GroundTruthOptions, Progress
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
-from marapatch.network.network import Network, dense_network
 
 RNG = np.random.default_rng(50)  # both other classes are near the image below
 SMALL = dense_network(
@@ -194,8 +194,8 @@ def test_doctor_says_that_all_is_well(capsys: pytest.CaptureFixture[str]) -> Non
 def test_doctor_exits_with_3_where_an_answer_is_wrong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from marapatch.backends.base import Infeasible
-    from marapatch.backends.highs import HighsBackend
+    from marapatch.solvers.base import Infeasible
+    from marapatch.solvers.highs.backend import HighsBackend
 
     monkeypatch.setattr(HighsBackend, "solve", lambda *given: Infeasible())
     assert main(["doctor"]) == 3
@@ -215,10 +215,10 @@ def test_bundled_examples_are_there_by_name() -> None:
 
 
 def test_the_command_line_offers_what_the_library_takes() -> None:
-    from marapatch.ball import Norm
-    from marapatch.inputs import Scale
-    from marapatch.properties import Rule
-    from marapatch.verdict import Evidence
+    from marapatch.formats.inputs import Scale
+    from marapatch.problem.ball import Norm
+    from marapatch.problem.conditions import Rule
+    from marapatch.problem.verdict import Evidence
     from marapatch_encodings.l1_ball import L1_FORMS
 
     assert {n.value for n in NormName} == {n.value for n in Norm}

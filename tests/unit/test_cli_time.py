@@ -16,8 +16,8 @@ from marapatch.cli.heartbeat import Heartbeat
 from marapatch.cli.options import TimeLimit
 from marapatch.cli.signals import ending
 from marapatch.errors import InputError
-from marapatch.network.network import dense_network
-from marapatch.network.onnx_writer import write_onnx
+from marapatch.network.graph import dense_network
+from marapatch.network.onnx.writer import write_onnx
 
 
 def test_the_first_question_s_time_begins_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

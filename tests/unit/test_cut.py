@@ -8,8 +8,8 @@ from exact_networks import Sketch
 
 from marapatch.errors import InputError
 from marapatch.network.cut import head, head_network, pattern, tail, tail_network
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Affine, LeakyRelu, Relu, Sum
-from marapatch.network.network import Network, dense_network
 from marapatch.network.parameters import Parameters
 
 RNG = np.random.default_rng(2)

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marapatch import data
-from marapatch.data import (
+from marapatch.data import fetch as data
+from marapatch.data.fetch import (
     ASSEMBLED,
     FILES,
     Assembled,

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from marapatch.cli import main
-from marapatch.earlier import Earlier
 from marapatch.errors import ContradictionError, InputError
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.earlier import Earlier
+from marapatch.groundtruth.report import dump, remarks, to_json
+from marapatch.groundtruth.targets import TargetSearch
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
-from marapatch.network.network import Network, dense_network
-from marapatch.network.onnx_writer import write_onnx
-from marapatch.report import dump, remarks, to_json
-from marapatch.target_search import TargetSearch
-from marapatch.verdict import Evidence
+from marapatch.network.onnx.writer import write_onnx
+from marapatch.problem.verdict import Evidence
 
 IMAGE = np.full(6, 0.5)
 SHORT = GroundTruthOptions(nodes=6, tolerance=1e-9, backend="highs")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marapatch.exponentials import exp_bounds, least_sum, log_bounds, sign_of_sum
+from marapatch.arithmetic.exponentials import exp_bounds, least_sum, log_bounds, sign_of_sum
 
 rationals = st.fractions(min_value=-3, max_value=3, max_denominator=10**6)
 

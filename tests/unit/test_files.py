@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marapatch.errors import InputError
-from marapatch.files import check_distinct, check_writable, write_whole
+from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
 
 
 def names(folder: Path) -> list[str]:

@@ -12,8 +12,6 @@ import z3
 from random_problems import random_problem
 from small_networks import branching_network
 
-from marapatch.backends import Candidate, HighsBackend, Infeasible, MarabouBackend
-from marapatch.backends.reduction import reduce
 from marapatch.errors import InputError
 from marapatch.formats import (
     load_and_solve,
@@ -24,12 +22,14 @@ from marapatch.formats import (
     write_milp,
     write_query,
 )
+from marapatch.formats.vnnlib.reader import Property, parse_property
 from marapatch.modelling.freezing import freeze
-from marapatch.network.network import Network, dense_network
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.output_transform import OutputTransform
-from marapatch.query import Query
-from marapatch.specification import exact
-from marapatch.vnnlib import Property, parse_property
+from marapatch.problem.specification import exact
+from marapatch.query.query import Query
+from marapatch.query.reduction import reduce
+from marapatch.solvers import Candidate, HighsBackend, Infeasible, MarabouBackend
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, VariablePool, row
 
 TIMEOUT = 600.0

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from small_networks import small_case
 
-from marapatch.ball import Ball, Norm
 from marapatch.errors import InputError
-from marapatch.groundtruth import (
+from marapatch.groundtruth.api import (
     GroundTruth,
     GroundTruthOptions,
     Progress,
     TargetResult,
     ground_truth,
 )
-from marapatch.network.network import Network, dense_network
-from marapatch.properties import Rule, beats
-from marapatch.verdict import Evidence
+from marapatch.network.graph import Network, dense_network
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.verdict import Evidence
 
 TOLERANCE = 1e-3
 OPTIONS = GroundTruthOptions(tolerance=TOLERANCE, nodes=2000, backend="highs")

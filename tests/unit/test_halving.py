@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from small_networks import plain
 
-from marapatch.ball import Norm
 from marapatch.errors import InputError
 from marapatch.network.cut import tail
-from marapatch.network.network import Network, dense_network
-from marapatch.patching.attack_options import PatchAttackOptions
-from marapatch.patching.halving import (
+from marapatch.network.graph import Network, dense_network
+from marapatch.patch_attack.halving import (
     FirstLayerPatch,
     Halving,
     dense_layers,
     find_first_layer_patch,
     published,
 )
-from marapatch.patching.phases import FEWEST_SAMPLES, Samples, lines
-from marapatch.patching.relaxing import equalities, relaxed
-from marapatch.properties import OutputCondition, Rule, beats
+from marapatch.patch_attack.options import PatchAttackOptions
+from marapatch.patch_attack.phases import FEWEST_SAMPLES, Samples, lines
+from marapatch.patch_attack.preimage import equalities, relaxed
+from marapatch.problem.ball import Norm
+from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 MARGIN = 1e-3
 

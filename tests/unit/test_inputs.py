@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from marapatch.errors import InputError
-from marapatch.inputs import LoadedImage, Scale, fit, read_box, read_image, read_mask, start
-from marapatch.network.network import Network, dense_network
+from marapatch.formats.inputs import LoadedImage, Scale, fit, read_box, read_image, read_mask, start
+from marapatch.network.graph import Network, dense_network
 
 PIXELS = np.array([[0, 51, 255], [102, 153, 204]], dtype=np.uint8)
 

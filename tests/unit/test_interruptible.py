@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from marapatch.backends._interruptible import interruptible
+from marapatch.solvers.highs.interruptible import interruptible
 
 
 def test_a_result_and_an_error_come_back() -> None:

@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 import pytest
 
-from marapatch.linear_program import LinearProgram
+from marapatch.linear_programs.warm import LinearProgram
 
 LOW, HIGH = np.zeros(2), np.ones(2)
 

@@ -9,10 +9,10 @@ import pytest
 from small_networks import plain
 
 from marapatch.errors import InputError
-from marapatch.network.network import Network, dense_network
+from marapatch.network.graph import Network, dense_network
 from marapatch.patching.mark_graph import MARKS, mark
 from marapatch.patching.marking import layer_signs, signs
-from marapatch.properties import OutputCondition, Rule, beats
+from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 
 def network(seed: int, sizes: tuple[int, ...]) -> Network:

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from onnx_models import model, node, normals, save
 
 from marapatch.errors import InputError
-from marapatch.features import FileFeatures, penultimate
-from marapatch.measures import (
+from marapatch.network.graph import dense_network
+from marapatch.network.load import load
+from marapatch.patch_attack.features import FileFeatures, penultimate
+from marapatch.patch_attack.measures import (
     Transfer,
     class_entropy,
     decisions,
@@ -26,9 +28,7 @@ from marapatch.measures import (
     pixels_changed,
     transferability,
 )
-from marapatch.network.load import load
-from marapatch.network.network import dense_network
-from marapatch.properties import Rule
+from marapatch.problem.conditions import Rule
 
 RNG = np.random.default_rng(6)
 

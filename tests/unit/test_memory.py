@@ -11,8 +11,7 @@ from onnx_models import model, node, save
 import marapatch as mp
 from marapatch.cli import main
 from marapatch.errors import InputError
-from marapatch.inputs import read_image
-from marapatch.memory import (
+from marapatch.files.memory import (
     DEFAULT_LIMIT,
     GIB,
     Budget,
@@ -21,6 +20,7 @@ from marapatch.memory import (
     limit,
     memory_limit,
 )
+from marapatch.formats.inputs import read_image
 from marapatch.network.load import load
 
 

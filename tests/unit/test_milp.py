@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from random_queries import random_query
 
-from marapatch.backends.base import Candidate, Infeasible, Undecided
-from marapatch.backends.enumeration import EnumerationBackend
-from marapatch.backends.highs import HighsBackend
-from marapatch.backends.intervals import activity, propagate
-from marapatch.backends.milp import Program, scaled, translate
-from marapatch.backends.reduction import reduce
-from marapatch.query import Query
+from marapatch.query.intervals import activity, propagate
+from marapatch.query.query import Query
+from marapatch.query.reduction import reduce
+from marapatch.solvers.base import Candidate, Infeasible, Undecided
+from marapatch.solvers.enumeration import EnumerationBackend
+from marapatch.solvers.highs.backend import HighsBackend
+from marapatch.solvers.highs.milp import Program, scaled, translate
 from marapatch_encodings import Abs, Max, Relu, Variable, VariablePool, row
 
 TIMEOUT = 20.0

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from random_queries import random_query
 
-from marapatch.backends.base import Candidate, Undecided
-from marapatch.backends.enumeration import EnumerationBackend
-from marapatch.backends.highs import HighsBackend
 from marapatch.errors import InputError
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.base import Candidate, Undecided
+from marapatch.solvers.enumeration import EnumerationBackend
+from marapatch.solvers.highs.backend import HighsBackend
 from marapatch_encodings import (
     Abs,
     Constraint,

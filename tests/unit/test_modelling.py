@@ -9,15 +9,15 @@ import pytest
 from small_networks import branching_network
 
 import marapatch.modelling as mp
-from marapatch.backends import Answer, Candidate, HighsBackend, Infeasible, MarabouBackend
-from marapatch.backends.base import Undecided
 from marapatch.errors import ContradictionError, InputError
 from marapatch.modelling.deciding import _Descent
 from marapatch.modelling.freezing import freeze
-from marapatch.network.network import Network, dense_network
-from marapatch.properties import Rule
-from marapatch.query import Query
-from marapatch.verdict import Evidence, Unknown
+from marapatch.network.graph import Network, dense_network
+from marapatch.problem.conditions import Rule
+from marapatch.problem.verdict import Evidence, Unknown
+from marapatch.query.query import Query
+from marapatch.solvers import Answer, Candidate, HighsBackend, Infeasible, MarabouBackend
+from marapatch.solvers.base import Undecided
 
 RNG = np.random.default_rng(11)
 

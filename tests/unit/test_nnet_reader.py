@@ -9,7 +9,7 @@ import pytest
 
 from marapatch.errors import InputError
 from marapatch.network.load import load
-from marapatch.network.nnet_reader import read_nnet
+from marapatch.network.nnet import read_nnet
 
 TEXT = """\
 // a comment

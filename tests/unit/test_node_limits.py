@@ -13,28 +13,29 @@ import pytest
 from digit_questions import digit_question
 from small_networks import small_case
 
-from marapatch.backends import create
-from marapatch.ball import Norm
-from marapatch.bounds.linear import linear_bounds
-from marapatch.bracket import Bracket
+from marapatch.bounds.crown import linear_bounds
 from marapatch.errors import InputError
-from marapatch.groundtruth import GroundTruthOptions, ground_truth
-from marapatch.network.network import Network, dense_network
-from marapatch.patching.minimal import minimal_patch
+from marapatch.formats.vnnlib.reader import parse_property
+from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.network.graph import Network, dense_network
+from marapatch.patching.api import minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
-from marapatch.properties import OutputCondition
-from marapatch.property_search import whole_box
-from marapatch.question import Question
-from marapatch.replay import Replay
-from marapatch.search import box_tree, tree_parts
-from marapatch.search.input_split import InputSplit
-from marapatch.search.limit import Limit
+from marapatch.problem.ball import Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
+from marapatch.problem.verdict import Unknown
+from marapatch.search.branch_and_bound import box_tree
+from marapatch.search.branch_and_bound import parts as tree_parts
+from marapatch.search.branch_and_bound.driver import tree
+from marapatch.search.branch_and_bound.input_tree import InputSplit
+from marapatch.search.budget import Limit
 from marapatch.search.options import SearchOptions
-from marapatch.search.tree import tree
-from marapatch.verdict import Unknown
-from marapatch.verification import verify
-from marapatch.vnnlib import parse_property
+from marapatch.solvers import create
+from marapatch.verification.api import verify
+from marapatch.verification.property_search import whole_box
 
 Clock = Callable[[], float]
 

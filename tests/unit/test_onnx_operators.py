@@ -17,7 +17,7 @@ from onnx_models import normals as _numbers
 
 from marapatch.errors import InputError
 from marapatch.network.exact import exact_outputs
-from marapatch.network.onnx_reader import OPERATORS, read_onnx
+from marapatch.network.onnx.reader import OPERATORS, read_onnx
 
 RNG = np.random.default_rng(7)
 

@@ -16,7 +16,7 @@ from onnx_models import normals as _numbers
 
 from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.network.layers import Affine, Concat, MaxPool, Relu
-from marapatch.network.onnx_reader import read_onnx
+from marapatch.network.onnx.reader import read_onnx
 
 RNG = np.random.default_rng(7)
 

@@ -15,9 +15,9 @@ from onnx_models import integers, load_constants, model, node, normals, referenc
 from marapatch.errors import InputError
 from marapatch.network import Network, dense_network, load, write_onnx
 from marapatch.network.layers import Abs, Relu
-from marapatch.network.nnet_reader import read_nnet
-from marapatch.network.onnx_reader import read_onnx
-from marapatch.network.onnx_writer import to_onnx
+from marapatch.network.nnet import read_nnet
+from marapatch.network.onnx.reader import read_onnx
+from marapatch.network.onnx.writer import to_onnx
 from marapatch.network.parameters import Kind
 
 RNG = np.random.default_rng(3)

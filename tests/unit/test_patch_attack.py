@@ -12,13 +12,13 @@ import pytest
 from small_networks import plain
 
 from marapatch.errors import InputError
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Affine, LeakyRelu, Relu, Sum
-from marapatch.network.network import Network, dense_network
 from marapatch.network.parameters import Parameters
-from marapatch.patching import halving as halving_module
-from marapatch.patching.attack_options import PatchAttackOptions
-from marapatch.patching.patch_attack import PatchAttack, patch_attack
-from marapatch.properties import Rule
+from marapatch.patch_attack import halving as halving_module
+from marapatch.patch_attack.api import PatchAttack, patch_attack
+from marapatch.patch_attack.options import PatchAttackOptions
+from marapatch.problem.conditions import Rule
 
 SIZE = 8
 WIDE = (-3.0, 3.0)

@@ -14,8 +14,8 @@ from PIL import Image
 
 import marapatch.cli.patch_attack_run as runs
 from marapatch.cli import main
-from marapatch.measures import distances, pielou
 from marapatch.network.load import load
+from marapatch.patch_attack.measures import distances, pielou
 
 RNG = np.random.default_rng(21)
 WEIGHTS = {

@@ -12,7 +12,7 @@ from onnx_models import model, node, save
 
 from marapatch.cli import main
 from marapatch.network.load import load
-from marapatch.patching.minimal import minimal_patch
+from marapatch.patching.api import minimal_patch
 
 RNG = np.random.default_rng(10)
 WEIGHTS = {

@@ -17,7 +17,7 @@ from onnx_models import model, node, reference, save
 
 from marapatch.errors import InputError
 from marapatch.network.load import load
-from marapatch.patching.minimal import minimal_patch
+from marapatch.patching.api import minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 

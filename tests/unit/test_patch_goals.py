@@ -18,7 +18,7 @@ from marapatch.patching.goals import (
     parse,
     per_input,
 )
-from marapatch.properties import Rule
+from marapatch.problem.conditions import Rule
 
 EXACT = np.zeros(4)
 

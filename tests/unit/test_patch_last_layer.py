@@ -10,13 +10,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
-from marapatch.network.network import Network, dense_network
+from marapatch.patching.api import minimal_patch
 from marapatch.patching.goals import linear
-from marapatch.patching.minimal import minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
-from marapatch.verdict import Evidence
+from marapatch.problem.verdict import Evidence
 
 RNG = np.random.default_rng(4)
 

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from onnx_models import model, node, reference, save
 
-from marapatch.ball import Norm
 from marapatch.cli import main
 from marapatch.errors import InputError
 from marapatch.modelling import Problem
+from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.network.network import Network
 from marapatch.network.output_transform import OutputTransform
+from marapatch.patching.api import find_layer, minimal_patch
 from marapatch.patching.ascending import Leads
 from marapatch.patching.changes import changes
 from marapatch.patching.goal_files import read_goals
 from marapatch.patching.goals import linear, parse
-from marapatch.patching.minimal import find_layer, minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
-from marapatch.properties import Rule
+from marapatch.problem.ball import Norm
+from marapatch.problem.conditions import Rule
 
 OPTIONS = PatchOptions(nodes=2000)
 

@@ -8,21 +8,21 @@ from time import monotonic
 import numpy as np
 import pytest
 
-from marapatch.ball import Ball, Norm
 from marapatch.network.cut import tail
-from marapatch.network.network import Network, dense_network
-from marapatch.patching import searching
+from marapatch.network.graph import Network, dense_network
+from marapatch.patching import solve as searching
+from marapatch.patching.adam_search import descended
+from marapatch.patching.api import minimal_patch
 from marapatch.patching.changes import changes, sources
-from marapatch.patching.descending import descended
+from marapatch.patching.first_witness import nearest_l1, shrink
+from marapatch.patching.formulation import by_weight
 from marapatch.patching.goals import combinations, one_of
-from marapatch.patching.judging import Judge
-from marapatch.patching.minimal import minimal_patch
 from marapatch.patching.options import PatchOptions
-from marapatch.patching.posing import by_weight
-from marapatch.patching.searching import PatchProgress
-from marapatch.patching.starting import nearest_l1, shrink
-from marapatch.properties import OutputCondition, Rule
-from marapatch.question import Question
+from marapatch.patching.solve import PatchProgress
+from marapatch.patching.verify_patch import Judge
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition, Rule
+from marapatch.problem.question import Question
 
 
 def network() -> tuple[Network, np.ndarray]:

@@ -10,15 +10,16 @@ import pytest
 from digit_questions import digit_question
 from small_networks import small_case
 
-from marapatch.backends import create
-from marapatch.ball import Norm
-from marapatch.bracket import Bracket
-from marapatch.question import Question
-from marapatch.search import phase_tree, tree_parts
+from marapatch.problem.ball import Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Evidence
+from marapatch.search.branch_and_bound import parts as tree_parts
+from marapatch.search.branch_and_bound import relu_tree as phase_tree
+from marapatch.search.branch_and_bound.driver import tree
+from marapatch.search.branch_and_bound.relu_tree import PhaseTree
 from marapatch.search.options import SearchOptions
-from marapatch.search.phase_tree import PhaseTree
-from marapatch.search.tree import tree
-from marapatch.verdict import Evidence
+from marapatch.solvers import create
 
 TOLERANCE = 1e-4
 OPTIONS = SearchOptions(tolerance=TOLERANCE, evidence=Evidence.BOUND, nodes=2000)
@@ -109,7 +110,9 @@ def test_a_tree_that_is_ending_has_more_of_the_time(
 ) -> None:
     """Its open nodes get fewer: rungs below it would only take its time."""
     rungs: list[float] = []
-    tree_search = import_module("marapatch.search.tree")  # the package exports its function
+    tree_search = import_module(
+        "marapatch.search.branch_and_bound.driver"
+    )  # the package exports its function
     monkeypatch.setattr(tree_search, "FIRST_SHARE", 0.0)
     monkeypatch.setattr(tree_search._Climb, "_ladder", lambda _, until: rungs.append(until))
     monkeypatch.setattr(PhaseTree, "ending", property(lambda _: ending))

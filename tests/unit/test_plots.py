@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from marapatch.errors import InputError
-from marapatch.plots import check_format, picture_shape, plot_witness
+from marapatch.reporting.pictures import check_format, picture_shape, plot_witness
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from small_networks import KINDS, Case, small_case
 
-from marapatch.attacks.polish import confirm, polish
-from marapatch.ball import Norm
-from marapatch.bounds.linear import linear_bounds
-from marapatch.linear_program import LinearProgram
-from marapatch.regions import SlackProgram, nearest_in_region, region
-from marapatch.verdict import Witness
+from marapatch.bounds.crown import linear_bounds
+from marapatch.linear_programs.warm import LinearProgram
+from marapatch.problem.ball import Norm
+from marapatch.problem.verdict import Witness
+from marapatch.witnesses.linear_region import SlackProgram, nearest_in_region, region
+from marapatch.witnesses.polish import confirm, polish
 
 
 def first_witness(case: Case, rng: np.random.Generator) -> Witness | None:
@@ -167,7 +167,7 @@ def test_somebody_elses_threads_of_highs_do_not_end_ours() -> None:
     """HiGHS fails where another number of threads is asked for than its first run in a process."""
     program = """
 import highspy, numpy as np
-from marapatch.linear_program import LinearProgram
+from marapatch.linear_programs.warm import LinearProgram
 other = highspy.Highs()
 other.setOptionValue("output_flag", False)
 other.setOptionValue("threads", 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marapatch.errors import InputError
-from marapatch.properties import OutputCondition, Rule, beats
+from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 OUTPUTS = np.array(
     [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [2.0, 2.0, 1.0], [0.0, 0.0, 0.0], [-1.0, 5.0, 4.5]]

@@ -15,15 +15,15 @@ from numpy.typing import ArrayLike
 from onnx import TensorProto
 from onnx_models import model, node, save
 
-from marapatch.backends import MarabouBackend
 from marapatch.cli import main
 from marapatch.errors import ContradictionError, InputError
+from marapatch.formats.vnnlib.reader import parse_property
+from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.network.network import Network
-from marapatch.search.input_split import InputSplit
-from marapatch.verdict import Evidence, Sat, Unknown, Unsat
-from marapatch.verification import verify
-from marapatch.vnnlib import parse_property
+from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat
+from marapatch.search.branch_and_bound.input_tree import InputSplit
+from marapatch.solvers import MarabouBackend
+from marapatch.verification.api import verify
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marapatch.errors import InputError
-from marapatch.query import Query, describe, variables_of
+from marapatch.query.query import Query, describe, variables_of
 from marapatch_encodings import Abs, Disjunction, Max, Relu, Variable, VariablePool, row
 
 A, B, C = Variable(0), Variable(1), Variable(2)

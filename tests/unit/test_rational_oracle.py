@@ -18,10 +18,10 @@ from wide_drawing import Drawing
 from wide_judge import faults, judged
 from wide_networks import KINDS, WideCase, wide_case
 
-from marapatch.ball import Ball, Norm
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
 from marapatch.network.load import load
-from marapatch.properties import Rule, beats
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import Rule, beats
 
 HALF = Fraction(1, 2)
 

@@ -12,12 +12,12 @@ from small_networks import plain
 
 from marapatch.errors import InputError
 from marapatch.network.cut import head
-from marapatch.network.network import Network, dense_network
-from marapatch.patching.approaching import approach, derivative
-from marapatch.patching.few_entries import Evaluator, fewer
-from marapatch.patching.realise import Reach, equal, realise, rows_of
-from marapatch.patching.row_programs import Rows, fewest, flattest, least, least_violation
-from marapatch.properties import OutputCondition, Rule, beats
+from marapatch.network.graph import Network, dense_network
+from marapatch.patch_attack.fewest_entries import Evaluator, fewer
+from marapatch.patch_attack.realise import Reach, equal, realise, rows_of
+from marapatch.patch_attack.row_lp import Rows, fewest, flattest, least, least_violation
+from marapatch.patch_attack.trust_region_lp import approach, derivative
+from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 SIZE = 7
 

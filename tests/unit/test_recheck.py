@@ -16,22 +16,22 @@ from recorded_trees import SPOILERS, built, grow
 from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
 
-from marapatch.backends.base import Infeasible
-from marapatch.ball import Ball, Norm
-from marapatch.completion import LEAST_NODES, completed
+from marapatch.certificates.completion import LEAST_NODES, completed
+from marapatch.certificates.recheck import recheck_tree
+from marapatch.certificates.recheck_bounds import Checker, Node
+from marapatch.certificates.recheck_form import form_of
+from marapatch.certificates.recheck_least import Form
 from marapatch.errors import InputError
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.exact import exact_outputs
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Affine, Layer, Relu
-from marapatch.network.network import Network, dense_network
-from marapatch.network.standard_form import AffineMap, StandardForm
-from marapatch.properties import OutputCondition, Rule, beats
-from marapatch.question import Question
-from marapatch.recheck import recheck_tree
-from marapatch.recheck_bounds import Checker, Node
-from marapatch.recheck_form import form_of
-from marapatch.recheck_least import Form
-from marapatch.replay import Replay
-from marapatch.search.recording import TreeRecord
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
+from marapatch.search.tree_record import TreeRecord
+from marapatch.solvers.base import Infeasible
 
 NEAR = 1e-7
 """The multipliers are recorded in float32."""

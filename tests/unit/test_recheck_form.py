@@ -14,9 +14,12 @@ import scipy.sparse as sp
 from recorded_trees import built
 from small_networks import branching_network
 
-from marapatch.ball import Ball, Norm
+from marapatch.certificates.recheck import recheck_tree
+from marapatch.certificates.recheck_form import form_of
 from marapatch.errors import InputError, UnsupportedOperatorError
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.exact import exact_outputs
+from marapatch.network.graph import Network
 from marapatch.network.layers import (
     Abs,
     Affine,
@@ -29,11 +32,8 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.network.network import Network
-from marapatch.network.standard_form import AffineMap, StandardForm
-from marapatch.properties import Rule, beats
-from marapatch.recheck import recheck_tree
-from marapatch.recheck_form import form_of
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import Rule, beats
 
 RNG = np.random.default_rng(0)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from random_queries import random_query
 
-from marapatch.backends.base import Candidate, Infeasible
-from marapatch.backends.enumeration import EnumerationBackend
-from marapatch.backends.reduction import absorb, doublings, reduce
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.query.reduction import absorb, doublings, reduce
+from marapatch.solvers.base import Candidate, Infeasible
+from marapatch.solvers.enumeration import EnumerationBackend
 from marapatch_encodings import Disjunction, Max, Row, Sense, Variable, VariablePool, row
 
 X = Variable(0)

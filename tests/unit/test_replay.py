@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
 
-from marapatch.ball import Ball, Norm
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
-from marapatch.network.network import Network, dense_network
-from marapatch.network.onnx_writer import write_onnx
-from marapatch.properties import OutputCondition, Rule, beats
-from marapatch.replay import Replay, decided_class, round_into_box
-from marapatch.verdict import Witness
+from marapatch.network.onnx.writer import write_onnx
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.replay import Replay, decided_class, round_into_box
+from marapatch.problem.verdict import Witness
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 

@@ -14,12 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from marapatch.ball import Ball, Norm
-from marapatch.bracket import Bracket
-from marapatch.groundtruth import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
-from marapatch.network.network import Source, dense_network
-from marapatch.properties import Rule
-from marapatch.report import (
+from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
+from marapatch.groundtruth.report import (
     dump,
     remarks,
     rounded_down,
@@ -30,8 +26,12 @@ from marapatch.report import (
     target_status,
     to_json,
 )
+from marapatch.network.graph import Source, dense_network
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.conditions import Rule
+from marapatch.problem.verdict import Evidence, Witness
 from marapatch.search.options import QueryRecord
-from marapatch.verdict import Evidence, Witness
 
 NETWORK = replace(
     dense_network([np.eye(4, 2)], [np.zeros(4)]),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marapatch.backends._request import LEEWAY, numbering, request_of
-from marapatch.query import Query
+from marapatch.query.query import Query
+from marapatch.solvers.marabou.request import LEEWAY, numbering, request_of
 from marapatch_encodings import Abs, Constraint, Disjunction, Max, Relu, VariablePool, row
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marapatch.rounding import (
+from marapatch.arithmetic.rationals import (
     down,
     exact_text,
     first_at_or_above,

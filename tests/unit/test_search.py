@@ -12,24 +12,25 @@ import numpy as np
 import pytest
 from small_networks import Case, small_case
 
-from marapatch.backends import EnumerationBackend, HighsBackend
-from marapatch.backends.base import Answer, Backend, Candidate, Infeasible, Undecided
-from marapatch.ball import Ball, Norm
-from marapatch.bracket import Bracket
 from marapatch.errors import ContradictionError
-from marapatch.lowering import SHRINKAGE, Lowered
-from marapatch.network.network import dense_network
-from marapatch.properties import Rule, beats
-from marapatch.query import Query
-from marapatch.question import Question
-from marapatch.replay import Replay
-from marapatch.search import SEARCHES, asking
+from marapatch.network.graph import dense_network
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
+from marapatch.problem.verdict import Evidence, Witness
+from marapatch.query.lowering import SHRINKAGE, Lowered
+from marapatch.query.query import Query
+from marapatch.search import SEARCHES
+from marapatch.search import radius_query as asking
 from marapatch.search.bisection import bisection
-from marapatch.search.claims import ALONE
+from marapatch.search.branch_and_bound.driver import tree
 from marapatch.search.descent import descent
 from marapatch.search.options import Outcome, Search, SearchOptions
-from marapatch.search.tree import tree
-from marapatch.verdict import Evidence, Witness
+from marapatch.solvers import EnumerationBackend, HighsBackend
+from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Undecided
+from marapatch.solvers.trust import ALONE
 from marapatch_encodings.l1_ball import L1_FORMS
 
 TOLERANCE = 1e-3

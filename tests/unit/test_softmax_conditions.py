@@ -11,14 +11,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from marapatch.ball import Ball, Norm
 from marapatch.errors import InputError
-from marapatch.network.network import dense_network
+from marapatch.network.graph import dense_network
 from marapatch.network.output_transform import OutputTransform
-from marapatch.score_conditions import Posed
-from marapatch.search.groups import Groups
-from marapatch.softmax_conditions import ScoreRow, estimate, holds, score_rows, tangent_at
-from marapatch.specification import LinearRow
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.row_groups import Groups
+from marapatch.problem.softmax_conditions import ScoreRow, estimate, holds, score_rows, tangent_at
+from marapatch.problem.specification import LinearRow
+from marapatch.verification.score_conditions import Posed
 
 SOFTMAX, LOG_SOFTMAX = OutputTransform.SOFTMAX, OutputTransform.LOG_SOFTMAX
 

@@ -10,8 +10,10 @@ import pytest
 import scipy.sparse as sp
 from exact_networks import Sketch, evaluate_exactly, exact, exact_matrix, random_network
 
-from marapatch.network import standard_form
+from marapatch.network.affine_relu import standard_form
+from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import pattern
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import (
     Abs,
     Affine,
@@ -24,8 +26,6 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.network.network import Network, dense_network
-from marapatch.network.standard_form import StandardForm
 
 SEEDS = range(60)
 

@@ -129,7 +129,7 @@ def test_the_answer_of_the_program_itself(folder: Path) -> None:
 LOUD = """
 import ctypes, os, sys, threading
 import highspy
-from marapatch import silent_highs
+from marapatch.linear_programs import highs as silent_highs
 c = ctypes.CDLL(None)
 made = []
 

@@ -9,12 +9,12 @@ import pytest
 from digit_questions import digit_question
 from small_networks import small_case
 
-from marapatch.ball import Norm
-from marapatch.bounds.linear import linear_bounds
-from marapatch.bounds.nodes import NodeBounder, Nodes, _onto_simplex
+from marapatch.bounds.crown import linear_bounds
+from marapatch.bounds.subproblems import NodeBounder, Nodes, _onto_simplex
 from marapatch.bounds.triangle import TriangleProgram
-from marapatch.search import branching
-from marapatch.search.branching import RULES
+from marapatch.problem.ball import Norm
+from marapatch.search.branch_and_bound import branching
+from marapatch.search.branch_and_bound.branching import RULES
 
 
 def digit_nodes(norm: Norm, share: float) -> tuple[NodeBounder, Nodes]:

@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 from small_networks import small_case
 
-from marapatch import target_search
-from marapatch.attacks.bim import BasicIterativeMethod
-from marapatch.attacks.carlini_wagner import CarliniWagner
-from marapatch.attacks.fgm import FastGradientMethod
-from marapatch.attacks.geometry import Distance
-from marapatch.attacks.objective import Objective
-from marapatch.attacks.problem import Problem
-from marapatch.attacks.tracker import Tracker
-from marapatch.ball import Norm
-from marapatch.bounds.first import first_radii
-from marapatch.groundtruth import GroundTruthOptions, ground_truth
-from marapatch.input_ball import ball_of
-from marapatch.network.network import Network, dense_network
-from marapatch.network.standard_form import StandardForm
-from marapatch.properties import OutputCondition, Rule
-from marapatch.search.limit import Limit
-from marapatch.target_search import TargetSearch
-from marapatch.verdict import Evidence
+from marapatch.bounds.first_radius import first_radii
+from marapatch.groundtruth import targets as target_search
+from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.groundtruth.targets import TargetSearch
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.graph import Network, dense_network
+from marapatch.problem.ball import Norm
+from marapatch.problem.conditions import OutputCondition, Rule
+from marapatch.problem.input_ball import ball_of
+from marapatch.problem.verdict import Evidence
+from marapatch.search.budget import Limit
+from marapatch.witnesses.attacks.bim import BasicIterativeMethod
+from marapatch.witnesses.attacks.carlini_wagner import CarliniWagner
+from marapatch.witnesses.attacks.fgm import FastGradientMethod
+from marapatch.witnesses.attacks.geometry import Distance
+from marapatch.witnesses.attacks.objective import Objective
+from marapatch.witnesses.attacks.problem import Problem
+from marapatch.witnesses.attacks.tracker import Tracker
 
 
 def wide(classes: int, width: int = 16) -> Network:

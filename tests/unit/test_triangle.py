@@ -8,13 +8,13 @@ import pytest
 from recorded_trees import grow
 from small_networks import Case, small_case
 
-from marapatch.ball import Norm
-from marapatch.bounds.linear import linear_bounds
-from marapatch.bounds.nodes import NodeBounder, Nodes
+from marapatch.bounds.crown import linear_bounds
+from marapatch.bounds.subproblems import NodeBounder, Nodes
 from marapatch.bounds.triangle import TriangleProgram
 from marapatch.errors import InputError
-from marapatch.groundtruth import GroundTruthOptions
-from marapatch.search.branching import RULES
+from marapatch.groundtruth.api import GroundTruthOptions
+from marapatch.problem.ball import Norm
+from marapatch.search.branch_and_bound.branching import RULES
 
 
 def cases(norm: Norm, count: int) -> list[Case]:

@@ -13,18 +13,18 @@ import pytest
 from exact_networks import evaluate_exactly, exact
 
 from marapatch import GroundTruthOptions, ground_truth
-from marapatch.ball import Ball, Norm
-from marapatch.bounds.linear import bound_condition, linear_bounds
-from marapatch.bounds.nodes import NodeBounder
-from marapatch.bounds.relaxation import relax
+from marapatch.arithmetic.float_model import SMALL, least_size, proving, underflow
+from marapatch.bounds.backward import relax
+from marapatch.bounds.crown import bound_condition, linear_bounds
+from marapatch.bounds.subproblems import NodeBounder
+from marapatch.certificates.recheck_bounds import Checker
 from marapatch.errors import BackendError, InputError
-from marapatch.lowering import lower
-from marapatch.network.arithmetic import SMALL, least_size, proving, underflow
+from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Affine
-from marapatch.network.network import Network, dense_network
-from marapatch.properties import Rule, beats
-from marapatch.recheck_bounds import Checker
-from marapatch.replay import Replay, decided_class
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.replay import Replay, decided_class
+from marapatch.query.lowering import lower
 
 SINGLE = np.float32
 

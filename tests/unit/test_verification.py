@@ -9,22 +9,22 @@ import onnxruntime
 import pytest
 from small_networks import KINDS, branching_network
 
-from marapatch.backends import MarabouBackend
-from marapatch.ball import Ball
-from marapatch.bounds.linear import linear_bounds
+from marapatch.bounds.crown import linear_bounds
 from marapatch.cli import main
 from marapatch.errors import InputError
-from marapatch.network.network import Network, dense_network
-from marapatch.network.onnx_writer import write_onnx
-from marapatch.properties import OutputCondition
-from marapatch.property_search import whole_box
-from marapatch.question import Question
-from marapatch.replay import Replay
-from marapatch.search.falsify import falsify
-from marapatch.search.input_split import BoxBounder, Boxes, InputSplit
-from marapatch.verdict import Evidence, Sat, Unknown, Unsat
-from marapatch.verification import verify
-from marapatch.vnnlib import parse_property
+from marapatch.formats.vnnlib.reader import parse_property
+from marapatch.network.graph import Network, dense_network
+from marapatch.network.onnx.writer import write_onnx
+from marapatch.problem.ball import Ball
+from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
+from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat
+from marapatch.search.branch_and_bound.input_tree import BoxBounder, Boxes, InputSplit
+from marapatch.solvers import MarabouBackend
+from marapatch.verification.api import verify
+from marapatch.verification.property_search import whole_box
+from marapatch.witnesses.falsify import falsify
 
 
 @pytest.fixture(scope="module")

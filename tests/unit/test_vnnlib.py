@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marapatch.errors import InputError
-from marapatch.vnnlib import parse_property, read_property
+from marapatch.formats.vnnlib.reader import parse_property, read_property
 
 
 def declared(inputs: int, outputs: int) -> str:

@@ -1,8 +1,8 @@
 from marapatch import load
-from marapatch.backends import create
-from marapatch.data import locate
-from marapatch.verification import verify
-from marapatch.vnnlib import read_property
+from marapatch.data.fetch import locate
+from marapatch.formats.vnnlib.reader import read_property
+from marapatch.solvers import create
+from marapatch.verification.api import verify
 
 network = load(locate("acasxu/onnx/ACASXU_run2a_2_1_batch_2000.onnx"))
 with create("marabou") as backend:

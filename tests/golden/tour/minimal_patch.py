@@ -2,7 +2,7 @@ import numpy as np
 
 from marapatch import load
 from marapatch import modelling as mp
-from marapatch.bundled import resolve
+from marapatch.data.bundled import resolve
 
 network = load(resolve("example:mnist_3x24", "network"))
 seven = np.load(resolve("example:seven", "image")).ravel() / 255

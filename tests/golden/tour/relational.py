@@ -1,7 +1,7 @@
 import numpy as np
 
 from marapatch import modelling as mp
-from marapatch.network.network import dense_network
+from marapatch.network.graph import dense_network
 
 rng = np.random.default_rng(1)
 score = dense_network([rng.normal(size=(8, 4)), rng.normal(size=(1, 8))], [rng.normal(size=8), [0]])

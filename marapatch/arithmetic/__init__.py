@@ -1,0 +1,2 @@
+"""The model of arithmetic that proofs are in: IEEE double with its rounding bounds, exponentials
+with rigorous ends, and rationals rounded to a named side."""

@@ -1,0 +1,85 @@
+"""A first lower end for many targets at once: one pass of bounds a radius, whatever their number.
+
+The condition that a target leads holds only where it leads the class decided at the centre: one row
+of the outputs a target. All rows go backward together over the same bounds of the hidden layers.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic
+
+import numpy as np
+
+from marapatch.bounds.crown import ROW_BLOCK, linear_bounds, row_radii
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.layers import Array
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition
+
+TRIES = 8
+"""Radii tried at most."""
+
+START = 0.1
+"""The first of them, as a share of the first-order estimate of the least distance: so small that
+bounds hardly ever fail there."""
+
+NARROW = 1.3
+"""The search ends when the least radius not refuted is no more than so many times the largest that
+is."""
+
+NEAREST = 20
+"""Rows for which the first-order estimate is made: those with the least to gain."""
+
+
+def first_radii(form: StandardForm, ball: Ball, rows: OutputCondition, until: float) -> Array:
+    """For each row of ``rows`` (not: for all together) a radius up to which no input of the box
+    meets it: rigorous, outward-rounded, and 0 where nothing was proved. (rows,)
+
+    ``ball``: its radius is the largest of interest. ``until``: when the monotonic clock says so,
+    what was found by then is returned, of the first radius if that alone takes longer. Cost: one
+    pass of linear bounds a radius.
+    """
+    proved = np.zeros(rows.rhs.size)
+    if not proved.size:
+        return proved
+    low, high = 0.0, ball.radius
+    radius = min(START * _estimate(form, ball, rows), ball.radius)
+    for count in range(TRIES):
+        if not 0.0 < radius < inf or monotonic() >= until:
+            break
+        bounds = linear_bounds(form, ball.at(radius), until)
+        for block in _blocks(form, rows):
+            if count and monotonic() >= until:
+                break
+            part = OutputCondition(rows.matrix[block], rows.rhs[block])
+            proved[block] = np.maximum(proved[block], row_radii(form, bounds, part))
+        least = float(proved.min())
+        low, high = (max(low, radius), high) if least >= radius else (max(low, least), radius)
+        if low >= high or (low > 0.0 and high <= NARROW * low):
+            break
+        doubled = min(2.0 * low, high) if high == ball.radius else float(np.sqrt(low * high))
+        radius = doubled if low > 0.0 else 0.25 * radius
+    return proved
+
+
+def _blocks(form: StandardForm, rows: OutputCondition) -> list[slice]:
+    size = max(1, ROW_BLOCK // max(*form.sizes, 1))
+    return [slice(start, start + size) for start in range(0, rows.rhs.size, size)]
+
+
+def _estimate(form: StandardForm, ball: Ball, rows: OutputCondition) -> float:
+    """The first-order estimate of the distance at which some row is met; the ball's radius where
+    no gradient says anything."""
+    hidden, outputs = form.pre_activations(ball.centre[None])
+    gap = -rows.slack(outputs)[0]
+    nearest = np.argsort(gap, kind="stable")[:NEAREST]
+    pattern = [np.repeat(z > 0.0, nearest.size, axis=0) for z in hidden]
+    gradient = np.abs(form.pullback(pattern, rows.matrix[nearest]))
+    down, up = ball.at(inf).reach
+    gradient = gradient * ((down + up) > 0.0)
+    slope = gradient.max(axis=1) if ball.norm is Norm.L1 else gradient.sum(axis=1)
+    known = slope > 0.0
+    if not known.any():
+        return ball.radius
+    return float((np.maximum(gap[nearest][known], 0.0) / slope[known]).min())

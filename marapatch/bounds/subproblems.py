@@ -1,0 +1,388 @@
+"""Bounding many sub-problems at once: phase splits, their multipliers, and the property's mix.
+
+A node fixes the phase of some neurons. Over the inputs of a ball that have these phases, and for
+any lower slopes alpha in [0, 1], split multipliers beta >= 0 and mix lambda >= 0 of the
+condition's rows,
+
+    -lambda . (C y - d)  -  beta . (sign * z)   >=   a . x + c        (backward substitution)
+
+and where the right side is > 0 over the ball, no input of the node meets the condition: every
+choice of the multipliers gives a proof, better ones are found by supergradient steps. Source:
+Wang et al., "Beta-CROWN", sections 3.1 to 3.3; Bunel et al., "Branch and Bound for Piecewise
+Linear Neural Network Verification".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from math import inf
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.arithmetic.float_model import SMALL, gamma
+from marapatch.bounds.backward import BackwardPass, InputForm, Relaxation, relax
+from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.crown import magnitudes
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.layers import Array
+from marapatch.problem.ball import Ball
+from marapatch.problem.conditions import OutputCondition
+
+Phases = NDArray[np.int8]
+"""+1 where a neuron is fixed active, -1 where inactive, 0 where free."""
+
+
+BLOCK = 2_000_000
+"""Entries of the largest array of one backward pass over many neurons."""
+
+ALPHA_RATE, BETA_RATE, MIX_RATE = 0.2, 0.6, 0.25
+"""How far the first supergradient step moves the multipliers (beta: in units of the mean size of
+a node's coefficients)."""
+
+DECAY = 0.97
+"""By how much every step is shorter than the one before."""
+
+MOMENTUM, SIZE_MEMORY = 0.75, 0.95
+"""The shares kept, from step to step, of the mean of the gradients and of their squares."""
+
+CUT_STEPS = 4
+"""Prices tried for the condition's own cut when a pre-activation is bounded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """A batch of sub-problems; arrays have the node as first axis, layers are concatenated.
+
+    ``lower``, ``upper``: bounds of the pre-activations of all ReLU layers (nodes, neurons);
+    ``phases`` (nodes, neurons); ``alpha``, ``beta`` (nodes, neurons); ``mix`` (nodes, rows of
+    the condition), a convex combination, or zero where the phases alone are refuted. ``cut``
+    (nodes, inputs), ``level`` (nodes,): every input of the node that meets the condition has
+    ``cut . x + level <= 0``: the linear form that a bound of the node, or of one above it, proved.
+    """
+
+    lower: Array
+    upper: Array
+    phases: Phases
+    alpha: Array
+    beta: Array
+    mix: Array
+    cut: Array
+    level: Array
+
+    def __len__(self) -> int:
+        return int(self.lower.shape[0])
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Nodes:
+        """The nodes at ``index``."""
+        return Nodes(*(getattr(self, field.name)[index] for field in fields(Nodes)))
+
+    @staticmethod
+    def stack(parts: Sequence[Nodes]) -> Nodes:
+        """All nodes of ``parts`` in one batch."""
+        names = (field.name for field in fields(Nodes))
+        return Nodes(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+    @property
+    def unstable(self) -> NDArray[np.bool_]:
+        """Which neurons can still be on either side of 0: (nodes, neurons)."""
+        return (self.lower < 0.0) & (self.upper > 0.0)
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Nodes whose bounds contradict each other: no input has these phases."""
+        return np.asarray((self.lower > self.upper).any(axis=1))
+
+    def split(self, neuron: NDArray[np.int64], phase: int) -> Nodes:
+        """Each node with its ``neuron`` fixed to ``phase`` (+1 or -1)."""
+        rows = np.arange(len(self))
+        lower, upper, phases = self.lower.copy(), self.upper.copy(), self.phases.copy()
+        if phase > 0:
+            lower[rows, neuron] = np.maximum(lower[rows, neuron], 0.0)
+        else:
+            upper[rows, neuron] = np.minimum(upper[rows, neuron], 0.0)
+        phases[rows, neuron] = phase
+        return replace(self, lower=lower, upper=upper, phases=phases)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """What a pass over nodes proved: by node, ``value`` > 0 means refuted over the whole ball,
+    ``radius`` how far refuted at least, and ``score`` (nodes, neurons) what each neuron's
+    relaxation costs the bound; ``point`` (nodes, inputs) the minimiser."""
+
+    nodes: Nodes
+    value: Array
+    radius: Array
+    score: Array
+    point: Array
+
+    def take(self, index: NDArray[np.int64]) -> Bounded:
+        """What was proved of the nodes at ``index``."""
+        return Bounded(
+            self.nodes.take(index),
+            *(getattr(self, f.name)[index] for f in fields(Bounded) if f.name != "nodes"),
+        )
+
+    @staticmethod
+    def stack(parts: Sequence[Bounded]) -> Bounded:
+        """All of ``parts`` in one."""
+        names = [f.name for f in fields(Bounded) if f.name != "nodes"]
+        arrays = (np.concatenate([getattr(p, n) for p in parts]) for n in names)
+        return Bounded(Nodes.stack([p.nodes for p in parts]), *arrays)
+
+
+class NodeBounder:
+    """Bounds nodes of one question over one ball (its radius may shrink: :meth:`at`)."""
+
+    def __init__(self, form: StandardForm, root: Bounds, condition: OutputCondition) -> None:
+        self.form, self.condition = form, condition
+        self.passes = BackwardPass(form, magnitudes(root))
+        output = np.maximum(np.abs(root.output[0]), np.abs(root.output[1]))
+        self.row_size = np.abs(condition.matrix) @ output + np.abs(condition.rhs) + SMALL
+        self.underflown = SMALL * (2.0 + float(output.sum()))
+        self.ball: Ball = root.ball
+        self.concretiser = Concretiser(root.ball)
+        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
+        self.block = max(1, BLOCK // max(form.sizes))
+        self.spans = [
+            slice(e - layer.outputs, e) for e, layer in zip(ends, form.hidden, strict=True)
+        ]
+        self.layer_of = np.repeat(np.arange(len(form.hidden)), [h.outputs for h in form.hidden])
+
+    def shrink(self, radius: float) -> None:
+        """From now on only inputs within ``radius`` matter (never more than before)."""
+        self.ball = self.ball.at(min(radius, self.ball.radius))
+        self.concretiser = Concretiser(self.ball)
+
+    def root(self, bounds: Bounds) -> Nodes:
+        """The whole problem as one node."""
+        none = np.zeros(0)  # a linear network has no ReLU layer
+        lower = np.concatenate([none, *bounds.lower])[None]
+        upper = np.concatenate([none, *bounds.upper])[None]
+        rows = self.condition.rhs.size
+        return Nodes(
+            lower,
+            upper,
+            np.zeros(lower.shape, np.int8),
+            (upper > -lower).astype(np.float64),
+            np.zeros(lower.shape),
+            np.full((1, rows), 1.0 / rows),
+            np.zeros((1, self.form.inputs)),
+            np.zeros(1),
+        )
+
+    def lines(self, nodes: Nodes, alpha: Array | None) -> list[Relaxation]:
+        """The relaxations of all layers."""
+        return [
+            relax(nodes.lower[:, s], nodes.upper[:, s], None if alpha is None else alpha[:, s])
+            for s in self.spans
+        ]
+
+    def tighten(
+        self, nodes: Nodes, after: NDArray[np.int64] | None = None, until: float = inf
+    ) -> Nodes:
+        """Bound anew, with the phases in mind, what is unstable in layers behind ``after``.
+
+        ``after``: by node, the layer (counted from 0) of its newest phase; None: all layers.
+        ``until``: when the monotonic clock says so, what is left keeps the bounds it has.
+        """
+        lower, upper = nodes.lower.copy(), nodes.upper.copy()
+        lines: list[Relaxation] = []
+        for k, span in enumerate(self.spans):
+            stale = (lower[:, span] < 0.0) & (upper[:, span] > 0.0)
+            if after is not None:
+                stale &= (after < k)[:, None] | (k == 0)
+            node, neuron = np.nonzero(stale)
+            for part in range(0, node.size, self.block):
+                if monotonic() > until:
+                    break
+                at = slice(part, part + self.block)
+                low, high = self._pairs(k, node[at], neuron[at], lines, nodes)
+                column = span.start + neuron[at]
+                lower[node[at], column] = np.maximum(lower[node[at], column], low)
+                upper[node[at], column] = np.minimum(upper[node[at], column], high)
+            lines.append(relax(lower[:, span], np.maximum(upper[:, span], lower[:, span])))
+        return replace(nodes, lower=lower, upper=upper)
+
+    def _pairs(
+        self,
+        k: int,
+        node: NDArray[np.int64],
+        neuron: NDArray[np.int64],
+        lines: list[Relaxation],
+        nodes: Nodes,
+    ) -> tuple[Array, Array]:
+        """Bounds of ``neuron[i]`` of layer ``k`` in node ``node[i]``."""
+        layer = self.form.hidden[k]
+        unit = np.zeros((node.size, 2, layer.outputs))
+        unit[np.arange(node.size), 0, neuron] = 1.0
+        unit[np.arange(node.size), 1, neuron] = -1.0
+        mine = [line.take(node) for line in lines]
+        result = self.passes.run(self.passes.start(layer, unit), k, mine)
+        width = self.form.inputs
+        least = self.concretiser.minimum_under_cut(
+            result.weights.reshape(-1, width),
+            (result.constant - result.error).reshape(-1),
+            (nodes.cut, nodes.level),
+            np.repeat(node, 2),
+            CUT_STEPS,
+        ).reshape(-1, 2)
+        return least[:, 0], -least[:, 1]
+
+    def form_of(self, nodes: Nodes) -> tuple[InputForm, list[Relaxation]]:
+        """The linear form that the multipliers of ``nodes`` prove to lie below."""
+        lines = self.lines(nodes, nodes.alpha)
+        started = self.passes.start(self.form.output, -(nodes.mix @ self.condition.matrix)[:, None])
+        sign = np.clip(nodes.beta, 0.0, None) * -nodes.phases
+        used = {k + 1: sign[:, span] for k, span in enumerate(self.spans) if sign[:, span].any()}
+        return self.passes.run(started, len(lines), lines, used), lines
+
+    def evaluate(self, nodes: Nodes) -> tuple[Array, Array, InputForm, list[Relaxation]]:
+        """(weights (nodes, inputs), constant (nodes,)) of the form, rounding subtracted."""
+        result, lines = self.form_of(nodes)
+        lead = nodes.mix @ self.condition.rhs
+        # The mix of the rows, here and in the form started from, is itself rounded.
+        lost = gamma(nodes.mix.shape[1]) * (nodes.mix @ self.row_size) + self.underflown
+        constant = result.constant[:, 0] - result.error[:, 0] + lead - lost
+        return result.weights[:, 0], constant, result, lines
+
+    def value(self, nodes: Nodes) -> Array:
+        """The least value of each node's form with the multipliers it has: (nodes,)."""
+        weights, constant, _, _ = self.evaluate(nodes)
+        return self.concretiser.minimum(weights, constant)
+
+    def bound(self, nodes: Nodes, steps: int, until: float = inf) -> Bounded:
+        """Improve the multipliers by ``steps`` supergradient steps, or until the monotonic clock
+        says ``until``; keep each node's best."""
+        ascent = _Ascent(nodes)
+        best_value = np.full(len(nodes), -np.inf)
+        best, score, point = nodes, np.zeros(nodes.lower.shape), np.zeros(0)
+        for step in range(steps + 1):
+            weights, constant, result, lines = self.evaluate(nodes)
+            value, x = self.concretiser.minimum_and_minimiser(weights, constant)
+            better = value > best_value
+            best_value = np.where(better, value, best_value)
+            best = _merge(best, nodes, better)
+            score = np.where(better[:, None], self._score(result, lines), score)
+            point = x if step == 0 else np.where(better[:, None], x, point)
+            if step == steps or monotonic() > until or bool((best_value > 0.0).all()):
+                break
+            z, _, outputs = self._relaxed(x, result, lines)
+            nodes = ascent.step(nodes, result, self._flat(result), z, self.condition.slack(outputs))
+        weights, constant, _, _ = self.evaluate(best)
+        radius = self.concretiser.radius_of(weights, constant)
+        best = replace(best, cut=weights, level=constant)
+        return Bounded(best, best_value, radius, score, point)
+
+    def gaps(self, nodes: Nodes, steps: int) -> Array:
+        """How far above ReLU the relaxation's best point lies, by unstable neuron (-inf
+        for the others): (nodes, neurons).
+
+        The mean of the minimisers of ``steps`` supergradient steps, later ones counted more, nears
+        that point; the multipliers alone do not tell where it lies, where they are 0.
+        """
+        ascent = _Ascent(nodes)
+        total, now = np.zeros((2, *nodes.lower.shape)), nodes
+        for step in range(steps):
+            weights, constant, result, lines = self.evaluate(now)
+            _, x = self.concretiser.minimum_and_minimiser(weights, constant)
+            z, a, outputs = self._relaxed(x, result, lines)
+            total += (step + 1.0) * np.stack([z, a])
+            now = ascent.step(now, result, self._flat(result), z, self.condition.slack(outputs))
+        z, a = total / (0.5 * steps * (steps + 1.0))
+        return np.where(nodes.unstable, a - np.maximum(z, 0.0), -np.inf)
+
+    def _flat(self, result: InputForm) -> Array:
+        """The coefficients of all activations, (nodes, neurons)."""
+        count = result.constant.shape[0]
+        parts = [
+            np.zeros((count, span.stop - span.start)) if c is None else c[:, 0]
+            for c, span in zip(result.coefficients, self.spans, strict=True)
+        ]
+        return np.concatenate([np.zeros((count, 0)), *parts], axis=1)
+
+    def _score(self, result: InputForm, lines: list[Relaxation]) -> Array:
+        """What each neuron's relaxation costs the bound: the offset its upper line adds, or
+        what its lower line gives away at the ends of its interval."""
+        coefficients = self._flat(result)
+        if not lines:
+            return coefficients
+        intercept = np.concatenate([line.upper_intercept for line in lines], axis=1)
+        return np.asarray(np.maximum(-coefficients, 0.25 * coefficients) * intercept)
+
+    def _relaxed(
+        self, x: Array, result: InputForm, lines: list[Relaxation]
+    ) -> tuple[Array, Array, Array]:
+        """Pre-activations, activations (nodes, neurons) and outputs of the relaxed network."""
+        none = np.zeros((x.shape[0], 0))
+        activations, hidden = [x], [none]
+        for k, (layer, line) in enumerate(zip(self.form.hidden, lines, strict=True)):
+            z = layer(activations)
+            coefficient = result.coefficients[k]
+            chosen = np.zeros_like(z) if coefficient is None else coefficient[:, 0]
+            above = line.upper_slope * z + line.upper_intercept
+            activations.append(np.where(chosen >= 0.0, line.lower_slope * z, above))
+            hidden.append(z)
+        relaxed = np.concatenate([none, *activations[1:]], axis=1)
+        return np.concatenate(hidden, axis=1), relaxed, self.form.output(activations)
+
+
+def _merge(old: Nodes, new: Nodes, better: NDArray[np.bool_]) -> Nodes:
+    pick = better[:, None]
+    return replace(
+        old,
+        alpha=np.where(pick, new.alpha, old.alpha),
+        beta=np.where(pick, new.beta, old.beta),
+        mix=np.where(pick, new.mix, old.mix),
+    )
+
+
+class _Ascent:
+    """Adam on the concave dual, by node. The mix is projected back onto the simplex: exponentiated
+    steps would not bring a row back that was near 0 once, and refute far less."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.first = [np.zeros(1)] * 3
+        self.second = [np.zeros(1)] * 3
+        self.count = 0
+
+    def step(
+        self, nodes: Nodes, result: InputForm, coefficients: Array, z: Array, slack: Array
+    ) -> Nodes:
+        """The multipliers after one step along the supergradient at the minimiser."""
+        self.count += 1
+        rate = DECAY**self.count
+        by_alpha = np.maximum(coefficients, 0.0) * z * nodes.unstable
+        by_beta = -nodes.phases * z
+        by_mix = slack.mean(axis=1, keepdims=True) - slack
+        alpha = nodes.alpha + ALPHA_RATE * rate * self._adam(0, by_alpha, by_alpha**2)
+        scale = np.abs(coefficients).sum(axis=1, keepdims=True) / max(z.shape[1], 1) + 1e-12
+        beta = nodes.beta + BETA_RATE * rate * scale * self._adam(1, by_beta, by_beta**2)
+        size = (by_mix**2).mean(axis=1, keepdims=True)
+        mix = nodes.mix + MIX_RATE * rate * self._adam(2, by_mix, size)
+        return replace(
+            nodes,
+            alpha=np.clip(alpha, 0.0, 1.0),
+            beta=np.maximum(beta, 0.0) * (nodes.phases != 0),
+            mix=_onto_simplex(mix),
+        )
+
+    def _adam(self, which: int, gradient: Array, square: Array) -> Array:
+        self.first[which] = MOMENTUM * self.first[which] + (1.0 - MOMENTUM) * gradient
+        self.second[which] = SIZE_MEMORY * self.second[which] + (1.0 - SIZE_MEMORY) * square
+        mean = self.first[which] / (1.0 - MOMENTUM**self.count)
+        size = np.sqrt(self.second[which] / (1.0 - SIZE_MEMORY**self.count))
+        moved: Array = mean / (size + 1e-12)
+        return moved
+
+
+def _onto_simplex(points: Array) -> Array:
+    """The nearest point of the simplex to each of ``points`` (points, entries)."""
+    falling: Array = -np.sort(-points, axis=1)
+    shift = (np.cumsum(falling, axis=1) - 1.0) / np.arange(1, points.shape[1] + 1)
+    last = np.count_nonzero(falling > shift, axis=1) - 1
+    return np.asarray(np.maximum(points - shift[np.arange(len(points)), last][:, None], 0.0))

@@ -1,0 +1,1 @@
+"""Trees as files, and their check by arithmetic that the search does not share."""

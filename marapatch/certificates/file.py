@@ -1,0 +1,299 @@
+"""A ground truth with the trees that prove it, as a file that anyone can check again.
+
+The file may come from anyone: what :mod:`marapatch.certificates.check` reports is true of the
+question that the file states (:attr:`Certificate.question` says it in words, and
+:attr:`Certificate.image` names the image) whatever else is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.certificates.completion import completed
+from marapatch.certificates.recheck import Progress
+from marapatch.certificates.recheck_form import form_of
+from marapatch.errors import InputError
+from marapatch.files.arrays import read_npz
+from marapatch.files.atomic_write import write_whole
+from marapatch.groundtruth.api import GroundTruth
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import Rule, beats
+from marapatch.search.tree_record import TreeRecord
+
+FORMATS = ("marapatch trees 1", "marapatch trees 2")
+"""Versions of the file, oldest first. The second names the image."""
+
+WANTED = "give a file that `marapatch groundtruth --tree` wrote"
+
+
+@dataclass(frozen=True, eq=False)
+class TargetClaim:
+    """No input nearer than ``lower`` is decided as ``target``: by the best of ``trees``."""
+
+    target: int
+    lower: float
+    trees: tuple[TreeRecord, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What was asked, what is claimed, and the trees.
+
+    ``sha256``: of the network's file. ``ball``: centre, box and norm. ``witness``: the input at
+    ``upper``, flat, in float64; None where there is none. Raises InputError where nothing is
+    claimed, a target is claimed twice or a number is none that could be so.
+    """
+
+    sha256: str | None
+    ball: Ball
+    rule: Rule
+    margin: float
+    upper: float
+    witness: NDArray[np.float64] | None
+    claims: tuple[TargetClaim, ...]
+
+    def __post_init__(self) -> None:
+        if not self.claims:
+            raise InputError("there is no tree: no target was searched")
+        targets = [claim.target for claim in self.claims]
+        if len(set(targets)) < len(targets):
+            raise InputError(f"a target is claimed twice: {_short(targets)}")
+        if not 0.0 <= self.margin < inf:
+            raise InputError(f"the margin is {self.margin}; it must be finite and at least 0")
+        for what, number in [("upper end", self.upper)] + [
+            (f"lower end of target {claim.target}", claim.lower) for claim in self.claims
+        ]:
+            if not number >= 0.0:
+                raise InputError(f"the {what} is {number}; it must be at least 0")
+        if self.witness is not None:
+            self._check_witness(self.witness)
+
+    def _check_witness(self, witness: NDArray[Any]) -> None:
+        if witness.shape != self.ball.centre.shape:
+            raise InputError(
+                f"the witness has shape {witness.shape}, the centre {self.ball.centre.shape}"
+            )
+        if witness.dtype != np.float64 or not np.isfinite(witness).all():
+            raise InputError(
+                "the witness holds entries that are no finite float64 numbers "
+                f"(it is {_short(witness.dtype)})"
+            )
+
+    @property
+    def image(self) -> str:
+        """The sha256 (hexadecimal) of the centre's bytes: its numbers as float64, little-endian,
+        one after the other (for a picture: rows of pixels, scaled as they enter the network)."""
+        return sha256_of(self.ball.centre)
+
+    @property
+    def question(self) -> str:
+        """What the claims are about, in words."""
+        free = self.ball.lower < self.ball.upper
+        low = self.ball.lower[free].min(initial=inf)
+        high = self.ball.upper[free].max(initial=-inf)
+        box = f" within [{low:.6g}, {high:.6g}]" if free.any() else ""
+        margin = f" by a margin of {self.margin:.6g}" if self.margin else ""
+        return (
+            f"norm {self.ball.norm.value}, {int(free.sum())} of {free.size} inputs may change{box}"
+            f", decided by {self.rule.value}{margin}"
+        )
+
+    @staticmethod
+    def of(
+        result: GroundTruth, until: float = inf, progress: Progress | None = None
+    ) -> Certificate:
+        """Of a ground truth whose options had ``record``. Raises InputError where they had not,
+        and where nothing was searched, the image being decided otherwise as it is.
+
+        Each target's best tree is checked and, where the check falls short, completed
+        (:mod:`marapatch.certificates.completion`) until the monotonic clock says ``until`` or a
+        KeyboardInterrupt comes; ``progress``: called with the nodes checked and their number.
+        """
+        if not result.options.record:
+            raise InputError("the trees were not recorded: set record=True in the options")
+        claims = _completed(result, until, progress)
+        witness = result.witness
+        return Certificate(
+            sha256=None if result.network.source is None else result.network.source.sha256,
+            ball=result.ball,
+            rule=result.rule,
+            margin=result.options.margin,
+            upper=result.upper,
+            witness=None if witness is None else witness.astype(np.float64).ravel(),
+            claims=claims,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write an .npz file, whole or not at all. Raises InputError."""
+        about = {
+            "format": FORMATS[-1],
+            "sha256": self.sha256,
+            "image": self.image,
+            "norm": self.ball.norm.value,
+            "decision": self.rule.value,
+            "margin": self.margin,
+            "upper": self.upper,
+            "targets": [
+                {
+                    "target": claim.target,
+                    "lower": claim.lower,
+                    "trees": [
+                        {"radius": tree.radius, "rounds": len(tree.rounds)} for tree in claim.trees
+                    ],
+                }
+                for claim in self.claims
+            ],
+        }
+        arrays: dict[str, Any] = {"centre": self.ball.centre}
+        arrays |= {"lower": self.ball.lower, "upper": self.ball.upper}
+        if self.witness is not None:
+            arrays["witness"] = self.witness
+        for i, claim in enumerate(self.claims):
+            for j, tree in enumerate(claim.trees):
+                arrays |= {f"{i}/{j}/{name}": getattr(tree, name) for name in _ARRAYS}
+                for k, parts in enumerate(tree.rounds):
+                    named = zip(_MULTIPLIERS, parts, strict=True)
+                    arrays |= {f"{i}/{j}/round {k}/{name}": part for name, part in named}
+        content = io.BytesIO()
+        np.savez_compressed(content, about=np.array(json.dumps(about)), **arrays)
+        write_whole(Path(path), content.getvalue())
+
+    @staticmethod
+    def load(path: str | Path) -> Certificate:
+        """Read what :meth:`save` wrote, of any version so far. Raises InputError on any other
+        file, naming it."""
+        try:
+            arrays = read_npz(Path(path))
+        except InputError as error:
+            raise InputError(f"{error}; {WANTED}") from error
+        try:
+            return _built(arrays)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except _UNREADABLE as error:
+            raise InputError(
+                f"{path}: cannot be read as recorded trees ({type(error).__name__}); {WANTED}"
+            ) from error
+
+
+def sha256_of(centre: NDArray[np.float64]) -> str:
+    """What names an image in a certificate; see :attr:`Certificate.image`."""
+    return hashlib.sha256(np.ascontiguousarray(centre, dtype="<f8").tobytes()).hexdigest()
+
+
+def _completed(
+    result: GroundTruth, until: float, progress: Progress | None
+) -> tuple[TargetClaim, ...]:
+    trees = {found.target: list(found.trees) for found in result.targets}
+    best: dict[int, int] = {}
+    for target, each in trees.items():
+        if each:
+            radii = [tree.radius for tree in each]
+            best[target] = radii.index(max(radii))
+    total = sum(len(trees[target][i]) for target, i in best.items())
+    done = 0
+    try:
+        form = form_of(result.network)
+        for target, i in best.items():
+            classes, margin = result.network.outputs, result.options.margin
+            condition = beats(target, classes, result.rule, margin)
+            record = trees[target][i]
+
+            def watch(nodes: int, _: int, before: int = done) -> None:
+                if progress is not None:
+                    progress(before + nodes, total)
+
+            trees[target][i] = completed(record, form, result.ball, condition, until, watch)
+            done += len(record)
+    except KeyboardInterrupt:
+        pass  # what was not checked is written as the search left it: all of it can be checked
+    return tuple(TargetClaim(t.target, t.lower, tuple(trees[t.target])) for t in result.targets)
+
+
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What json and what is made of it raise where something else is expected."""
+
+_MULTIPLIERS = ("alpha", "beta", "mix")
+_ARRAYS = ("parent", "neuron", "phase", *_MULTIPLIERS, "vouched")
+
+
+def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
+    if "about" not in arrays or arrays["about"].dtype.kind != "U" or arrays["about"].ndim:
+        raise InputError("holds no text 'about' that says what the trees are of")
+    about = json.loads(str(arrays["about"]))
+    if about["format"] not in FORMATS:
+        known = " or ".join(map(repr, FORMATS))
+        raise InputError(f"is of the format {_short(about['format'])}, not {known}")
+    claims = []
+    for i, claim in enumerate(about["targets"]):
+        trees = []
+        for j, tree in enumerate(claim["trees"]):
+            rounds = tuple(
+                (
+                    arrays[f"{i}/{j}/round {k}/alpha"],
+                    arrays[f"{i}/{j}/round {k}/beta"],
+                    arrays[f"{i}/{j}/round {k}/mix"],
+                )
+                for k in range(_whole(tree["rounds"], "rounds"))
+            )
+            parts = {name: arrays[f"{i}/{j}/{name}"] for name in _ARRAYS}
+            trees.append(TreeRecord(_number(tree["radius"], "radius"), rounds=rounds, **parts))
+        target, lower = _whole(claim["target"], "target"), _number(claim["lower"], "lower")
+        claims.append(TargetClaim(target, lower, tuple(trees)))
+    centre, low, high = (_vector(arrays, name) for name in ("centre", "lower", "upper"))
+    sha256 = about["sha256"]
+    if not (sha256 is None or isinstance(sha256, str)):
+        raise InputError(f"the sha256 of the network is {_short(sha256)}, not text")
+    certificate = Certificate(
+        sha256=sha256,
+        ball=Ball(centre, low, high, Norm(about["norm"]), inf),
+        rule=Rule(about["decision"]),
+        margin=_number(about["margin"], "margin"),
+        upper=_number(about["upper"], "upper"),
+        witness=_vector(arrays, "witness") if "witness" in arrays else None,
+        claims=tuple(claims),
+    )
+    if about["format"] != FORMATS[0] and about["image"] != certificate.image:
+        raise InputError(
+            f"names the image {_short(about['image'])}, but its centre has the sha256 "
+            f"{certificate.image}"
+        )
+    return certificate
+
+
+def _vector(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
+    """One of the arrays that must be float64 of the centre's shape, exactly as stored."""
+    array, shape = arrays[name], arrays["centre"].shape
+    if array.dtype != np.float64 or array.ndim != 1 or array.shape != shape:
+        raise InputError(
+            f"the array {name!r} is {_short(array.dtype)} {_short(array.shape)}; it must be "
+            f"float64 in one row{'' if name == 'centre' else ' like the centre'}"
+        )
+    return array.astype(np.float64)  # in this machine's order of bytes
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{what} is {_short(value)}, not a number")
+    return float(value)
+
+
+def _whole(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{what} is {_short(value)}, not a whole number")
+    return value
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if not isinstance(value, np.dtype) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

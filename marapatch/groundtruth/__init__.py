@@ -1,0 +1,1 @@
+"""Ground truths: the nearest input that changes the decision, bracketed."""

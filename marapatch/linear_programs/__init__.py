@@ -1,0 +1,1 @@
+"""Linear programs kept warm between solves, in HiGHS."""

@@ -1,0 +1,2 @@
+"""ONNX files: read into layers, one module a family of operators, written, and run in
+onnxruntime."""

@@ -1,0 +1,229 @@
+"""From a question about a patch to a bracket: linear program, first witness, search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import inf
+from time import monotonic
+
+from marapatch.network.layers import Array
+from marapatch.patching.adam_search import descended
+from marapatch.patching.first_witness import estimate, first_witness, shrink
+from marapatch.patching.formulation import Posed
+from marapatch.patching.infeasible import unreachable
+from marapatch.patching.last_layer import last_layer
+from marapatch.patching.options import PatchOptions
+from marapatch.patching.reducing import polish_few
+from marapatch.problem.ball import Norm
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Evidence, Witness
+from marapatch.search import SEARCHES
+from marapatch.search.budget import Limit
+from marapatch.search.options import Outcome, QueryRecord
+from marapatch.solvers.base import Backend
+from marapatch.witnesses.polish import polish
+
+START_SHARE = 0.2
+"""The share of the time for a first witness and its polish."""
+
+LARGE_SHARE = 0.4
+"""The same where the question is too large for a search, which then needs no time."""
+
+ROUNDS = 6
+"""How often a search is run again with the tolerance that a smaller witness asks for."""
+
+GROWTH = 4.0
+BEYOND = 1.1
+MOST_GROWTH = 9
+PATIENCE = 4
+"""Without a witness, the radius asked about starts a little beyond the first-order estimate and
+grows by a factor so often, or until some radii were undecided."""
+
+HOPELESS_SHARE = 0.2
+HOPELESS_SECONDS = 20.0
+"""Of the time left, and at most, for the linear relaxation that shows that nothing will do."""
+
+GROWTH_SHARE = 0.4
+"""Of the time left, for one such radius."""
+
+LARGE = 6000
+"""Variables beyond which a question is too large for one search and for linear programs."""
+
+
+@dataclass(frozen=True)
+class PatchProgress:
+    """Where the search for a patch of ``layer`` stands."""
+
+    layer: int
+    lower: float
+    upper: float
+    queries: int
+    seconds: float
+
+
+Listener = Callable[[PatchProgress], None]
+
+
+@dataclass(eq=False)
+class Searcher:
+    """Searches one question after the other with the same options, backend and listener.
+
+    ``records``, ``nodes``, ``note``: what the searches so far asked, bounded, and last said.
+    ``seen``: of all brackets they reported, the one with the largest lower end.
+    """
+
+    options: PatchOptions
+    backend: Backend
+    layer: int
+    progress: Listener | None
+    started: float
+    records: list[QueryRecord] = field(default_factory=list)
+    nodes: int = 0
+    note: str = ""
+    seen: Bracket = field(default_factory=Bracket)
+
+    @property
+    def most(self) -> float:
+        """How many sub-problems may be bounded; infinite where they are not limited."""
+        return inf if self.options.nodes is None else self.options.nodes
+
+    @property
+    def name(self) -> str:
+        """The search in use."""
+        return "tree" if self.options.search == "auto" else self.options.search
+
+    def linear(self, posed: Posed, until: float) -> Bracket | None:
+        """The bracket of a linear program, where it is one; None where a search must decide."""
+        if posed.question.form.hidden or self.options.search not in ("auto", "tree"):
+            return None
+        search = self.options.for_search(Limit(until, self.most), self.nodes, 0.0)
+        outcome = last_layer(posed.question, Bracket(), search, self._report)
+        self._take(outcome)
+        known = outcome.bracket.witness is not None or outcome.bracket.lower == inf
+        return outcome.bracket if known else None
+
+    def hopeless(self, posed: Posed, until: float) -> bool:
+        """Whether a linear relaxation says that no change at all will do, where none is limited."""
+        trusted = self.options.evidence is Evidence.SOLVER and not self.options.published
+        unlimited = posed.question.ball.whole_box == inf
+        seconds = until - monotonic()
+        if self.options.nodes is None:
+            seconds = min(HOPELESS_SHARE * seconds, HOPELESS_SECONDS)
+        return trusted and unlimited and unreachable(posed.question, seconds)
+
+    def begin(self, posed: Posed, known: Array | None, until: float) -> Bracket:
+        """A polished first witness; ``known``: the change of another question, tried first."""
+        question = posed.question
+        share = START_SHARE if question.form.inputs <= LARGE else LARGE_SHARE
+        end = min(until, monotonic() + share * (until - monotonic()))
+        witness = None
+        if known is not None:
+            seen = posed.replays.seen(known)
+            met = question.condition.worst(question.form.evaluate(seen[None]))[0] > 0.0
+            witness = posed.replays(seen) if met else None
+        starts = [witness] if witness is not None else self._starts(question, end)
+        if not starts:
+            return Bracket()
+        nearer = [shrink(question, start, end) for start in starts]
+        witness = min(nearer, key=lambda found: found.distance)
+        if question.form.inputs <= LARGE:
+            witness = polish(question, witness, end)
+        elif question.ball.norm is Norm.L1:
+            witness = polish_few(question, witness, end)
+        return Bracket(witness=witness)
+
+    def _starts(self, question: Question, end: float) -> list[Witness]:
+        """A witness of each way to look for one that finds any; each has a third of the time."""
+        now = monotonic()
+        third = (end - now) / 3.0
+        first = first_witness(question, now + third, self.options.seed)
+        found = (first, descended(question, monotonic() + third))
+        return [witness for witness in found if witness is not None]
+
+    def run(self, posed: Posed, bracket: Bracket, cutoff: float, limit: Limit) -> Bracket:
+        """Tighten ``bracket`` until it is closed to the relative tolerance, or ``lower`` reaches
+        ``cutoff`` (a patch of that size is known from elsewhere)."""
+        question = posed.question
+        if question.form.inputs > LARGE:
+            self.note = (
+                f"{question.form.inputs} weights shared by several inputs are too many for one "
+                "search: the lower end is that of single inputs"
+            )
+            return bracket
+        whole = question.ball.whole_box
+        if min(bracket.upper, cutoff, whole) == inf:
+            bracket = self._grow(posed, bracket, limit)
+        for _ in range(ROUNDS):
+            ceiling = min(bracket.upper, cutoff, whole)
+            if ceiling == inf and not limit.over(self.nodes):
+                self.note = (
+                    "no patch was found; with a largest change (--max-change) the search can "
+                    "prove that there is none"
+                )
+            elif ceiling == inf:
+                what = "time" if monotonic() >= limit.until else "sub-problems"
+                self.note = f"out of {what} before any patch was found"
+            tolerance = self.options.tolerance * ceiling
+            done = bracket.lower >= min(bracket.upper, cutoff) - tolerance
+            if ceiling == inf or done or limit.over(self.nodes):
+                break
+            before = bracket.upper
+            bracket = self._ask(posed, bracket, ceiling, 0.5 * tolerance, cutoff, limit)
+            if bracket.upper >= before:
+                break
+        return bracket
+
+    def closed(self, bracket: Bracket) -> bool:
+        """Whether a bracket is closed to the relative tolerance."""
+        gap = bracket.upper - bracket.lower
+        return bracket.witness is not None and gap <= self.options.tolerance * bracket.upper
+
+    def _grow(self, posed: Posed, bracket: Bracket, limit: Limit) -> Bracket:
+        """Without a witness: ask within a radius that grows, until there is one.
+
+        As long as nothing is known at all, an undecided radius is followed by a smaller one.
+        """
+        radius = estimate(posed.question)
+        radius = BEYOND * max(bracket.lower, radius if 0.0 < radius < inf else 1e-3)
+        undecided = 0
+        for _ in range(MOST_GROWTH):
+            enough = bracket.witness is not None or undecided >= PATIENCE
+            if enough or limit.over(self.nodes):
+                break
+            before, stop = bracket.lower, limit.share(GROWTH_SHARE, self.nodes)
+            bracket = self._ask(posed, bracket, radius, 0.5 * radius, inf, stop)
+            undecided += int(bracket.lower <= before)
+            radius *= GROWTH if bracket.lower > 0.0 else GROWTH**-2
+        return bracket
+
+    def _ask(
+        self,
+        posed: Posed,
+        bracket: Bracket,
+        radius: float,
+        tolerance: float,
+        cutoff: float,
+        limit: Limit,
+    ) -> Bracket:
+        question = replace(posed.question, ball=posed.question.ball.at(radius))
+        options = self.options.for_search(limit, self.nodes, tolerance)
+        options = replace(options, cutoff=cutoff)
+        name = "descent" if not question.form.hidden and self.name == "tree" else self.name
+        outcome = SEARCHES[name](question, bracket, self.backend, options, self._report)
+        self._take(outcome)
+        return outcome.bracket
+
+    def _take(self, outcome: Outcome) -> None:
+        self.records += outcome.queries
+        self.nodes += outcome.nodes
+        self.note = outcome.note
+
+    def _report(self, bracket: Bracket, queries: int) -> None:
+        if bracket.lower > self.seen.lower:
+            self.seen = bracket
+        if self.progress is not None:
+            asked, spent = queries + len(self.records), monotonic() - self.started
+            lower, upper = bracket.lower, bracket.upper
+            self.progress(PatchProgress(self.layer, lower, upper, asked, spent))

@@ -1,0 +1,1 @@
+"""What is asked and what is answered: balls, conditions, questions, verdicts, brackets, replay."""

@@ -1,0 +1,135 @@
+"""Split and conquer: the default search.
+
+One branch-and-bound tree minimises the distance: over ReLU phases
+(:mod:`marapatch.search.branch_and_bound.relu_tree`), or over halves of the input box where that has
+few sides (:mod:`marapatch.search.branch_and_bound.box_tree`). Where the tree below the witness is
+too large for the time, rungs of a ladder below it raise the bracket's lower end: in a smaller ball
+fewer neurons are unstable, so a smaller radius is proved with far less work. A tree whose open
+nodes get fewer has more of it. (DESIGN: 6.5.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Sat, Unsat
+from marapatch.search.branch_and_bound.box_tree import BoxTree, suits
+from marapatch.search.branch_and_bound.relu_tree import PhaseTree
+from marapatch.search.branch_and_bound.workers import Helpers, helpers
+from marapatch.search.budget import Limit
+from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
+from marapatch.solvers.base import Backend
+
+FIRST_SHARE = 0.65
+"""The share of the time for the tree just below the witness before the ladder begins."""
+
+ENDING_SHARE = 0.9
+"""The share of the time for a tree that is ending."""
+
+LADDER_SHARE = 0.7
+"""The share of the rest for the ladder; the tree has what is left."""
+
+RUNG_SHARE = 0.3
+"""The share of the ladder's remaining time that one rung may take."""
+
+NARROW_ENOUGH = 0.02
+"""The ladder ends when the radius it could not prove is relatively this near to the proved one."""
+
+
+def tree(
+    question: Question,
+    start: Bracket,
+    backend: Backend,
+    options: SearchOptions,
+    report: Report,
+) -> Outcome:
+    """Tighten ``start``; see the module's text. Without a limit there is no ladder.
+
+    Raises Interrupted, with what is known, on a KeyboardInterrupt.
+    """
+    # A record is of one process: the numbers of its nodes are given out in one place.
+    with helpers(1 if options.record else options.jobs) as several:
+        climb = _Climb(question, start, backend, options, report, several)
+        try:
+            climb.run()
+        except KeyboardInterrupt as stop:
+            raise Interrupted(climb.outcome()) from stop
+        return climb.outcome()
+
+
+@dataclass
+class _Climb:
+    question: Question
+    bracket: Bracket
+    backend: Backend
+    options: SearchOptions
+    report: Report
+    helpers: Helpers | None
+    records: list[QueryRecord] = field(default_factory=list)
+    bounded: int = 0
+    note: str = ""
+    recorded: list[PhaseTree] = field(default_factory=list)
+
+    def outcome(self) -> Outcome:
+        note = "" if self.options.closed(self.bracket) else self.note
+        trees = tuple(record for grown in self.recorded for record in grown.recorded())
+        return Outcome(self.bracket, tuple(self.records), self.bounded, note, trees)
+
+    def run(self) -> None:
+        whole = Limit(monotonic() + self.options.timeout, self.options.most_nodes)
+        first, ending = whole.share(FIRST_SHARE, 0), whole.share(ENDING_SHARE, 0)
+        main = self._grower(self.options)
+        self._advance(main, first)
+        if main.ending:
+            self._advance(main, ending)
+        if whole.finite and not self.options.closed(self.bracket):
+            self._ladder(whole.share(LADDER_SHARE, self.bounded))
+            main.bracket = self._merged(main.bracket)
+            self._advance(main, whole)
+
+    def _grower(self, options: SearchOptions) -> PhaseTree | BoxTree:
+        if suits(self.question) and not options.record:
+            return BoxTree(self.question, self.bracket, options, self.report)
+        grower = PhaseTree(
+            self.question, self.bracket, self.backend, options, self.report, self.helpers
+        )
+        if options.record:
+            self.recorded.append(grower)
+        return grower
+
+    def _advance(self, grower: PhaseTree | BoxTree, limit: Limit) -> None:
+        """Grow, and take in what came of it."""
+        bounded, records = grower.bounded, len(grower.records)
+        try:
+            grower.advance(limit.until, limit.nodes - self.bounded)
+        finally:  # an interrupt takes nothing back
+            self.bracket = self._merged(grower.bracket)
+            self.records += grower.records[records:]
+            self.bounded += grower.bounded - bounded
+            self.note = grower.note
+
+    def _merged(self, other: Bracket) -> Bracket:
+        """This bracket with what ``other`` knows; contradictions surface."""
+        if other.lower >= self.bracket.lower and other.upper <= self.bracket.upper:
+            return other
+        bracket = self.bracket.tighten(Unsat(other.lower, other.evidence))
+        return bracket if other.witness is None else bracket.tighten(Sat(other.witness))
+
+    def _ladder(self, limit: Limit) -> None:
+        """Halve between what is proved and what was too much, while that is worth a rung."""
+        failed = min(self.options.ceiling(self.bracket), self.question.ball.radius)
+        while not limit.over(self.bounded) and not self.options.closed(self.bracket):
+            lower = self.bracket.lower
+            failed = min(failed, self.options.ceiling(self.bracket))
+            # A rung within the tolerance of ``lower`` is closed before it begins: with at least 1.5
+            # tolerances to go, each rung raises ``lower`` or has failed, and the halving ends.
+            if failed - lower <= max(3.0 * self.options.tolerance, NARROW_ENOUGH * failed):
+                return
+            rung = 0.5 * (lower + failed)
+            options = replace(self.options, cutoff=rung)
+            self._advance(self._grower(options), limit.share(RUNG_SHARE, self.bounded))
+            if self.bracket.lower < rung - 1.01 * self.options.tolerance:
+                failed = rung

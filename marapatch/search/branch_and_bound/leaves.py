@@ -1,0 +1,81 @@
+"""Nodes of the tree whose phases are all fixed: a linear program, and a solver where it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.problem.question import Question
+from marapatch.query.lowering import SHRINKAGE, Lowered, lower
+from marapatch.search.options import LONGEST, SearchOptions
+from marapatch.solvers.base import Backend, Infeasible
+from marapatch.solvers.trust import supported_radius
+from marapatch.witnesses.linear_region import Pattern, Region, Slack
+
+LEAF_SECONDS = 10.0
+"""Seconds the backend may take for one leaf, where nothing else limits the search."""
+
+
+def pattern(bounder: NodeBounder, node: Nodes) -> Pattern:
+    """The activation pattern of a node without unstable neurons."""
+    return tuple(node.lower[0, span] >= 0.0 for span in bounder.spans)
+
+
+def refuted(bounder: NodeBounder, node: Nodes, here: Region, found: Slack) -> tuple[float, Nodes]:
+    """The radius that the prices of a linear program prove, by our own rounded bound, and the
+    node with those prices as multipliers."""
+    price = found.price / here.scales
+    beta, mix = np.zeros(node.beta.shape), np.zeros(node.mix.shape)
+    phases = node.phases.copy()
+    for (layer, i), amount in zip(here.neuron, price, strict=True):
+        if layer < 0:
+            mix[0, i] = amount
+            continue
+        at = bounder.spans[layer].start + i
+        beta[0, at] = amount
+        phases[0, at] = 1 if node.lower[0, at] >= 0.0 else -1
+    total = mix.sum() or beta.sum()
+    if not total > 0.0:
+        return 0.0, node
+    multiplied = replace(node, phases=phases, beta=beta / total, mix=mix / total)
+    weights, constant, _, _ = bounder.evaluate(multiplied)
+    return float(bounder.concretiser.radius_of(weights, constant)[0]), multiplied
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """A leaf as a query: ``refuted`` where the backend's answer supports the radius asked for."""
+
+    lowered: Lowered
+    refuted: bool
+
+
+def pose(
+    question: Question,
+    bounds: Bounds,
+    bounder: NodeBounder,
+    node: Nodes,
+    target: float,
+    backend: Backend,
+    options: SearchOptions,
+    seconds: float,
+) -> Posed:
+    """Ask ``backend`` whether the leaf has an input within ``target``; ``bounds``: of the root."""
+    ball = question.ball.at(min(target / (1.0 - SHRINKAGE), bounds.ball.radius))
+    split = Bounds(
+        bounds.ball,
+        tuple(node.lower[0, s] for s in bounder.spans),
+        tuple(node.upper[0, s] for s in bounder.spans),
+        bounds.output,
+    )
+    phases = tuple(node.phases[0, s] for s in bounder.spans)
+    lowered = lower(question.form, split, ball, question.condition, options.l1_form, phases)
+    seconds = max(min(seconds, LONGEST if options.counted else LEAF_SECONDS), 1e-3)
+    holds = isinstance(backend.solve(lowered.query, seconds), Infeasible)
+    if holds:
+        query = lowered.query
+        holds = supported_radius(ball.radius, backend, query, seconds, confirm=True) >= target
+    return Posed(lowered, holds)

@@ -1,0 +1,70 @@
+"""One tree grown by several processes: its open nodes are dealt out, and dealt out anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from marapatch.bounds.bounds import Bounds
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Evidence, Witness
+from marapatch.search.branch_and_bound.open_nodes import OpenNode
+from marapatch.search.options import QueryRecord, SearchOptions
+from marapatch.search.processes import processes
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of the open nodes of a tree, and what it takes to grow them ``until`` a time
+    of the monotonic clock (which all processes of a machine share) and by at most about ``most``
+    nodes.
+
+    ``bounds``: of the root; ``target``: the radius at which everything must be refuted.
+    """
+
+    question: Question
+    bounds: Bounds
+    backend: str
+    options: SearchOptions
+    bracket: Bracket
+    target: float
+    open: tuple[OpenNode, ...]
+    until: float
+    most: float
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """What came of a part: nodes still open, leaves that are stuck, a nearer witness if any."""
+
+    open: tuple[OpenNode, ...]
+    stuck: tuple[float, ...]
+    bounded: int
+    records: tuple[QueryRecord, ...]
+    evidence: Evidence
+    witness: Witness | None
+
+
+@dataclass(frozen=True, eq=False)
+class Helpers:
+    """Processes that grow parts of a tree; they start with the first part."""
+
+    jobs: int
+    pool: ProcessPoolExecutor
+
+    def grow(self, grow: Callable[[Part], Grown], parts: Sequence[Part]) -> list[Grown]:
+        """All parts at once. Raises BackendError where a process dies."""
+        return list(self.pool.map(grow, parts))
+
+
+@contextmanager
+def helpers(jobs: int) -> Iterator[Helpers | None]:
+    """``jobs`` helpers, or none for one job: the process itself is enough."""
+    if jobs == 1:
+        yield None
+        return
+    with processes(jobs) as pool:
+        yield Helpers(jobs, pool)

@@ -1,0 +1,118 @@
+"""The record of a tree: its splits and, of every node, the multipliers that bound it.
+
+What another program needs to check a lower end for itself (:mod:`marapatch.certificates.recheck`):
+how the space was divided, and for every part the numbers by which weak duality refutes it. The
+bounds of the neurons are not recorded: whoever checks works them out anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.bounds.subproblems import Nodes
+
+Numbers = NDArray[np.int64]
+Single = NDArray[np.float32]
+Multipliers = tuple[Single, Single, Single]
+"""Alpha, beta and mix of one node."""
+
+Split = tuple[int, int, int]
+"""Of a node: its parent, the neuron and the phase."""
+
+
+@dataclass(frozen=True, eq=False)
+class TreeRecord:
+    """One finished or unfinished tree over ReLU phases.
+
+    It claims that no input within ``radius`` meets the condition. Neurons are numbered through
+    all ReLU layers. ``parent`` (nodes,): -1 for the root, else a smaller number; ``neuron``,
+    ``phase`` (nodes,): the split by which the node differs from its parent (phase +1: active,
+    -1: inactive, 0: the root). ``alpha``, ``beta`` (nodes, neurons), ``mix`` (nodes, rows of the
+    condition): multipliers, float32, because any will do; ``alpha`` is 1 or 0 where the phase was
+    known. ``vouched`` (nodes,): leaves that only
+    a solver closed. ``rounds``: alpha, beta and mix by which the root's bounds were tightened,
+    one after the other, before it was split.
+    """
+
+    radius: float
+    parent: Numbers
+    neuron: Numbers
+    phase: NDArray[np.int8]
+    alpha: Single
+    beta: Single
+    mix: Single
+    vouched: NDArray[np.bool_]
+    rounds: tuple[Multipliers, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.parent.size)
+
+
+@dataclass
+class Recorder:
+    """Grows a :class:`TreeRecord`; nodes are named by the numbers that :meth:`plant` and
+    :meth:`add` return."""
+
+    rounds: list[Multipliers] = field(default_factory=list)
+    nodes: list[tuple[Split, Multipliers]] = field(default_factory=list)
+    vouched: set[int] = field(default_factory=set)
+
+    def round(self, root: Nodes) -> None:
+        """The root's bounds are about to be tightened by the cut of these multipliers."""
+        self.rounds.append(_of(root, 0))
+
+    def plant(self, root: Nodes) -> int:
+        """The root; returns its number."""
+        self.nodes.append(((-1, 0, 0), _of(root, 0)))
+        return len(self.nodes) - 1
+
+    def add(self, children: Nodes, splits: Sequence[Split]) -> list[int]:
+        """Children, and what bounds them so far; returns their numbers.
+
+        Both children of every node split must be among them: all are taken at once, so that an
+        interrupt leaves no node with one child.
+        """
+        first = len(self.nodes)
+        self.nodes += [(split, _of(children, i)) for i, split in enumerate(splits)]
+        return list(range(first, first + len(splits)))
+
+    def improve(self, number: int, nodes: Nodes, index: int = 0) -> None:
+        """Better multipliers for a node."""
+        self.nodes[number] = (self.nodes[number][0], _of(nodes, index))
+
+    def vouch(self, number: int) -> None:
+        """A solver closed the node."""
+        self.vouched.add(number)
+
+    def finish(self, radius: float) -> TreeRecord:
+        """The record so far, of a tree that refutes ``radius``."""
+        splits = np.array([split for split, _ in self.nodes], dtype=np.int64).reshape(-1, 3)
+        multipliers = (numbers for _, numbers in self.nodes)
+        alpha, beta, mix = (np.array(part) for part in zip(*multipliers, strict=True))
+        vouched = np.zeros(len(self.nodes), dtype=np.bool_)
+        vouched[list(self.vouched)] = True
+        return TreeRecord(
+            radius,
+            splits[:, 0],
+            splits[:, 1],
+            splits[:, 2].astype(np.int8),
+            alpha,
+            beta,
+            mix,
+            vouched,
+            tuple(self.rounds),
+        )
+
+
+def _of(nodes: Nodes, index: int) -> Multipliers:
+    lower, upper = nodes.lower[index], nodes.upper[index]
+    slope = np.where(lower >= 0.0, 1.0, np.where(upper <= 0.0, 0.0, nodes.alpha[index]))
+    return (
+        slope.astype(np.float32),
+        nodes.beta[index].astype(np.float32),
+        nodes.mix[index].astype(np.float32),
+    )

@@ -1,0 +1,73 @@
+"""The seam between a query and whatever answers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Protocol
+
+from marapatch.query.query import Assignment, Query
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """The solver says ``sat`` with this assignment; nothing is believed until it is replayed."""
+
+    assignment: Assignment
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """The solver said ``unsat``, explicitly."""
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """Anything else: timeout, error, out of memory, dead process. ``reason`` is for people."""
+
+    reason: str
+
+
+Answer = Candidate | Infeasible | Undecided
+
+
+class Backend(Protocol):
+    """Answers queries. Implementations are stateless from outside: no answer depends on another.
+
+    Laws, tested for every backend: an answer comes at most a few seconds after ``timeout``
+    seconds; only an explicit ``unsat`` of the engine gives :class:`Infeasible`; a failure of the
+    engine gives :class:`Undecided`; :class:`~marapatch.errors.BackendError` is raised only where
+    the engine cannot be started at all or does not support a kind of constraint.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under which people choose it, e.g. ``marabou``."""
+        ...
+
+    def solve(self, query: Query, timeout: float) -> Answer:
+        """Answer ``query`` within ``timeout`` seconds (a positive, finite number)."""
+        ...
+
+    def close(self) -> None:
+        """Release processes and memory; a later ``solve`` starts them again."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """What is known about ``min objective @ x`` over the assignments of a query.
+
+    ``bound``: the engine's dual bound: no assignment has a smaller objective (-inf where nothing
+    is known, +inf where the query is infeasible). ``assignment``: the best one found, if any.
+    ``reason``: empty where the two meet or the query is infeasible; else why the search stopped.
+    """
+
+    bound: float
+    assignment: Assignment | None
+    reason: str = ""
+
+    @property
+    def infeasible(self) -> bool:
+        """Whether the engine said that the query has no assignment at all."""
+        return self.bound == inf and not self.reason

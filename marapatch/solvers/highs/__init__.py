@@ -1,0 +1,1 @@
+"""HiGHS behind the solver protocol: queries as mixed-integer programs."""

@@ -1,0 +1,1 @@
+"""Properties in VNN-LIB: is there an input that the specification allows?"""

@@ -1,0 +1,216 @@
+"""The geometry of one attack step: measure, steepest step, projection, in a norm ball and a box.
+
+Everything is batched by row: ``step`` and ``gradient`` are (rows, inputs), ``radius`` is (rows,),
+and ``room`` is the pair ``(down, up)`` of arrays >= 0 that says ``-down <= step <= up``, entry by
+entry. An entry that must not change has no room. Shapes broadcast.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import assert_never
+
+import numpy as np
+from numpy.random import Generator
+
+from marapatch.network.layers import Array
+from marapatch.problem.ball import Norm
+
+Room = tuple[Array, Array]
+
+_ENDLESS = 1e30
+
+_ROUNDS = 60
+"""Rounds of the scalar searches; they nearly always stop by themselves after 3 to 8."""
+
+
+class Distance(Enum):
+    """The norm in which an attack measures; L2 exists for attacks only, proofs are L-inf or L1."""
+
+    LINF = "linf"
+    L1 = "l1"
+    L2 = "l2"
+
+    @staticmethod
+    def of(norm: Norm) -> Distance:
+        """The distance that ``norm`` measures."""
+        match norm:
+            case Norm.LINF:
+                return Distance.LINF
+            case Norm.L1:
+                return Distance.L1
+            case _:
+                assert_never(norm)
+
+    def measure(self, difference: Array) -> Array:
+        """The norm of each row in float64; sums are rounded up, as in
+        :class:`marapatch.problem.ball.Norm`.
+
+        Exact for L-inf of the difference given; one-sided (never understated) for L1 and L2.
+        """
+        size = np.abs(difference)
+        slack = 1.0 + (size.shape[-1] + 2) * 2.0**-52
+        match self:
+            case Distance.LINF:
+                return np.asarray(size.max(axis=-1, initial=0.0))
+            case Distance.L1:
+                return np.asarray(np.nextafter(size.sum(axis=-1) * slack, np.inf))
+            case Distance.L2:
+                scale = size.max(axis=-1, initial=0.0)
+                unit = np.divide(size, scale[..., None], where=scale[..., None] > 0.0, out=size)
+                root = np.sqrt(np.square(unit).sum(axis=-1))
+                return np.asarray(np.nextafter(scale * root * slack, np.inf))
+            case _:
+                assert_never(self)
+
+    def dual(self, gradient: Array) -> Array:
+        """The dual norm of each row: by how much a unit step can raise a linear function."""
+        size = np.abs(gradient)
+        match self:
+            case Distance.LINF:
+                return np.asarray(size.sum(axis=-1))
+            case Distance.L1:
+                return np.asarray(size.max(axis=-1, initial=0.0))
+            case Distance.L2:
+                return np.asarray(np.sqrt(np.square(size).sum(axis=-1)))
+            case _:
+                assert_never(self)
+
+    def steepest(self, gradient: Array, radius: Array, room: Room) -> Array:
+        """The step that maximises ``gradient . step`` over the ball and the box; exact.
+
+        L-inf: ``radius * sign(gradient)``, clipped. L2: ``clip(t * gradient)`` with t such that
+        the norm is ``radius``. L1: the fractional knapsack, the largest ``|gradient|`` filled up
+        to the box first until ``radius`` is spent. Rows of zeros give a step of zeros.
+        """
+        down, up = room
+        match self:
+            case Distance.LINF:
+                return np.clip(radius[..., None] * np.sign(gradient), -down, up)
+            case Distance.L2:
+                size = np.abs(gradient).max(axis=-1, initial=0.0, keepdims=True)
+                unit = np.divide(gradient, size, where=size > 0.0, out=np.zeros_like(gradient))
+                return _scale_to_length(unit, radius, room, at_most=np.inf)
+            case Distance.L1:
+                return _knapsack(gradient, radius, room)
+            case _:
+                assert_never(self)
+
+    def project(self, step: Array, radius: Array, room: Room) -> Array:
+        """The point of the ball and the box that is nearest to ``step`` in the Euclidean norm.
+
+        L-inf: clipping. L2: ``clip(s * step)``, 0 < s <= 1. L1: soft threshold, then clipping;
+        both are exact because the problem separates by entry once its multiplier is known.
+        """
+        down, up = room
+        match self:
+            case Distance.LINF:
+                far = radius[..., None]
+                return np.clip(step, -np.minimum(down, far), np.minimum(up, far))
+            case Distance.L2:
+                return _scale_to_length(step, radius, room, at_most=1.0)
+            case Distance.L1:
+                return _soft_threshold_to_length(step, radius, room)
+            case _:
+                assert_never(self)
+
+    def random(self, generator: Generator, radius: Array, room: Room) -> Array:
+        """A random step in the ball and the box: uniform in the ball, then clipped to the box."""
+        shape = np.broadcast_shapes((*radius.shape, 1), room[0].shape)
+        match self:
+            case Distance.LINF:
+                step = generator.uniform(-1.0, 1.0, shape)
+            case Distance.L2:
+                step = generator.normal(size=shape)
+                depth = generator.uniform(size=(*shape[:-1], 1)) ** (1.0 / shape[-1])
+                step *= depth / np.sqrt(np.square(step).sum(axis=-1, keepdims=True))
+            case Distance.L1:
+                step = generator.laplace(size=shape)
+                # One more exponential draw makes the point uniform inside, not on the sphere.
+                total = np.abs(step).sum(axis=-1, keepdims=True)
+                step /= total + generator.exponential(size=(*shape[:-1], 1))
+            case _:
+                assert_never(self)
+        return np.clip(step * radius[..., None], -room[0], room[1])
+
+    def reach(self, room: Room) -> Array:
+        """The distance of the farthest corner of the box, by row: no attack needs to go beyond.
+
+        Infinite where a side is longer than any attack should try.
+        """
+        corner = np.maximum(*room)
+        endless = np.asarray((corner > _ENDLESS).any(axis=-1))
+        return np.where(endless, np.inf, self.measure(np.where(endless[..., None], 0.0, corner)))
+
+
+def _knapsack(gradient: Array, radius: Array, room: Room) -> Array:
+    capacity = np.where(gradient > 0.0, room[1], room[0])
+    capacity = np.where(gradient == 0.0, 0.0, capacity)
+    order = np.argsort(-np.abs(gradient), axis=-1, kind="stable")
+    sizes = np.take_along_axis(capacity, order, axis=-1)
+    # An infinite capacity must not make the next entry's budget inf - inf.
+    sizes = np.minimum(sizes, radius[..., None])
+    before = np.cumsum(sizes, axis=-1) - sizes
+    filled = np.clip(radius[..., None] - before, 0.0, sizes)
+    amount = np.empty_like(filled)
+    np.put_along_axis(amount, order, filled, axis=-1)
+    return np.asarray(np.copysign(amount, gradient))
+
+
+def _scale_to_length(direction: Array, radius: Array, room: Room, at_most: float) -> Array:
+    """``clip(s * direction)`` with the largest ``s <= at_most`` whose length is <= ``radius``.
+
+    Entries reach the box one by one as s grows; with the set of clipped entries known, s solves a
+    quadratic equation. Starting from no clipped entry, s and the set only grow, to the fixpoint.
+    """
+    down, up = room
+    limit = np.where(direction > 0.0, up, down)
+    square = np.square(direction)
+    limit_square = np.square(limit)
+    budget = np.square(radius)
+    clipped = np.zeros(square.shape, dtype=np.bool_)
+    scale = np.zeros(radius.shape)
+    for _ in range(_ROUNDS):
+        left = budget - np.where(clipped, limit_square, 0.0).sum(axis=-1)
+        free = np.where(clipped, 0.0, square).sum(axis=-1)
+        open_rows = (free > 0.0) & (left > 0.0)
+        ratio = np.divide(left, free, where=open_rows, out=np.zeros_like(left))
+        grown = np.where(free > 0.0, np.sqrt(ratio), at_most)
+        scale = np.maximum(scale, np.minimum(grown, at_most))
+        now = (np.abs(direction) * _finite(scale)[..., None] >= limit) & (direction != 0.0)
+        if np.array_equal(now, clipped):
+            break
+        clipped = now
+    return np.clip(direction * _finite(scale)[..., None], -down, up)
+
+
+def _finite(scale: Array) -> Array:
+    return np.minimum(scale, np.finfo(np.float64).max)
+
+
+def _soft_threshold_to_length(step: Array, radius: Array, room: Room) -> Array:
+    """``clip(sign(step) * max(|step| - t, 0))`` with the least t >= 0 whose sum is <= ``radius``.
+
+    The sum falls in t and is piecewise linear: Newton steps, kept in a bracket by bisection.
+    """
+    limit = np.where(step > 0.0, room[1], room[0])
+    size = np.abs(step)
+    low, high = np.zeros(radius.shape), size.max(axis=-1, initial=0.0)
+    threshold, done = np.zeros(radius.shape), np.zeros(radius.shape, dtype=np.bool_)
+    for _ in range(_ROUNDS):
+        excess = size - threshold[..., None]
+        amount = np.minimum(np.maximum(excess, 0.0), limit)
+        over = amount.sum(axis=-1) - radius
+        fits = over <= 1e-12 * radius
+        low = np.where(fits, low, threshold)
+        high = np.where(fits, threshold, high)
+        # A row that is done keeps its threshold: a further step would only leave it again.
+        done = done | (fits & (over >= -1e-9 * radius)) | (high - low <= 1e-15 * high)
+        if done.all():
+            break
+        slope = ((amount > 0.0) & (amount < limit)).sum(axis=-1)
+        newton = threshold + np.divide(over, slope, where=slope > 0, out=np.full_like(over, np.inf))
+        inside = (newton > low) & (newton < high)
+        threshold = np.where(done, threshold, np.where(inside, newton, 0.5 * (low + high)))
+    amount = np.minimum(np.maximum(size - high[..., None], 0.0), limit)
+    return np.asarray(np.copysign(amount, step))

@@ -1,0 +1,252 @@
+"""Linear regions of a network: the rows that say so, and the nearest point that meets a condition.
+
+With the activation pattern fixed the network is affine. Linear programs here propose points and
+multipliers; points are replayed and multipliers turned into rigorous bounds by whoever asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from time import monotonic
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marapatch.bounds.bounds import Bounds
+from marapatch.linear_programs.warm import LinearProgram, Solution
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.layers import Array
+from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.question import Question
+
+Pattern = tuple[NDArray[np.bool_], ...]
+"""Per ReLU layer, True where active."""
+
+MOST_ENTRIES = 50_000_000
+"""Of a matrix from the inputs to the neurons of one layer, with which regions are made."""
+
+NEWTON_STEPS = 40
+UNBOUNDED = 1e6
+"""Stands for no bound on a slack; rows are scaled to coefficients that sum to 1."""
+
+
+class Placed(Protocol):
+    """Anything with a ball around which changes are looked for, a :class:`Question` for one."""
+
+    @property
+    def ball(self) -> Ball:
+        """Its radius does not matter here."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The rows ``matrix @ d >= rhs`` under which an activation pattern and the condition hold.
+
+    ``d``: the change of the input. ``neuron``: the (layer, index) of each row, (-1, i) for rows
+    of the condition. ``scales``: the sum of the absolute coefficients of each row, for solving.
+    """
+
+    matrix: Array
+    rhs: Array
+    neuron: tuple[tuple[int, int], ...]
+
+    @property
+    def scales(self) -> Array:
+        """Positive, one a row."""
+        return np.asarray(np.maximum(np.abs(self.matrix).sum(axis=1), 1e-12))
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The nearest point of a region: its distance, the change, and the price >= 0 of each row."""
+
+    distance: float
+    change: Array
+    price: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Slack:
+    """The largest slack ``s`` with ``matrix d >= rhs + s scales`` within a radius.
+
+    Rows without coefficients (a tie wherever the region is) hold or not, and have no slack.
+    ``slack >= 0`` where the region meets the ball; ``slope``: its derivative by the radius;
+    ``change``: where it is taken; ``price``: of each row of the region, >= 0.
+    """
+
+    slack: float
+    slope: float
+    change: Array
+    price: Array
+
+
+def region(question: Question, pattern: Pattern, bounds: Bounds) -> Region:
+    """The region of ``pattern``; neurons that ``bounds`` show to be stable need no row."""
+    return region_of(
+        question.form, question.ball.centre, question.condition, pattern, bounds.unstable
+    )
+
+
+def region_of(
+    form: StandardForm, centre: Array, condition: OutputCondition, pattern: Pattern, rows: Pattern
+) -> Region:
+    """The rows over changes of ``centre`` under which the condition holds with the phases of
+    ``pattern``; of the neurons, those that are True in ``rows`` get one."""
+    values = [(np.eye(form.inputs), centre)]
+    parts, offsets, neurons = [], [], []
+    for k, layer in enumerate((*form.hidden, form.output)):
+        matrix = np.zeros((layer.outputs, form.inputs))
+        constant = np.array(layer.bias)
+        for source, weight in zip(layer.sources, layer.weights, strict=True):
+            matrix += weight @ values[source][0]
+            constant += weight @ values[source][1]
+        if k == len(form.hidden):
+            parts.append(condition.matrix @ matrix)
+            offsets.append(condition.rhs - condition.matrix @ constant)
+            neurons += [(-1, i) for i in range(condition.rhs.size)]
+            break
+        active = pattern[k]
+        free = np.flatnonzero(rows[k])
+        sign = np.where(active[free], 1.0, -1.0)
+        parts.append(matrix[free] * sign[:, None])
+        offsets.append(-constant[free] * sign)
+        neurons += [(k, int(i)) for i in free]
+        values.append((matrix * active[:, None], constant * active))
+    return Region(np.concatenate(parts), np.concatenate(offsets), tuple(neurons))
+
+
+class SlackProgram:
+    """:class:`Slack` at one radius after the other, one linear program kept warm.
+
+    The slack is concave in the radius. For L1 the change is p - m with p, m >= 0 and one row
+    for their sum. ``deadline``: of the monotonic clock; from then on there is no solution.
+    """
+
+    def __init__(self, question: Placed, region: Region, deadline: float = inf) -> None:
+        self.deadline = deadline
+        self.norm = question.ball.norm
+        self.room = question.ball.at(np.inf).reach
+        scales = region.scales
+        rows = region.matrix / scales[:, None]
+        low, high = region.rhs / scales, np.full(scales.size, np.inf)
+        less = np.where(np.any(region.matrix != 0.0, axis=1), -1.0, 0.0)[:, None]
+        self.size = self.room[0].size
+        if self.norm is Norm.L1:
+            rows = np.hstack([rows, -rows])
+            budget = np.append(np.ones(2 * self.size), 0.0)
+            matrix = np.vstack([np.hstack([rows, less]), budget])
+            low, high = np.append(low, -np.inf), np.append(high, np.inf)
+        else:
+            matrix = np.hstack([rows, less])
+        self.rows = low, high
+        self.scales = scales
+        cost = np.zeros(matrix.shape[1])
+        cost[-1] = -1.0
+        self.program = LinearProgram(matrix, self.rows, self._columns(0.0), cost)
+
+    def _columns(self, radius: float) -> tuple[Array, Array]:
+        down, up = self.room
+        if self.norm is Norm.L1:
+            low, high = np.zeros(2 * self.size), np.concatenate([up, down])
+            # A change of more than the radius in one entry is no use, and finite bounds are.
+            high = np.minimum(high, radius)
+        else:
+            low, high = -np.minimum(down, radius), np.minimum(up, radius)
+        return np.append(low, -UNBOUNDED), np.append(high, UNBOUNDED)
+
+    def at(self, radius: float) -> Slack | None:
+        """The slack at ``radius``; None where the solver gives none."""
+        self.program.bound(*self._columns(radius))
+        if self.norm is Norm.L1:
+            self.program.bound_rows(self.rows[0], np.append(self.rows[1][:-1], radius))
+        solution = _solved(self.program, self.deadline)
+        if solution is None:
+            return None
+        price = np.abs(solution.row_duals[: self.scales.size])
+        return Slack(
+            -solution.objective, self._slope(solution, radius), self._change(solution), price
+        )
+
+    def _change(self, solution: Solution) -> Array:
+        if self.norm is Norm.L1:
+            return solution.values[: self.size] - solution.values[self.size : 2 * self.size]
+        return solution.values[:-1]
+
+    def _slope(self, solution: Solution, radius: float) -> float:
+        if self.norm is Norm.L1:
+            return float(abs(solution.row_duals[-1]))
+        reduced = solution.reduced_costs[:-1]
+        moving = np.where(reduced < 0.0, self.room[1] > radius, self.room[0] > radius)
+        return float(np.abs(reduced) @ moving)
+
+
+def _solved(program: LinearProgram, deadline: float) -> Solution | None:
+    """The optimum, or None where there is none by the deadline."""
+    left = deadline - monotonic()
+    return program.solve(left) if left > 0.0 else None
+
+
+def fits(form: StandardForm) -> bool:
+    """Whether regions of ``form``, which are dense in the inputs, are of a size to work with."""
+    return form.inputs * max(form.sizes[1:], default=1) <= MOST_ENTRIES
+
+
+def nearest_in_region(
+    question: Placed, region: Region, limit: float, deadline: float = inf
+) -> Nearest | None:
+    """The nearest point of ``region`` if it is nearer than ``limit`` and found by ``deadline`` (of
+    the monotonic clock)."""
+    found = _nearest_l1(question, region, deadline) if question.ball.norm is Norm.L1 else None
+    if question.ball.norm is Norm.LINF:
+        found = _nearest_linf(question, region, limit, deadline)
+    return found if found is not None and found.distance <= limit else None
+
+
+def _nearest_l1(question: Placed, region: Region, deadline: float) -> Nearest | None:
+    """One linear program over d = p - m, p, m >= 0: minimise their sum."""
+    down, up = question.ball.at(np.inf).reach
+    matrix = region.matrix / region.scales[:, None]
+    rhs = region.rhs / region.scales
+    program = LinearProgram(
+        np.hstack([matrix, -matrix]),
+        (rhs, np.full(rhs.size, np.inf)),
+        (np.zeros(2 * up.size), np.concatenate([up, down])),
+        np.ones(2 * up.size),
+    )
+    solution = _solved(program, deadline)
+    if solution is None:
+        return None
+    change = solution.values[: up.size] - solution.values[up.size :]
+    return Nearest(float(np.abs(change).sum()), change, np.abs(solution.row_duals))
+
+
+def _nearest_linf(
+    question: Placed, region: Region, limit: float, deadline: float
+) -> Nearest | None:
+    """Newton on the concave slack: a tangent's root never passes the least radius."""
+    program = SlackProgram(question, region, deadline)
+    radius = limit
+    for _ in range(NEWTON_STEPS):
+        here = program.at(radius)
+        if here is None:
+            return None
+        if here.slope <= 0.0:
+            if here.slack < 0.0:
+                return None
+            # The ball does not bind here: go below the root, from where tangents lead to it.
+            reached = float(np.abs(here.change).max(initial=0.0))
+            radius = 0.5 * min(radius, reached)
+            if radius <= 1e-9 * limit:
+                return Nearest(reached, here.change, here.price)
+            continue
+        following = radius - here.slack / here.slope
+        if following > limit * (1.0 + 1e-12):
+            return None
+        if abs(following - radius) <= 1e-9 * limit:
+            return Nearest(radius, here.change, here.price)
+        radius = max(following, 0.0)
+    return None
