@@ -31,8 +31,9 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from small_networks import KINDS, branching_network
 
 from marapatch.certificates.check import recheck
-from marapatch.certificates.file import Certificate, TargetClaim
+from marapatch.certificates.file import TargetClaim
 from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.groundtruth.certificate import certificate_of
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Abs, Affine, Clip, Layer, LeakyRelu, MaxPool, Relu, Sum
 from marapatch.problem.verdict import Evidence
@@ -151,7 +152,7 @@ def examine(seed: int) -> Row:
     if result.already:
         return row
     searched, started = result.seconds, process_time()
-    certificate = Certificate.of(result)
+    certificate = certificate_of(result)
     row |= {"searched": searched, "completing": process_time() - started}
     raw = tuple(TargetClaim(t.target, t.lower, t.trees) for t in result.targets)
     before = recheck(replace(certificate, claims=raw), asked.network)

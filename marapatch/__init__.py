@@ -112,7 +112,7 @@ _HOMES = {
     "verification.api": ("verify",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-_MODULES = ("attacks",)
+_MODULES = {"attacks": "witnesses.attacks"}
 
 __all__ = [  # noqa: RUF022  # in the order in which one meets them
     "load",
@@ -171,7 +171,7 @@ def __getattr__(name: str) -> object:
     if name in _HOME:
         return getattr(import_module(f"marapatch.{_HOME[name]}"), name)
     if name in _MODULES:
-        return import_module(f"marapatch.{name}")
+        return import_module(f"marapatch.{_MODULES[name]}")
     raise AttributeError(f"module 'marapatch' has no attribute {name!r}")
 
 

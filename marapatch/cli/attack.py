@@ -102,9 +102,9 @@ def command(
     """
     from marapatch.cli.outputs import Outputs, write_array
     from marapatch.errors import InputError
-    from marapatch.groundtruth.report import rounded_down, rounded_up
     from marapatch.problem.conditions import Rule
     from marapatch.problem.replay import decided_class
+    from marapatch.reporting.rounded import rounded_down, rounded_up
 
     given = read_given(network, image, index=index, scale=scale, box=box, mask=mask)
     Outputs(witness=out).check(inputs=given.paths)

@@ -10,7 +10,8 @@ def command() -> None:
 
     Exit code 3 where an answer is wrong or missing.
     """
-    from marapatch.reporting.selftest import check_example, diagnose, versions
+    from marapatch.cli.selftest import check_example, diagnose
+    from marapatch.reporting.versions import versions
     from marapatch.solvers import BACKENDS
 
     for package, number in versions().items():

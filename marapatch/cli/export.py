@@ -39,8 +39,7 @@ def command(
     from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
     from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
-    from marapatch.formats import SUFFIXES, files_of, property_query, write_query
-    from marapatch.formats.vnnlib import writer as vnnlib
+    from marapatch.formats import SUFFIXES, files_of, property_query, vnnlib_text, write_query
     from marapatch.formats.vnnlib.reader import read_property
     from marapatch.network.load import load
 
@@ -53,7 +52,7 @@ def command(
         check_writable(path)
     wanted = read_property(specification)
     if out.suffix == PROPERTY:
-        write_whole(out, vnnlib(wanted).encode())
+        write_whole(out, vnnlib_text(wanted).encode())
         return 0
     query = property_query(load(file), wanted)
     write_query(query, out)

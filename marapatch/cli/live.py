@@ -77,7 +77,7 @@ class LiveLine:
             self._stop = display.stop
 
     def _text(self) -> str:
-        from marapatch.groundtruth.report import rounded_down, rounded_up
+        from marapatch.reporting.rounded import rounded_down, rounded_up
 
         p = self._latest
         if p is None:

@@ -59,10 +59,10 @@ def command(
     from marapatch.cli.answer import answer
     from marapatch.data.bundled import resolve
     from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
-    from marapatch.groundtruth.report import dump
     from marapatch.network.load import load
     from marapatch.patching.mark_graph import mark
     from marapatch.problem.conditions import Rule
+    from marapatch.reporting.json_text import dump
 
     path = resolve(network, "network")
     net = load(path)

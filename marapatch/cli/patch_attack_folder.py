@@ -22,10 +22,11 @@ from marapatch.errors import InputError
 from marapatch.files.atomic_write import check_writable, write_whole
 from marapatch.files.json_lines import Store
 from marapatch.files.reading import read_text, shown
-from marapatch.groundtruth.report import dump, rounded_up
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.patch_attack.records import Record, to_csv
+from marapatch.reporting.json_text import dump
+from marapatch.reporting.rounded import rounded_up
 
 ROWS_A_PICTURE = 10
 

@@ -19,7 +19,6 @@ from marapatch.cli.patch_attack_inputs import ImageSet
 from marapatch.cli.patch_attack_live import Live
 from marapatch.errors import InputError
 from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
-from marapatch.groundtruth.report import dump
 from marapatch.network.graph import Network
 from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
 from marapatch.patch_attack.judging import Judge
@@ -35,7 +34,8 @@ from marapatch.patch_attack.report import (
 )
 from marapatch.problem.conditions import Rule
 from marapatch.problem.replay import decided_class
-from marapatch.reporting.selftest import versions
+from marapatch.reporting.json_text import dump
+from marapatch.reporting.versions import versions
 
 SHOWN_FAULTS = 5
 """Of an earlier run's records that do not hold, so many are named."""

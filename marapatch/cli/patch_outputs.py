@@ -16,7 +16,6 @@ from marapatch.cli.heartbeat import Heartbeat
 from marapatch.cli.patch_inputs import Labelled
 from marapatch.errors import ContradictionError, InputError
 from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
-from marapatch.groundtruth.report import dump, rounded_down, rounded_up
 from marapatch.network.load import load
 from marapatch.patching.api import PatchProgress
 from marapatch.patching.patch import Patch
@@ -33,7 +32,9 @@ from marapatch.patching.report import (
 )
 from marapatch.patching.verify_patch import confirm
 from marapatch.problem.conditions import Rule
-from marapatch.reporting.selftest import versions
+from marapatch.reporting.json_text import dump
+from marapatch.reporting.rounded import rounded_down, rounded_up
+from marapatch.reporting.versions import versions
 
 
 @dataclass(frozen=True)

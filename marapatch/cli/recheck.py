@@ -74,8 +74,8 @@ def command(
     from marapatch.errors import InputError
     from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
     from marapatch.formats.inputs import fit, read_image
-    from marapatch.groundtruth.report import dump
     from marapatch.network.load import load
+    from marapatch.reporting.json_text import dump
 
     file = resolve(network, "network")
     net = load(file)
@@ -106,7 +106,7 @@ def command(
 
 
 def _print(certificate: Certificate, result: Recheck, outputs: int) -> None:
-    from marapatch.groundtruth.report import rounded_down, rounded_up
+    from marapatch.reporting.rounded import rounded_down, rounded_up
 
     typer.echo(certificate.question)
     typer.echo(f"image: sha256 {result.image}")

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from marapatch.certificates.file import Certificate
 from marapatch.groundtruth.api import GroundTruth
+from marapatch.groundtruth.certificate import certificate_of
 
 LATER = 0.05
 """The share of ``--timeout`` that the check may take beyond it."""
@@ -36,7 +36,7 @@ def write_trees(result: GroundTruth, path: Path) -> None:
             checked[:] = done, total
             bar.update(task, completed=done, total=total)
 
-        certificate = Certificate.of(result, until, watch)
+        certificate = certificate_of(result, until, watch)
     certificate.save(path)
     if checked[0] < checked[1]:
         typer.echo(

@@ -13,7 +13,7 @@ PREFIX = "example:"
 def examples(kind: str) -> dict[str, Path]:
     """The bundled files by name; ``kind``: ``network`` (ONNX) or ``image`` (.npy, .npz)."""
     suffixes = {"network": (".onnx", ".nnet"), "image": (".npy", ".npz")}[kind]
-    folder = Path(str(resources.files("marapatch") / "examples"))
+    folder = Path(str(resources.files("marapatch.data") / "examples"))
     return {file.stem: file for file in sorted(folder.glob("*")) if file.suffix in suffixes}
 
 

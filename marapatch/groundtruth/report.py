@@ -31,12 +31,9 @@ Distances are in the units of the network's input. Every number is written in fu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from enum import Enum
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -45,6 +42,8 @@ from rich.table import Table
 from marapatch.groundtruth.api import GroundTruth, TargetResult
 from marapatch.groundtruth.earlier import question_of
 from marapatch.problem.verdict import Evidence, Witness
+from marapatch.reporting.json_text import finite, plain
+from marapatch.reporting.rounded import rounded_down, rounded_up
 
 SCHEMA_VERSION = 1
 MOST_NUMBERS = 200_000
@@ -52,9 +51,6 @@ MOST_NUMBERS = 200_000
 
 MOST_ROWS = 30
 """Targets that a table shows, and that a remark names."""
-
-DIGITS = 6
-"""Significant digits of a bound in a table."""
 
 
 def status(result: GroundTruth) -> str:
@@ -84,7 +80,7 @@ def to_json(
     witnesses: Mapping[int, str] | None = None,
     **about: Any,
 ) -> dict[str, Any]:
-    """The result as an object that :func:`dump` can write; the module describes the schema.
+    """The result as an object of JSON; the module describes the schema.
 
     ``witness``: where the nearest witness was written; ``witnesses``: those of targets, by target.
     ``about``: what else belongs into the report (``decision``, ``image``, ``versions``).
@@ -98,8 +94,8 @@ def to_json(
         "norm": result.norm.value,
         "label": result.label,
         "decided": result.decided,
-        "lower": _finite(result.lower),
-        "upper": _finite(result.upper),
+        "lower": finite(result.lower),
+        "upper": finite(result.upper),
         "evidence": result.evidence.value,
         "witness": witness,
         "confirmed": _confirmed(result),
@@ -123,16 +119,11 @@ def to_json(
             "outputs": network.outputs,
         },
         "options": {
-            field.name: _plain(getattr(result.options, field.name))
+            field.name: plain(getattr(result.options, field.name))
             for field in fields(result.options)
         },
         **about,
     }
-
-
-def dump(report: Mapping[str, Any]) -> bytes:
-    """The text of a report; ValueError where a number in it is not finite."""
-    return (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
 
 
 def summary(result: GroundTruth) -> str:
@@ -217,26 +208,6 @@ def remarks(result: GroundTruth) -> list[str]:
     return lines
 
 
-def rounded_down(value: float) -> str:
-    """``value`` to :data:`DIGITS` significant digits, never larger; ``inf`` as it is."""
-    return _rounded(value, ROUND_FLOOR)
-
-
-def rounded_up(value: float) -> str:
-    """``value`` to :data:`DIGITS` significant digits, never smaller; ``inf`` as it is."""
-    return _rounded(value, ROUND_CEILING)
-
-
-def _rounded(value: float, rounding: str) -> str:
-    if not isfinite(value):
-        return str(value)
-    number = Context(prec=DIGITS, rounding=rounding).create_decimal(Decimal(value))
-    if number == 0:
-        return "0"
-    padded = number.quantize(Decimal(1).scaleb(number.adjusted() - DIGITS + 1))
-    return f"{padded:f}" if 1e-4 <= abs(value) < 1e6 else f"{padded:e}"
-
-
 def _confirmed(result: GroundTruth) -> bool | None:
     if result.own is not None:
         return result.own.confirmed
@@ -249,8 +220,8 @@ def _target(result: GroundTruth, target: TargetResult, path: str | None) -> dict
     return {
         "target": target.target,
         "status": target_status(result, target),
-        "lower": _finite(target.lower),
-        "upper": _finite(target.upper),
+        "lower": finite(target.lower),
+        "upper": finite(target.upper),
         "evidence": target.evidence.value,
         "witness": path,
         "witness_input": _written(result, witness),
@@ -269,11 +240,3 @@ def _written(result: GroundTruth, witness: Witness | None) -> list[float] | None
         return None
     numbers: list[float] = witness.input.astype(np.float64).reshape(-1).tolist()
     return numbers
-
-
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value

@@ -22,18 +22,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from marapatch.groundtruth.report import rounded_down, rounded_up
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.patching.patch import Patch
 from marapatch.problem.conditions import Rule
+from marapatch.reporting.json_text import finite
+from marapatch.reporting.rounded import rounded_down, rounded_up
 
 SCHEMA_VERSION = 1
 NORMS = {"linf": "L-inf", "l1": "L1", "l0": "L0"}
@@ -171,8 +172,8 @@ def to_json(patch: Patch, **about: Any) -> dict[str, Any]:
         "marapatch": "patch",
         "schema_version": SCHEMA_VERSION,
         "status": status(patch),
-        "lower": _finite(patch.lower),
-        "upper": _finite(patch.upper),
+        "lower": finite(patch.lower),
+        "upper": finite(patch.upper),
         "evidence": patch.evidence.value,
         "norm": patch.norm,
         "layer": patch.layer.number,
@@ -211,7 +212,3 @@ def all_to_json(patches: Sequence[Patch], **about: Any) -> dict[str, Any]:
         "layers": [to_json(patch) for patch in patches],
         **about,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None

@@ -25,6 +25,7 @@ from marapatch.cli import main
 from marapatch.cli.tree_output import write_trees
 from marapatch.errors import InputError
 from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.certificate import certificate_of
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
 from marapatch.network.onnx.writer import write_onnx
@@ -53,7 +54,7 @@ def solved(network: Network = SMALL, x: np.ndarray = IMAGE, **given: object) -> 
 
 @cache
 def certificate() -> Certificate:
-    return Certificate.of(solved(each_target=True))
+    return certificate_of(solved(each_target=True))
 
 
 @pytest.mark.parametrize("decision", ["argmax", "argmin"])
@@ -63,7 +64,7 @@ def test_what_is_proved_again_is_never_beyond_the_optimum(norm: str, decision: s
     result = solved(
         norm=norm, decision=decision, mask=mask, margin=0.05, each_target=True, box=(0.0, 0.9)
     )
-    again = Certificate.of(result)
+    again = certificate_of(result)
     checked = recheck(again, SMALL)
     assert checked.upper >= checked.lower
     assert checked.witness_held
@@ -79,7 +80,7 @@ def test_what_is_proved_again_is_never_beyond_the_optimum(norm: str, decision: s
 def test_a_network_with_skip_connections() -> None:
     network = branching_network(np.random.default_rng(3))
     result = solved(network, np.full(3, 0.5))
-    checked = recheck(Certificate.of(result), network)
+    checked = recheck(certificate_of(result), network)
     assert 0.0 <= checked.lower <= checked.upper
 
 
@@ -233,7 +234,7 @@ def test_an_interrupted_check_leaves_the_trees_as_the_search_left_them(
         calls.append(done)
         raise KeyboardInterrupt
 
-    for kept in (Certificate.of(result, progress=stop), Certificate.of(result, until=-np.inf)):
+    for kept in (certificate_of(result, progress=stop), certificate_of(result, until=-np.inf)):
         assert [claim.trees for claim in kept.claims] == [t.trees for t in result.targets]
     assert calls == [1]
     write_trees(replace(result, interrupted=True), tmp_path / "t.npz")
@@ -268,10 +269,10 @@ def test_an_image_is_the_one_if_its_entries_become_the_centres() -> None:
 def test_nothing_recorded_is_no_certificate() -> None:
     options = GroundTruthOptions(nodes=100)
     with pytest.raises(InputError, match="set record=True"):
-        Certificate.of(ground_truth(SMALL, IMAGE, options=options))
+        certificate_of(ground_truth(SMALL, IMAGE, options=options))
     wrong = int(SMALL.evaluate(IMAGE)[0].argmin())
     with pytest.raises(InputError, match="no target was searched"):
-        Certificate.of(solved(label=wrong))
+        certificate_of(solved(label=wrong))
 
 
 def stored(**change: object) -> bytes:

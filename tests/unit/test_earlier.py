@@ -16,12 +16,13 @@ from marapatch.cli import main
 from marapatch.errors import ContradictionError, InputError
 from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
 from marapatch.groundtruth.earlier import Earlier
-from marapatch.groundtruth.report import dump, remarks, to_json
+from marapatch.groundtruth.report import remarks, to_json
 from marapatch.groundtruth.targets import TargetSearch
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
 from marapatch.network.onnx.writer import write_onnx
 from marapatch.problem.verdict import Evidence
+from marapatch.reporting.json_text import dump
 
 IMAGE = np.full(6, 0.5)
 SHORT = GroundTruthOptions(nodes=6, tolerance=1e-9, backend="highs")

@@ -18,7 +18,7 @@ from marapatch.formats import (
     property_query,
     save_ipq,
     smtlib,
-    vnnlib,
+    vnnlib_text,
     write_milp,
     write_query,
 )
@@ -218,14 +218,14 @@ def content(given: Property) -> list[object]:
 @pytest.mark.parametrize("name", CASES)
 def test_vnnlib_written_and_read_is_the_same(name: str) -> None:
     given = specification(name)
-    assert content(parse_property(vnnlib(given), name)) == content(given)
+    assert content(parse_property(vnnlib_text(given), name)) == content(given)
 
 
 @pytest.mark.parametrize("number", range(1, 11))
 def test_acas_properties_written_and_read_are_the_same(number: int, data_dir: Path) -> None:
     path = data_dir / "acasxu" / "vnnlib" / f"prop_{number}.vnnlib"
     given = parse_property(path.read_text(), str(path))
-    assert content(parse_property(vnnlib(given), "again")) == content(given)
+    assert content(parse_property(vnnlib_text(given), "again")) == content(given)
 
 
 @pytest.mark.parametrize("name", CASES)

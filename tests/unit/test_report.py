@@ -15,22 +15,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
-from marapatch.groundtruth.report import (
-    dump,
-    remarks,
-    rounded_down,
-    rounded_up,
-    status,
-    summary,
-    table,
-    target_status,
-    to_json,
-)
+from marapatch.groundtruth.report import remarks, status, summary, table, target_status, to_json
 from marapatch.network.graph import Source, dense_network
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule
 from marapatch.problem.verdict import Evidence, Witness
+from marapatch.reporting.json_text import dump
+from marapatch.reporting.rounded import rounded_down, rounded_up
 from marapatch.search.options import QueryRecord
 
 NETWORK = replace(

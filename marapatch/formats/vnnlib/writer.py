@@ -20,7 +20,7 @@ from marapatch.problem.specification import Alternative, ExactBox, LinearRow, Pr
 from marapatch.query.query import Query
 
 
-def vnnlib(specification: Property) -> str:
+def vnnlib_text(specification: Property) -> str:
     """``specification`` as VNN-LIB 1 text; reading it gives the same property, exactly.
 
     Raises InputError where it holds nowhere, or an alternative of several holds everywhere.

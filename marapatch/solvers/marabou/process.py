@@ -25,7 +25,7 @@ START_SECONDS = 60.0
 LARGEST_REPLY = 2**31
 """No honest reply has more bytes; a larger announced size is a broken frame."""
 
-SCRIPT = Path(__file__).with_name("_marabou_worker.py")
+SCRIPT = Path(__file__).with_name("worker.py")
 
 
 class WorkerLostError(Exception):

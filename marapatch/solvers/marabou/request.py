@@ -1,4 +1,4 @@
-"""A query in the form ``_marabou_worker.build`` reads, rewritten to what Marabou answers rightly.
+"""A query in the form ``worker.build`` reads, rewritten to what Marabou answers rightly.
 
 Reproduced with maraboupy 2.0.0 and avoided here:
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import assert_never
 
@@ -20,9 +18,6 @@ from marapatch.query.query import Query
 from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Undecided
 from marapatch_encodings.terms import Relu, VariablePool, row
 
-PACKAGES = ("marapatch", "maraboupy", "highspy", "numpy", "scipy", "onnx", "onnxruntime")
-"""The packages whose versions bear on an answer."""
-
 SECONDS = 20.0
 """The time a backend has for a query of two variables."""
 
@@ -34,17 +29,6 @@ class Check:
     name: str
     good: bool
     detail: str
-
-
-def versions() -> dict[str, str]:
-    """The version of every package in :data:`PACKAGES`, and of Python."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def relu_query(least: float) -> Query:
