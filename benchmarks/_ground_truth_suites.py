@@ -108,7 +108,7 @@ def unstable(network: Network, ball: Ball, radius: float) -> int | None:
     """Neurons that linear bounds leave on either side of 0 within ``radius``; None if infinite."""
     if radius == inf:
         return None
-    return linear_bounds(network.standard_form, ball.at(radius)).unstable_count
+    return linear_bounds(network.standard_form, ball.with_radius(radius)).unstable_count
 
 
 def _digits(network: Network) -> Subject:

@@ -84,7 +84,7 @@ class Minimum:
 
 def root_bounds(question: Question, radius: float) -> RootBounds:
     """Linear bounds, tightened by the cut that the root's own bound proves, as in the tree."""
-    bounds = linear_bounds(question.form, question.ball.at(radius))
+    bounds = linear_bounds(question.form, question.ball.with_radius(radius))
     bounder = NodeBounder(question.form, bounds, question.condition)
     result = bounder.bound(bounder.root(bounds), ROOT_STEPS)
     for _ in range(ROOT_ROUNDS):
@@ -130,7 +130,7 @@ class _Builder(ABC):
 
     def __init__(self, question: Question, bounds: RootBounds) -> None:
         self.question, self.bounds = question, bounds
-        self.fall, self.rise = question.ball.at(bounds.radius).reach
+        self.fall, self.rise = question.ball.with_radius(bounds.radius).displacement_bounds
         self.low, self.high, self.cost = self.inputs()
         used, self.count = bounds.upper > 0.0, int(bounds.unstable.sum())
         self.used = used
@@ -300,7 +300,7 @@ def minimise(
     if incumbent is not None:
         radius = max(incumbent.distance - CLOSE * tolerance, 0.0)
     # Where nothing is within the radius: nothing at all, if that is the whole box.
-    nothing = inf if incumbent is None and radius >= question.ball.whole_box else radius
+    nothing = inf if incumbent is None and radius >= question.ball.covering_radius else radius
     bounds = root_bounds(question, radius)
     unstable = int(bounds.unstable.sum())
     if bounds.refuted:

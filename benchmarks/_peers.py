@@ -96,7 +96,9 @@ def question_of(instance: Instance) -> tuple[Question, str | None, int]:
     ball = about.ball(instance.image, instance.norm)
     condition = beats(instance.target, network.outputs, rule, 0.0)
     replay = Replay(network, ball, condition)
-    question = Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
+    question = Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
     source = network.source
     label = rule.decide(network.evaluate(ball.centre)[0])
     return question, None if source is None else source.sha256, label

@@ -94,8 +94,8 @@ def ask_bare(seed: int, bare: BareMarabou) -> dict[str, object]:
         query = random_problem(seed)[0].query
     except InputError:
         return {"bare": "none"}
-    word, missed = bare.ask(query, SECONDS)
-    return {"bare": word, "bare_missed": missed}
+    status, missed = bare.ask(query, SECONDS)
+    return {"bare": status, "bare_missed": missed}
 
 
 def measure(seed: int, marabou: MarabouBackend) -> dict[str, object]:
@@ -198,13 +198,13 @@ def truth(record: Record) -> str:
     return "unsat" if record["z3"] == "none" else str(record["z3"])
 
 
-def judge(word: str, record: Record) -> str:
+def judge(status: str, record: Record) -> str:
     """``right``, ``wrong``, ``open`` (no answer, or none of z3's) or ``not asked``."""
-    if word == "none":
+    if status == "none":
         return "not asked"
-    if word not in ("sat", "unsat") or truth(record) not in ("sat", "unsat"):
+    if status not in ("sat", "unsat") or truth(record) not in ("sat", "unsat"):
         return "open"
-    return "right" if word == truth(record) else "wrong"
+    return "right" if status == truth(record) else "wrong"
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ from marapatch.patching.goals import Goal, combinations, linear
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.report import drawdown, status
-from marapatch.patching.verify_patch import Judge
+from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import Rule
 from marapatch.problem.question import Question
@@ -194,7 +194,7 @@ def patch_row(case: Instance) -> Row:
         effect = drawdown(patch.network, patch.apply(), scale * images, labels, Rule.ARGMAX)
         row |= {"before": effect.before, "after": effect.after, "decisions": effect.changed}
     if case.suite == "marks":
-        question = posed(case, "weights", marks=METHODS[case.method].marks)
+        question = formulated(case, "weights", marks=METHODS[case.method].marks)
         room = question.ball.upper - question.ball.lower
         row |= {
             "numbers": int(room.size),
@@ -206,7 +206,7 @@ def patch_row(case: Instance) -> Row:
     return row
 
 
-def posed(case: Instance, by: str, *, marks: bool = True) -> Question:
+def formulated(case: Instance, by: str, *, marks: bool = True) -> Question:
     """The question of an instance whose goals leave no choice, ``by`` neurons or weights."""
     network, rule = network_of(case.network), Rule(case.decision)
     given = check_inputs(network, inputs_of(case.suite, case.network)[list(case.rows)])
@@ -214,11 +214,11 @@ def posed(case: Instance, by: str, *, marks: bool = True) -> Question:
         goals_of(case, network, given.astype(np.float64)), len(given), network, rule, case.margin
     )
     what = changes(network, find_layer(network, case.layer))
-    judge = Judge(network, what, given, goals, Norm(case.norm))
+    verifier = PatchVerifier(network, what, given, goals, Norm(case.norm))
     (clauses,) = combinations(goals)
-    pose = by_neuron if by == "neurons" else by_weight
+    formulate = by_neuron if by == "neurons" else by_weight
     entering = sources(network, what.layer, given.astype(np.float64))
-    return pose(judge, entering, tail(network, case.layer), clauses, marks=marks).question
+    return formulate(verifier, entering, tail(network, case.layer), clauses, marks=marks).question
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class Asked:
 
 def asked(question: Question, radius: float, seconds: float) -> Asked:
     """The query within ``radius``, put to Marabou where ``seconds`` is above 0."""
-    ball = question.ball.at(radius)
+    ball = question.ball.with_radius(radius)
     bounds = interval_bounds(question.form, ball)
     lowered = lower(question.form, bounds, ball, question.condition)
     query, relus = lowered.query, lowered.relus
@@ -271,7 +271,7 @@ def engines_row(case: Instance) -> Row:
             "nodes": patch.nodes,
             "seconds": patch.seconds,
             "note": patch.note,
-            **asdict(asked(posed(case, by), ASKED * known, case.timeout)),
+            **asdict(asked(formulated(case, by), ASKED * known, case.timeout)),
         }
     states = {patch.closed for patch in found.values()}
     row["status"] = "closed" if states == {True} else "open"

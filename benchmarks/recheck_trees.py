@@ -163,8 +163,8 @@ def examine(seed: int) -> Row:
         row["targets"].append(
             {
                 "claimed": finite(claim.lower),
-                "raw": first.held,
-                "held": last.held,
+                "raw": first.verified,
+                "held": last.verified,
                 "radius": finite(last.radius),
                 "nodes": sum(len(tree) for tree in claim.trees),
                 "nodes written": sum(tree.nodes for tree in last.trees),
@@ -189,10 +189,10 @@ def summary(rows: list[Row]) -> bool:
         found = list(claims(rows, closed=closed))
         nodes = sum(each["nodes"] for each in found)
         more = sum(each["nodes written"] for each in found) - nodes
-        raw, held = sum(each["raw"] for each in found), sum(each["held"] for each in found)
-        fine = fine and (held == len(found) or not closed)
+        raw, verified = sum(each["raw"] for each in found), sum(each["held"] for each in found)
+        fine = fine and (verified == len(found) or not closed)
         name = "closed" if closed else "open"
-        print(f"  {name:>8}  {len(found):>6}  {raw:>16}  {held:>15}  {nodes:>5}  {more:>11}")
+        print(f"  {name:>8}  {len(found):>6}  {raw:>16}  {verified:>15}  {nodes:>5}  {more:>11}")
     timed = [row for row in rows if "searched" in row]
     for name in ("searched", "completing", "rechecking"):
         print(f"  seconds {name}: {sum(row[name] for row in timed):.0f}")

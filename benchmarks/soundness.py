@@ -124,7 +124,7 @@ def asked(
     refuted = ""
     for k in ks:
         radius = float(optimum.distance * (1 + sign * Fraction(1, 10**k)))
-        ball = case.ball.at(radius)
+        ball = case.ball.with_radius(radius)
         bounds = linear_bounds(form, ball)
         refuted += UNSAT if bound_condition(form, bounds, condition).worst < 0.0 else OPEN
         for rho in RELAXATIONS:

@@ -69,7 +69,7 @@ def bracket(ends: Sequence[float]) -> str:
 
 def words(text: str) -> list[float]:
     """The verdicts printed after their properties' numbers: 1 for sat, 0 for unsat, else -1."""
-    return [{"sat": 1.0, "unsat": 0.0}.get(word, -1.0) for word in text.split()[1::2]]
+    return [{"sat": 1.0, "unsat": 0.0}.get(status, -1.0) for status in text.split()[1::2]]
 
 
 def entries(text: str) -> list[float]:

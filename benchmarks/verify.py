@@ -157,7 +157,7 @@ def ours(
             detail = {"evidence": evidence.value}
         case Unknown(reason=reason):
             detail = {"reason": reason}
-    return {"verdict": result.word, "nodes": result.nodes, **detail}
+    return {"verdict": result.status, "nodes": result.nodes, **detail}
 
 
 def plain(network: Path, specification: Path, timeout: float) -> dict[str, object]:
@@ -249,13 +249,13 @@ def _beside(name: str, groups: Mapping[tuple[str, str], Sequence[Record]]) -> st
     if not both:
         return f"{text}\n"
     lines = []
-    for word in DECIDED:
-        chosen = [p for p in both if p[0]["verdict"] == word]
+    for status in DECIDED:
+        chosen = [p for p in both if p[0]["verdict"] == status]
         if chosen:
             ratios = [_seconds(theirs) / _seconds(mine) for mine, theirs in chosen]
             medians = [f"{median(_seconds(p[i]) for p in chosen):.2f}" for i in (0, 1)]
             span = f"{min(ratios):.3g} to {max(ratios):.3g}"
-            lines.append((word, len(chosen), *medians, f"{geometric_mean(ratios):.3g}", span))
+            lines.append((status, len(chosen), *medians, f"{geometric_mean(ratios):.3g}", span))
     header = ("both say", "n", "marapatch, median s", "maraboupy, median s", "ratio", "from, to")
     return (
         f"{text} Where both did, maraboupy's seconds over marapatch's (geometric mean):\n\n"

@@ -26,7 +26,9 @@ def digit_question(norm: Norm, digit: int, target: int) -> tuple[Question, Brack
     ball = Ball(x, np.zeros(x.size), np.ones(x.size), norm, inf)
     condition = beats(target, network.outputs, Rule.ARGMAX)
     replay = Replay(network, ball, condition)
-    question = Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
+    question = Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
     options = GroundTruthOptions(tolerance=0.5 * x.size)  # closed as soon as there is a witness
     found = ground_truth(network, x, norm=norm, target=target, options=options).targets[0]
     return question, replace(found.bracket, lower=0.0)

@@ -33,7 +33,7 @@ class Says:
         """Nothing to release."""
 
 
-def grow(question: Question, answer: Answer | None = None, **options: object) -> Outcome:
+def expand(question: Question, answer: Answer | None = None, **options: object) -> Outcome:
     """Search with the trees recorded; by bounds alone unless there is an ``answer``."""
     evidence = Evidence.BOUND if answer is None else Evidence.SOLVER
     chosen = {"tolerance": 1e-3, "nodes": 200, "evidence": evidence, "record": True, **options}
@@ -70,7 +70,7 @@ def without(record: TreeRecord, dropped: np.ndarray) -> TreeRecord:
     number = np.cumsum(~gone) - 1
     kept = np.flatnonzero(~gone)
     parent = np.where(record.parent[kept] < 0, -1, number[record.parent[kept]])
-    names = ("neuron", "phase", "alpha", "beta", "mix", "vouched")
+    names = ("neuron", "phase", "alpha", "beta", "row_multipliers", "solver_certified")
     return replace(record, parent=parent, **{name: getattr(record, name)[kept] for name in names})
 
 
@@ -93,13 +93,15 @@ def _noisy(name: str, scale: float) -> Spoiler:
 def _scaled(record: TreeRecord, rng: np.random.Generator) -> TreeRecord:
     by = np.float32(10.0) ** rng.integers(-38, 38, (len(record), 1)).astype(np.float32)
     return replace(
-        record, beta=record.beta * rng.random(record.beta.shape) * by, mix=record.mix * by
+        record,
+        beta=record.beta * rng.random(record.beta.shape) * by,
+        row_multipliers=record.row_multipliers * by,
     )
 
 
 def _shuffled(record: TreeRecord, rng: np.random.Generator) -> TreeRecord:
     order = rng.permutation(len(record))
-    names = ("alpha", "beta", "mix")
+    names = ("alpha", "beta", "row_multipliers")
     return replace(record, **{name: getattr(record, name)[order] for name in names})
 
 
@@ -129,8 +131,8 @@ def _leaf_divided(record: TreeRecord, rng: np.random.Generator) -> TreeRecord:
         "phase": np.array([1, -1], np.int8),
         "alpha": rng.random((2, neurons)),
         "beta": rng.exponential(size=(2, neurons)),
-        "mix": rng.random((2, record.mix.shape[1])),
-        "vouched": [False, False],
+        "row_multipliers": rng.random((2, record.row_multipliers.shape[1])),
+        "solver_certified": [False, False],
     }
     both = {name: np.concatenate([getattr(record, name), more[name]]) for name in more}
     return replace(record, **both)  # type: ignore[arg-type]
@@ -157,7 +159,7 @@ SPOILERS: Mapping[str, Spoiler] = MappingProxyType(
     {
         "alpha": _noisy("alpha", 0.3),
         "beta": _noisy("beta", 1.0),
-        "mix": _noisy("mix", 0.3),
+        "row_multipliers": _noisy("row_multipliers", 0.3),
         "scaled": _scaled,
         "shuffled": _shuffled,
         "node dropped": _node_dropped,
@@ -166,11 +168,11 @@ SPOILERS: Mapping[str, Spoiler] = MappingProxyType(
         "turned": _turned,
         "one alpha": _changed("alpha", [np.nan, np.inf, -5.0, 7.0]),
         "one beta": _changed("beta", [np.nan, -np.inf, -5.0, 3e38]),
-        "one mix": _changed("mix", [np.nan, np.inf, -1.0, 3e38]),
+        "one row multiplier": _changed("row_multipliers", [np.nan, np.inf, -1.0, 3e38]),
         "one parent": _changed("parent", [-2, -1, 0, 1, 2, 999]),
         "one neuron": _changed("neuron", [-1, 0, 1, 2, 10**6]),
         "one phase": _changed("phase", [-2, -1, 0, 1, 100]),
-        "one vouched": _changed("vouched", [True]),
+        "one solver certified": _changed("solver_certified", [True]),
     }
 )
 """Changes of a record by name; some leave it a tree, some do not."""

@@ -54,7 +54,7 @@ class Case:
     @property
     def question(self) -> Question:
         """The same for a search, over the whole box."""
-        ball = self.ball.at(self.ball.whole_box)
+        ball = self.ball.with_radius(self.ball.covering_radius)
         replay = Replay(self.network, self.ball, self.condition)
         return Question(self.network.standard_form, ball, self.condition, replay)
 
@@ -169,7 +169,7 @@ def _draw(rng: np.random.Generator, kinds: tuple[str, ...]) -> Case | None:
     sizes_of = away.max(axis=1) if norm is Norm.LINF else away.sum(axis=1)
     witnessed = float(sizes_of.min(initial=np.inf))
     condition = beats(target, sizes[-1], Rule.ARGMAX)
-    return Case(kind, network, ball.at(ball.whole_box), target, condition, witnessed)
+    return Case(kind, network, ball.with_radius(ball.covering_radius), target, condition, witnessed)
 
 
 def branching_network(rng: np.random.Generator, inputs: int = 3, outputs: int = 2) -> Network:

@@ -26,7 +26,7 @@ from marapatch.problem.ball import Ball, Norm
 
 Single = NDArray[np.float32]
 
-PRICE_STEPS = 8
+DUAL_STEPS = 8
 SHARP_STEPS = 16
 """Bisections of a knapsack's price, from a quarter of the largest gain on; an error of it enters
 the bound only as far as the last item taken."""
@@ -57,9 +57,9 @@ class Concretiser:
     ball: Ball
 
     @cached_property
-    def room(self) -> tuple[Array, Array]:
+    def displacement_bounds(self) -> tuple[Array, Array]:
         """How far each entry can go down and up: finite also where the box is not."""
-        return self.ball.reach
+        return self.ball.displacement_bounds
 
     @cached_property
     def centre_size(self) -> Array:
@@ -74,12 +74,12 @@ class Concretiser:
     @cached_property
     def _middle(self) -> Array:
         """The middle of what the L-infinity ball allows, from the centre."""
-        down, up = self.ball.reach
+        down, up = self.ball.displacement_bounds
         return (up - down) / 2
 
     @cached_property
     def _half(self) -> Array:
-        down, up = self.ball.reach
+        down, up = self.ball.displacement_bounds
         return (up + down) / 2
 
     @cached_property
@@ -102,12 +102,12 @@ class Concretiser:
     def _minimum(self, a: Array, c: Array, radius: Array | None, sharp: bool) -> Array:
         if self.ball.norm is Norm.L1:
             r = np.full(c.shape, self.ball.radius) if radius is None else radius
-            price = self._sharp_price(a, r) if sharp else self._price(a, r)
-            return self._outward(a, c, self._fall_l1(a, r, price))
+            dual_value = self._sharp_dual_value(a, r) if sharp else self._dual_value(a, r)
+            return self._outward(a, c, self._fall_l1(a, r, dual_value))
         if radius is None:
             fall, size = (np.abs(a) @ self._half_and_size).T
             return self._outward(a, c, fall - a @ self._middle, size)
-        down, up = self.room
+        down, up = self.displacement_bounds
         reach = np.minimum(np.where(a > 0.0, down, up), radius[:, None])
         return self._outward(a, c, np.einsum("ni,ni->n", np.abs(a), reach))
 
@@ -117,12 +117,12 @@ class Concretiser:
             fall = np.abs(a) @ self._half - a @ self._middle
             return self._outward(a, c, fall), self._centred - np.sign(a) * self._half
         radius = np.full(c.shape, self.ball.radius)
-        price = self._sharp_price(a, radius)
-        down, up = self.room
-        step = (a < -price[:, None]) * up - (a > price[:, None]) * down
+        dual_value = self._sharp_dual_value(a, radius)
+        down, up = self.displacement_bounds
+        step = (a < -dual_value[:, None]) * up - (a > dual_value[:, None]) * down
         spent = np.abs(step).sum(axis=1)
         step *= np.minimum(1.0, self.ball.radius / np.maximum(spent, 1e-300))[:, None]
-        return self._outward(a, c, self._fall_l1(a, radius, price)), self.ball.centre + step
+        return self._outward(a, c, self._fall_l1(a, radius, dual_value)), self.ball.centre + step
 
     @cached_property
     def _centred(self) -> Array:
@@ -145,21 +145,21 @@ class Concretiser:
         ``(a + p cut) . x + c + p level`` is such a bound. ``steps`` bisections look for the price
         at which the minimiser meets the cut with equality.
         """
-        cut, level = cuts
-        sizes = np.abs(cut) @ self.centre_size, np.abs(level) + SMALL
+        cut, offset = cuts
+        sizes = np.abs(cut) @ self.centre_size, np.abs(offset) + SMALL
         underflown = SMALL * (2.0 + float(self.centre_size.sum()))
         search = _CutSearch(self, *cuts, a)
         best = np.empty(c.shape)
         for at in self._blocks(c.size):
             of = which[at]
-            price = search.run(a[at], of, steps)
+            dual_value = search.run(a[at], of, steps)
             form = cut[of]
-            form *= price[:, None]
+            form *= dual_value[:, None]
             form += a[at]
             # What an entry of the sum loses is at most so many units of itself, for which
             # _outward provides, and of the term added.
-            lost = gamma(8) * price * (sizes[0][of] + sizes[1][of]) + underflown
-            least = self._minimum(form, c[at] + price * level[of], None, False) - lost
+            lost = gamma(8) * dual_value * (sizes[0][of] + sizes[1][of]) + underflown
+            least = self._minimum(form, c[at] + dual_value * offset[of], None, False) - lost
             best[at] = np.where(np.isnan(least), -np.inf, least)  # an overflow proves nothing
         return best
 
@@ -179,17 +179,17 @@ class Concretiser:
         # Overflow proves nothing: a NaN would slip through every comparison.
         return np.asarray(np.where(np.isnan(value), -np.inf, value))
 
-    def _fall_l1(self, a: Array, radius: Array, price: Array) -> Array:
-        """``max -a . d`` over the L1 ball around 0 by its dual at ``price``, up to rounding."""
-        down, up = self.room
-        gain = np.maximum(-a - price[:, None], 0.0) @ up
-        gain += np.maximum(a - price[:, None], 0.0) @ down
-        return np.asarray((price * radius + gain) * (1.0 + gamma(a.shape[1])))
+    def _fall_l1(self, a: Array, radius: Array, dual_value: Array) -> Array:
+        """``max -a . d`` over the L1 ball around 0, by its dual at ``dual_value``."""
+        down, up = self.displacement_bounds
+        gain = np.maximum(-a - dual_value[:, None], 0.0) @ up
+        gain += np.maximum(a - dual_value[:, None], 0.0) @ down
+        return np.asarray((dual_value * radius + gain) * (1.0 + gamma(a.shape[1])))
 
     @cached_property
     def _items(self) -> _Items:
         """The items of the knapsack of the L1 ball."""
-        down, up = self.room
+        down, up = self.displacement_bounds
         rises, falls = np.flatnonzero(up > 0.0), np.flatnonzero(down > 0.0)
         return _Items(
             np.concatenate([rises, falls]),
@@ -205,19 +205,19 @@ class Concretiser:
             return np.arange(count)
         return np.linspace(0.0, count - 1.0, SAMPLE).astype(np.int64)
 
-    def _price(self, a: Array, radius: Array) -> Array:
+    def _dual_value(self, a: Array, radius: Array) -> Array:
         """About the knapsack's best price, by form; any price >= 0 is valid."""
         a, scale = _moderate(a)
         items = self._items.largest(a)
-        return scale * items.price(items.gains(a), radius, PRICE_STEPS).astype(np.float64)
+        return scale * items.dual_value(items.gains(a), radius, DUAL_STEPS).astype(np.float64)
 
-    def _sharp_price(self, a: Array, radius: Array) -> Array:
+    def _sharp_dual_value(self, a: Array, radius: Array) -> Array:
         """The same, moved onto the gain of the item that no longer fits: the exact optimum."""
         moderate, scale = _moderate(a)
         gains = self._items.gains(moderate)
-        price = scale * self._items.price(gains, radius, SHARP_STEPS).astype(np.float64)
+        dual_value = scale * self._items.dual_value(gains, radius, SHARP_STEPS).astype(np.float64)
         gain = np.abs(a)
-        gain *= gain <= price[:, None] * (1.0 + 1e-6)  # the price is of single precision
+        gain *= gain <= dual_value[:, None] * (1.0 + 1e-6)  # the price is of single precision
         return np.asarray(gain.max(axis=1, initial=0.0))
 
     def radius_of(self, a: Array, c: Array) -> Array:
@@ -250,9 +250,9 @@ class Concretiser:
             # Not less than the true slope in spite of single precision: else steps overshoot.
             moderate, scale = _moderate(a)
             gains = self._items.gains(moderate)
-            price = self._items.price(gains, radius * (1.0 + 1e-6), PRICE_STEPS)
-            return scale * price.astype(np.float64) * (1.0 + 2.0**-20)
-        down, up = self.room
+            dual_value = self._items.dual_value(gains, radius * (1.0 + 1e-6), DUAL_STEPS)
+            return scale * dual_value.astype(np.float64) * (1.0 + 2.0**-20)
+        down, up = self.displacement_bounds
         free = np.where(a > 0.0, down, up) > radius[:, None]
         return np.asarray(np.einsum("ni,ni->n", np.abs(a), free))
 
@@ -274,7 +274,7 @@ class _Items:
 
     inputs: NDArray[np.int64]
     sign: Single
-    room: Single
+    displacement_bounds: Single
 
     @cached_property
     def _distinct(self) -> int:
@@ -294,17 +294,17 @@ class _Items:
         gains = np.maximum(self.gains(rows), 0.0)
         gains /= np.maximum(gains.max(axis=1, keepdims=True), 1e-30)
         best = np.argpartition(-(gains**2).sum(axis=0), count)[:count]
-        return _Items(self.inputs[best], self.sign[best], self.room[best])
+        return _Items(self.inputs[best], self.sign[best], self.displacement_bounds[best])
 
-    def price(self, gains: Single, radius: Array, steps: int) -> Single:
+    def dual_value(self, gains: Single, radius: Array, steps: int) -> Single:
         """About the best price, by row of ``gains``: what is taken at it fits."""
         high = gains.max(axis=1, initial=0.0)
-        low, price = np.zeros_like(high), 0.25 * high
+        low, dual_value = np.zeros_like(high), 0.25 * high
         for _ in range(steps):
-            taken = (gains > price[:, None]).astype(np.float32)  # a product of BLAS, as floats
-            over = taken @ self.room > radius
-            low, high = np.where(over, price, low), np.where(over, high, price)
-            price = 0.5 * (low + high)
+            taken = (gains > dual_value[:, None]).astype(np.float32)  # a product of BLAS, as floats
+            over = taken @ self.displacement_bounds > radius
+            low, high = np.where(over, dual_value, low), np.where(over, high, dual_value)
+            dual_value = 0.5 * (low + high)
         return np.asarray(high)
 
 
@@ -315,14 +315,14 @@ class _CutSearch:
     gain do, and they are much the same for all forms.
     """
 
-    def __init__(self, concretiser: Concretiser, cut: Array, level: Array, forms: Array) -> None:
+    def __init__(self, concretiser: Concretiser, cut: Array, offset: Array, forms: Array) -> None:
         self.radius = concretiser.ball.radius
-        self.at_middle = level + cut @ concretiser._centred
+        self.at_middle = offset + cut @ concretiser._centred
         if concretiser.ball.norm is Norm.LINF:
             sample = concretiser._spread
             share = cut.shape[1] / max(sample.size, 1)
-            room = (concretiser._half[sample] * share).astype(np.float32)
-            self.items = _Items(sample, np.ones(sample.size, np.float32), room)
+            displacement_bounds = (concretiser._half[sample] * share).astype(np.float32)
+            self.items = _Items(sample, np.ones(sample.size, np.float32), displacement_bounds)
             self.violation = self._violation_linf
         else:
             self.items = concretiser._items.largest(cut, forms)
@@ -331,12 +331,12 @@ class _CutSearch:
 
     def run(self, forms: Array, which: NDArray[np.int64], steps: int) -> Array:
         """The price found for each form, of cut ``which``: 0 where the cut does not bind."""
-        price = np.zeros(which.size)
+        dual_value = np.zeros(which.size)
         a, cut, base = self.items.gains(forms), self.cuts[which], self.at_middle[which]
-        moved = cut * self.items.room
+        moved = cut * self.items.displacement_bounds
         todo = np.flatnonzero(self.violation(a, base, moved) > 0.0)
         if not todo.size:
-            return price
+            return dual_value
         if todo.size < which.size:
             a, cut, base, moved = a[todo], cut[todo], base[todo], moved[todo]
         guess = np.abs(a).sum(axis=1) / np.maximum(np.abs(cut).sum(axis=1), np.float32(1e-30))
@@ -346,14 +346,14 @@ class _CutSearch:
             low, high = np.where(over, guess, low), np.where(over, high, guess)
             guess = np.where(np.isinf(high), 4.0 * guess, 0.5 * (low + high)).astype(np.float32)
         # The bound rises up to ``low``; a guess beyond may give less, if it is far beyond.
-        price[todo] = np.where(np.isinf(high) | (low <= 0.0), low, guess)
-        return price
+        dual_value[todo] = np.where(np.isinf(high) | (low <= 0.0), low, guess)
+        return dual_value
 
     def _violation_linf(self, mixed: Single, base: Array, moved: Single) -> Array:
         """By how much the minimisers of the ``mixed`` forms violate the cut."""
         return np.asarray(base - np.einsum("ni,ni->n", np.sign(mixed), moved))
 
     def _violation_l1(self, mixed: Single, base: Array, moved: Single) -> Array:
-        price = self.items.price(mixed, np.full(base.size, self.radius), PRICE_STEPS)
-        taken = (mixed > price[:, None]).astype(np.float32)
+        dual_value = self.items.dual_value(mixed, np.full(base.size, self.radius), DUAL_STEPS)
+        taken = (mixed > dual_value[:, None]).astype(np.float32)
         return np.asarray(base - np.einsum("ni,ni->n", taken, moved))

@@ -37,7 +37,7 @@ def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     passes = _passes(form, first)
     concretiser = Concretiser(ball)
     box = [ball.enclosing_box]
-    lines: list[Relaxation] = []
+    relaxations: list[Relaxation] = []
     pre: list[tuple[Array, Array]] = []
     for k, layer in enumerate((*form.hidden, form.output)):
         if k == 0 and form.hidden:  # nothing is known better by now
@@ -48,19 +48,21 @@ def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
         if k > 0:
             last = k == len(form.hidden)
             rows = np.arange(layer.outputs) if last else np.flatnonzero((low < 0) & (high > 0))
-            for block, least, greatest in _layer_bounds(passes, concretiser, layer, lines, rows):
+            for block, least, greatest in _layer_bounds(
+                passes, concretiser, layer, relaxations, rows
+            ):
                 low[block] = np.maximum(low[block], least)
                 high[block] = np.minimum(high[block], greatest)
                 if monotonic() > until:
                     break
         pre.append((low, high))
         box.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
-        lines.append(relax(low[None], high[None]))
+        relaxations.append(relax(low[None], high[None]))
     lower, upper = zip(*pre, strict=True)
     return Bounds(ball, lower[:-1], upper[:-1], pre[-1])
 
 
-def remembered_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
+def cached_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     """:func:`linear_bounds`, kept for the balls last asked about: the searches of several targets,
     and one that is begun again, share the first ball and often the next."""
     box = (ball.centre, ball.lower, ball.upper)
@@ -94,7 +96,7 @@ def _layer_bounds(
     passes: BackwardPass,
     concretiser: Concretiser,
     layer: AffineMap,
-    lines: list[Relaxation],
+    relaxations: list[Relaxation],
     rows: np.ndarray,
 ) -> Iterator[tuple[np.ndarray, Array, Array]]:
     widest = max(passes.form.sizes)
@@ -106,7 +108,7 @@ def _layer_bounds(
             shape=(block.size, layer.outputs),
         ).toarray()
         both = np.concatenate([unit, -unit])[None]
-        result = passes.run(passes.start(layer, both), len(lines), lines)
+        result = passes.run(passes.start(layer, both), len(relaxations), relaxations)
         least = concretise(result, concretiser)[0]
         yield block, least[: block.size], -least[block.size :]
 
@@ -148,9 +150,11 @@ def _by_row(form: StandardForm, bounds: Bounds, condition: OutputCondition) -> t
     """By row, the least value of ``rhs - matrix y`` over the ball, and the radius up to which it
     is proved to be above 0."""
     passes = _passes(form, bounds)
-    lines = [relax(low[None], up[None]) for low, up in zip(bounds.lower, bounds.upper, strict=True)]
+    relaxations = [
+        relax(low[None], up[None]) for low, up in zip(bounds.lower, bounds.upper, strict=True)
+    ]
     started = passes.start(form.output, -condition.matrix[None])
-    result = passes.run(started, len(lines), lines)
+    result = passes.run(started, len(relaxations), relaxations)
     concretiser = Concretiser(bounds.ball)
     constant = (result.constant - result.error + condition.rhs)[0]
     slack = 4.0 * np.finfo(np.float64).eps * np.abs(condition.rhs)

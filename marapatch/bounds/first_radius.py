@@ -48,7 +48,7 @@ def first_radii(form: StandardForm, ball: Ball, rows: OutputCondition, until: fl
     for count in range(TRIES):
         if not 0.0 < radius < inf or monotonic() >= until:
             break
-        bounds = linear_bounds(form, ball.at(radius), until)
+        bounds = linear_bounds(form, ball.with_radius(radius), until)
         for block in _blocks(form, rows):
             if count and monotonic() >= until:
                 break
@@ -76,7 +76,7 @@ def _estimate(form: StandardForm, ball: Ball, rows: OutputCondition) -> float:
     nearest = np.argsort(gap, kind="stable")[:NEAREST]
     pattern = [np.repeat(z > 0.0, nearest.size, axis=0) for z in hidden]
     gradient = np.abs(form.pullback(pattern, rows.matrix[nearest]))
-    down, up = ball.at(inf).reach
+    down, up = ball.with_radius(inf).displacement_bounds
     gradient = gradient * ((down + up) > 0.0)
     slope = gradient.max(axis=1) if ball.norm is Norm.L1 else gradient.sum(axis=1)
     known = slope > 0.0

@@ -39,7 +39,7 @@ Phases = NDArray[np.int8]
 BLOCK = 2_000_000
 """Entries of the largest array of one backward pass over many neurons."""
 
-ALPHA_RATE, BETA_RATE, MIX_RATE = 0.2, 0.6, 0.25
+ALPHA_RATE, BETA_RATE, ROW_RATE = 0.2, 0.6, 0.25
 """How far the first supergradient step moves the multipliers (beta: in units of the mean size of
 a node's coefficients)."""
 
@@ -58,10 +58,11 @@ class Nodes:
     """A batch of sub-problems; arrays have the node as first axis, layers are concatenated.
 
     ``lower``, ``upper``: bounds of the pre-activations of all ReLU layers (nodes, neurons);
-    ``phases`` (nodes, neurons); ``alpha``, ``beta`` (nodes, neurons); ``mix`` (nodes, rows of
-    the condition), a convex combination, or zero where the phases alone are refuted. ``cut``
-    (nodes, inputs), ``level`` (nodes,): every input of the node that meets the condition has
-    ``cut . x + level <= 0``: the linear form that a bound of the node, or of one above it, proved.
+    ``phases`` (nodes, neurons); ``alpha``, ``beta`` (nodes, neurons); ``row_multipliers`` (nodes,
+    rows of the condition), a convex combination, or zero where the phases alone are refuted.
+    ``cut`` (nodes, inputs), ``offset`` (nodes,): every input of the node that meets the condition
+    has ``cut . x + level <= 0``: the linear form that a bound of the node, or of one above it,
+    proved.
     """
 
     lower: Array
@@ -69,9 +70,9 @@ class Nodes:
     phases: Phases
     alpha: Array
     beta: Array
-    mix: Array
+    row_multipliers: Array
     cut: Array
-    level: Array
+    offset: Array
 
     def __len__(self) -> int:
         return int(self.lower.shape[0])
@@ -155,7 +156,7 @@ class NodeBounder:
 
     def shrink(self, radius: float) -> None:
         """From now on only inputs within ``radius`` matter (never more than before)."""
-        self.ball = self.ball.at(min(radius, self.ball.radius))
+        self.ball = self.ball.with_radius(min(radius, self.ball.radius))
         self.concretiser = Concretiser(self.ball)
 
     def root(self, bounds: Bounds) -> Nodes:
@@ -175,7 +176,7 @@ class NodeBounder:
             np.zeros(1),
         )
 
-    def lines(self, nodes: Nodes, alpha: Array | None) -> list[Relaxation]:
+    def relaxations(self, nodes: Nodes, alpha: Array | None) -> list[Relaxation]:
         """The relaxations of all layers."""
         return [
             relax(nodes.lower[:, s], nodes.upper[:, s], None if alpha is None else alpha[:, s])
@@ -191,7 +192,7 @@ class NodeBounder:
         ``until``: when the monotonic clock says so, what is left keeps the bounds it has.
         """
         lower, upper = nodes.lower.copy(), nodes.upper.copy()
-        lines: list[Relaxation] = []
+        relaxations: list[Relaxation] = []
         for k, span in enumerate(self.spans):
             stale = (lower[:, span] < 0.0) & (upper[:, span] > 0.0)
             if after is not None:
@@ -201,11 +202,11 @@ class NodeBounder:
                 if monotonic() > until:
                     break
                 at = slice(part, part + self.block)
-                low, high = self._pairs(k, node[at], neuron[at], lines, nodes)
+                low, high = self._pairs(k, node[at], neuron[at], relaxations, nodes)
                 column = span.start + neuron[at]
                 lower[node[at], column] = np.maximum(lower[node[at], column], low)
                 upper[node[at], column] = np.minimum(upper[node[at], column], high)
-            lines.append(relax(lower[:, span], np.maximum(upper[:, span], lower[:, span])))
+            relaxations.append(relax(lower[:, span], np.maximum(upper[:, span], lower[:, span])))
         return replace(nodes, lower=lower, upper=upper)
 
     def _pairs(
@@ -213,7 +214,7 @@ class NodeBounder:
         k: int,
         node: NDArray[np.int64],
         neuron: NDArray[np.int64],
-        lines: list[Relaxation],
+        relaxations: list[Relaxation],
         nodes: Nodes,
     ) -> tuple[Array, Array]:
         """Bounds of ``neuron[i]`` of layer ``k`` in node ``node[i]``."""
@@ -221,13 +222,13 @@ class NodeBounder:
         unit = np.zeros((node.size, 2, layer.outputs))
         unit[np.arange(node.size), 0, neuron] = 1.0
         unit[np.arange(node.size), 1, neuron] = -1.0
-        mine = [line.take(node) for line in lines]
+        mine = [line.take(node) for line in relaxations]
         result = self.passes.run(self.passes.start(layer, unit), k, mine)
         width = self.form.inputs
         least = self.concretiser.minimum_under_cut(
             result.weights.reshape(-1, width),
             (result.constant - result.error).reshape(-1),
-            (nodes.cut, nodes.level),
+            (nodes.cut, nodes.offset),
             np.repeat(node, 2),
             CUT_STEPS,
         ).reshape(-1, 2)
@@ -235,20 +236,25 @@ class NodeBounder:
 
     def form_of(self, nodes: Nodes) -> tuple[InputForm, list[Relaxation]]:
         """The linear form that the multipliers of ``nodes`` prove to lie below."""
-        lines = self.lines(nodes, nodes.alpha)
-        started = self.passes.start(self.form.output, -(nodes.mix @ self.condition.matrix)[:, None])
+        relaxations = self.relaxations(nodes, nodes.alpha)
+        started = self.passes.start(
+            self.form.output, -(nodes.row_multipliers @ self.condition.matrix)[:, None]
+        )
         sign = np.clip(nodes.beta, 0.0, None) * -nodes.phases
         used = {k + 1: sign[:, span] for k, span in enumerate(self.spans) if sign[:, span].any()}
-        return self.passes.run(started, len(lines), lines, used), lines
+        return self.passes.run(started, len(relaxations), relaxations, used), relaxations
 
     def evaluate(self, nodes: Nodes) -> tuple[Array, Array, InputForm, list[Relaxation]]:
         """(weights (nodes, inputs), constant (nodes,)) of the form, rounding subtracted."""
-        result, lines = self.form_of(nodes)
-        lead = nodes.mix @ self.condition.rhs
+        result, relaxations = self.form_of(nodes)
+        lead = nodes.row_multipliers @ self.condition.rhs
         # The mix of the rows, here and in the form started from, is itself rounded.
-        lost = gamma(nodes.mix.shape[1]) * (nodes.mix @ self.row_size) + self.underflown
+        lost = (
+            gamma(nodes.row_multipliers.shape[1]) * (nodes.row_multipliers @ self.row_size)
+            + self.underflown
+        )
         constant = result.constant[:, 0] - result.error[:, 0] + lead - lost
-        return result.weights[:, 0], constant, result, lines
+        return result.weights[:, 0], constant, result, relaxations
 
     def value(self, nodes: Nodes) -> Array:
         """The least value of each node's form with the multipliers it has: (nodes,)."""
@@ -262,20 +268,20 @@ class NodeBounder:
         best_value = np.full(len(nodes), -np.inf)
         best, score, point = nodes, np.zeros(nodes.lower.shape), np.zeros(0)
         for step in range(steps + 1):
-            weights, constant, result, lines = self.evaluate(nodes)
+            weights, constant, result, relaxations = self.evaluate(nodes)
             value, x = self.concretiser.minimum_and_minimiser(weights, constant)
             better = value > best_value
             best_value = np.where(better, value, best_value)
             best = _merge(best, nodes, better)
-            score = np.where(better[:, None], self._score(result, lines), score)
+            score = np.where(better[:, None], self._score(result, relaxations), score)
             point = x if step == 0 else np.where(better[:, None], x, point)
             if step == steps or monotonic() > until or bool((best_value > 0.0).all()):
                 break
-            z, _, outputs = self._relaxed(x, result, lines)
+            z, _, outputs = self._relaxed(x, result, relaxations)
             nodes = ascent.step(nodes, result, self._flat(result), z, self.condition.slack(outputs))
         weights, constant, _, _ = self.evaluate(best)
         radius = self.concretiser.radius_of(weights, constant)
-        best = replace(best, cut=weights, level=constant)
+        best = replace(best, cut=weights, offset=constant)
         return Bounded(best, best_value, radius, score, point)
 
     def gaps(self, nodes: Nodes, steps: int) -> Array:
@@ -288,9 +294,9 @@ class NodeBounder:
         ascent = _Ascent(nodes)
         total, now = np.zeros((2, *nodes.lower.shape)), nodes
         for step in range(steps):
-            weights, constant, result, lines = self.evaluate(now)
+            weights, constant, result, relaxations = self.evaluate(now)
             _, x = self.concretiser.minimum_and_minimiser(weights, constant)
-            z, a, outputs = self._relaxed(x, result, lines)
+            z, a, outputs = self._relaxed(x, result, relaxations)
             total += (step + 1.0) * np.stack([z, a])
             now = ascent.step(now, result, self._flat(result), z, self.condition.slack(outputs))
         z, a = total / (0.5 * steps * (steps + 1.0))
@@ -305,22 +311,22 @@ class NodeBounder:
         ]
         return np.concatenate([np.zeros((count, 0)), *parts], axis=1)
 
-    def _score(self, result: InputForm, lines: list[Relaxation]) -> Array:
+    def _score(self, result: InputForm, relaxations: list[Relaxation]) -> Array:
         """What each neuron's relaxation costs the bound: the offset its upper line adds, or
         what its lower line gives away at the ends of its interval."""
         coefficients = self._flat(result)
-        if not lines:
+        if not relaxations:
             return coefficients
-        intercept = np.concatenate([line.upper_intercept for line in lines], axis=1)
+        intercept = np.concatenate([line.upper_intercept for line in relaxations], axis=1)
         return np.asarray(np.maximum(-coefficients, 0.25 * coefficients) * intercept)
 
     def _relaxed(
-        self, x: Array, result: InputForm, lines: list[Relaxation]
+        self, x: Array, result: InputForm, relaxations: list[Relaxation]
     ) -> tuple[Array, Array, Array]:
         """Pre-activations, activations (nodes, neurons) and outputs of the relaxed network."""
         none = np.zeros((x.shape[0], 0))
         activations, hidden = [x], [none]
-        for k, (layer, line) in enumerate(zip(self.form.hidden, lines, strict=True)):
+        for k, (layer, line) in enumerate(zip(self.form.hidden, relaxations, strict=True)):
             z = layer(activations)
             coefficient = result.coefficients[k]
             chosen = np.zeros_like(z) if coefficient is None else coefficient[:, 0]
@@ -337,7 +343,7 @@ def _merge(old: Nodes, new: Nodes, better: NDArray[np.bool_]) -> Nodes:
         old,
         alpha=np.where(pick, new.alpha, old.alpha),
         beta=np.where(pick, new.beta, old.beta),
-        mix=np.where(pick, new.mix, old.mix),
+        row_multipliers=np.where(pick, new.row_multipliers, old.row_multipliers),
     )
 
 
@@ -363,12 +369,12 @@ class _Ascent:
         scale = np.abs(coefficients).sum(axis=1, keepdims=True) / max(z.shape[1], 1) + 1e-12
         beta = nodes.beta + BETA_RATE * rate * scale * self._adam(1, by_beta, by_beta**2)
         size = (by_mix**2).mean(axis=1, keepdims=True)
-        mix = nodes.mix + MIX_RATE * rate * self._adam(2, by_mix, size)
+        row_multipliers = nodes.row_multipliers + ROW_RATE * rate * self._adam(2, by_mix, size)
         return replace(
             nodes,
             alpha=np.clip(alpha, 0.0, 1.0),
             beta=np.maximum(beta, 0.0) * (nodes.phases != 0),
-            mix=_onto_simplex(mix),
+            row_multipliers=_onto_simplex(row_multipliers),
         )
 
     def _adam(self, which: int, gradient: Array, square: Array) -> Array:

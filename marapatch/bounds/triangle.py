@@ -32,7 +32,7 @@ SLACK = 1e6
 
 
 @dataclass(frozen=True, eq=False)
-class Proposal:
+class TriangleMultipliers:
     """Multipliers for one node and, unless its phases alone are refuted, the relaxation's best
     point (inputs,) and the basis there, from which the node's children start."""
 
@@ -52,7 +52,7 @@ class TriangleProgram:
     def __init__(self, form: StandardForm, ball: Ball, condition: OutputCondition) -> None:
         self.ball = ball
         self.hidden = sum(layer.outputs for layer in form.hidden)
-        down, up = ball.at(np.inf).reach
+        down, up = ball.with_radius(np.inf).displacement_bounds
         if ball.norm is Norm.L1:
             self.rises, self.falls = np.flatnonzero(up > 0.0), np.flatnonzero(down > 0.0)
             self.inputs = self.rises.size + self.falls.size
@@ -111,14 +111,14 @@ class TriangleProgram:
     def _changes(self, ball: Ball) -> tuple[Array, Array]:
         """Bounds of the columns of the change (for L-infinity with the slack)."""
         if ball.norm is Norm.LINF:
-            down, up = ball.reach
+            down, up = ball.displacement_bounds
             return np.append(-down, -SLACK), np.append(up, SLACK)
-        down, up = ball.at(np.inf).reach
+        down, up = ball.with_radius(np.inf).displacement_bounds
         return np.zeros(self.inputs), np.concatenate([up[self.rises], down[self.falls]])
 
-    def propose(
+    def multipliers(
         self, nodes: Nodes, index: int, ball: Ball, timeout: float, basis: Any = None
-    ) -> Proposal | None:
+    ) -> TriangleMultipliers | None:
         """The best multipliers of node ``index``; None where there are none in time.
 
         ``ball``: may be smaller than at first. ``basis``: where to start; of the root if None.
@@ -135,7 +135,9 @@ class TriangleProgram:
         if self.root is None:
             self.root = basis
         proposed = self._multiplied(nodes, index, solution.row_duals, solution.reduced_costs)
-        if proposed is None or not proposed.mix.any():  # a cut must say something of the condition
+        if (
+            proposed is None or not proposed.row_multipliers.any()
+        ):  # a cut must say something of the condition
             return None
         if ball.norm is Norm.LINF:
             change = solution.values[: self.inputs - 1]
@@ -143,7 +145,7 @@ class TriangleProgram:
             change = np.zeros(ball.centre.size)
             change[self.rises] += solution.values[: self.rises.size]
             change[self.falls] -= solution.values[self.rises.size : self.inputs]
-        return Proposal(proposed, ball.centre + change, basis)
+        return TriangleMultipliers(proposed, ball.centre + change, basis)
 
     def _load(self, nodes: Nodes, index: int, ball: Ball) -> None:
         """Make the program that of node ``index``."""
@@ -170,7 +172,7 @@ class TriangleProgram:
             ),
         )
 
-    def _refutation(self, nodes: Nodes, index: int, ray: Array) -> Proposal | None:
+    def _refutation(self, nodes: Nodes, index: int, ray: Array) -> TriangleMultipliers | None:
         """Multipliers that prove the node empty: those of ``ray``, in the sign that is theirs."""
         n = self.hidden
         reduced = -(self.matrix.T @ ray)
@@ -181,26 +183,26 @@ class TriangleProgram:
         one_sided = rise @ (unstable | (phases > 0)) + fall @ (unstable | (phases < 0))
         sign = 1.0 if one_sided + ray[2 * n :].sum() >= ray[n : 2 * n].sum() else -1.0
         proposed = self._multiplied(nodes, index, sign * ray, sign * reduced)
-        return None if proposed is None else Proposal(proposed, None, None)
+        return None if proposed is None else TriangleMultipliers(proposed, None, None)
 
     def _multiplied(self, nodes: Nodes, index: int, duals: Array, reduced: Array) -> Nodes | None:
         """The multipliers that prices of rows and columns stand for, scaled to a mix of 1 (or to
         a beta of 1, where the phases alone are refuted); None where all of them are 0."""
         n = self.hidden
-        mix = np.maximum(duals[2 * n :], 0.0) / self.scale
+        row_multipliers = np.maximum(duals[2 * n :], 0.0) / self.scale
         floor = np.maximum(reduced[self.inputs : self.inputs + n], 0.0)
         tie = np.maximum(reduced[self.inputs + n :], 0.0)
         alpha = np.where(tie + floor > 0.0, tie / np.maximum(tie + floor, 1e-300), 0.0)
         phases = nodes.phases[index]
         beta = np.where(phases > 0, floor, np.where(phases < 0, tie, 0.0))
-        total = float(mix.sum() or beta.sum())
+        total = float(row_multipliers.sum() or beta.sum())
         if not total > 0.0:
             return None
         return replace(
             nodes.take(np.array([index])),
             alpha=alpha[None],
             beta=(beta / total)[None],
-            mix=(mix / total)[None],
+            row_multipliers=(row_multipliers / total)[None],
         )
 
 

@@ -32,19 +32,19 @@ class TargetCheck:
     trees: tuple[Rechecked, ...]
 
     @property
-    def held(self) -> bool:
+    def verified(self) -> bool:
         """Whether all that was claimed was refuted again, without a solver's word."""
         return self.radius >= self.claimed * (1.0 - NEAR)
 
     @property
-    def held_given(self) -> bool:
+    def verified_given(self) -> bool:
         """Whether all that was claimed follows if a solver's word is taken for some leaves."""
         return self.given >= self.claimed * (1.0 - NEAR)
 
     @property
-    def vouched(self) -> int:
+    def solver_certified(self) -> int:
         """How many leaves rest on a solver's word where ``given`` is more than ``radius``."""
-        return sum(tree.vouched for tree in self.trees) if self.given > self.radius else 0
+        return sum(tree.solver_certified for tree in self.trees) if self.given > self.radius else 0
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Recheck:
     witness_note: str = ""
 
     @property
-    def held(self) -> bool:
+    def verified(self) -> bool:
         """Whether everything claimed was found true again; nothing was taken on trust."""
-        return self.witness_held and all(target.held for target in self.targets)
+        return self.witness_held and all(target.verified for target in self.targets)
 
     @property
-    def held_given(self) -> bool:
+    def verified_given(self) -> bool:
         """Whether everything claimed is true if a solver was right about some leaves."""
-        return self.witness_held and all(target.held_given for target in self.targets)
+        return self.witness_held and all(target.verified_given for target in self.targets)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; None where a number is infinite."""
@@ -79,7 +79,7 @@ class Recheck:
         def plain(value: Any) -> Any:
             match value:
                 case dict():
-                    return {name: plain(part) for name, part in value.items()}
+                    return {_KEYS.get(name, name): plain(part) for name, part in value.items()}
                 case list() | tuple():
                     return [plain(part) for part in value]
                 case float():
@@ -87,7 +87,11 @@ class Recheck:
                 case _:
                     return value
 
-        return {**plain(asdict(self)), "held": self.held, "held_given": self.held_given}
+        return {**plain(asdict(self)), "held": self.verified, "held_given": self.verified_given}
+
+
+_KEYS = {"solver_certified": "vouched"}
+"""Fields that have another name in the JSON, which keeps its own."""
 
 
 def recheck(
@@ -123,7 +127,7 @@ def recheck(
             found.append(recheck_tree(tree, form, ball, condition, watch))
             done += len(tree)
         radius, given = (
-            inf if best >= ball.whole_box > 0.0 else best  # there is nothing beyond the box
+            inf if best >= ball.covering_radius > 0.0 else best  # there is nothing beyond the box
             for best in (
                 max((each.radius for each in found), default=0.0),
                 max((each.given for each in found), default=0.0),
@@ -132,8 +136,8 @@ def recheck(
         checks.append(TargetCheck(claim.target, claim.lower, radius, given, tuple(found)))
         if certificate.witness is not None and not note:
             upper = min(upper, _distance(certificate.witness, network, ball, condition))
-    held = upper <= certificate.upper * (1.0 + NEAR)
-    if not (held or note):
+    verified = upper <= certificate.upper * (1.0 + NEAR)
+    if not (verified or note):
         note = (
             "the witness is not decided as any target by the margin"
             if upper == inf
@@ -145,7 +149,7 @@ def recheck(
         given=min(check.given for check in checks),
         upper=upper,
         targets=tuple(checks),
-        witness_held=held,
+        witness_held=verified,
         witness_note=note,
     )
 

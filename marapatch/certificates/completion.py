@@ -18,7 +18,7 @@ from time import monotonic
 
 import numpy as np
 
-from marapatch.bounds.crown import remembered_bounds
+from marapatch.bounds.crown import cached_bounds
 from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
 from marapatch.bounds.triangle import TriangleProgram
 from marapatch.certificates.recheck import (
@@ -63,18 +63,18 @@ def completed(
     their number. Raises InputError where the record is no tree over the network's neurons.
     """
     inside = divided(record, sum(layer.outputs for layer in form.hidden), condition.rhs.size)
-    radius = min(record.radius, ball.whole_box)
+    radius = min(record.radius, ball.covering_radius)
     if not radius > 0.0 or monotonic() > until:
         return record
     with np.errstate(all="ignore"):  # what overflows proves nothing, here as in the check
-        checker = Checker(form, ball.at(radius), condition)
+        checker = Checker(form, ball.with_radius(radius), condition)
         completion = _Completion(checker, record, until)
         for done, (number, node) in enumerate(walk(checker, record, inside)):
             if monotonic() > until:
                 break
             if progress is not None:
                 progress(done + 1, len(record))
-            if not (inside[number] or record.vouched[number] or node.empty):
+            if not (inside[number] or record.solver_certified[number] or node.empty):
                 completion.leaf(number, node, multipliers_of(record, number))
     return completion.finish()
 
@@ -90,7 +90,7 @@ class _Completion:
     @cached_property
     def bounder(self) -> NodeBounder:
         form, ball = self.checker.form, self.checker.ball
-        return NodeBounder(form, remembered_bounds(form, ball), self.checker.condition)
+        return NodeBounder(form, cached_bounds(form, ball), self.checker.condition)
 
     @cached_property
     def program(self) -> TriangleProgram:
@@ -135,24 +135,24 @@ class _Completion:
 
     def _bounded(self, node: Node, multipliers: Multipliers) -> list[Bounded]:
         """The node with better multipliers, by supergradient steps and by a linear program."""
-        alpha, beta, mix = (part[None] for part in multipliers)
+        alpha, beta, row_multipliers = (part[None] for part in multipliers)
         sign = np.where(node.low >= 0.0, 1, np.where(node.high <= 0.0, -1, node.phases))
-        total = mix.sum() or 1.0
+        total = row_multipliers.sum() or 1.0
         nodes = Nodes(
             lower=node.low[None],
             upper=node.high[None],
             phases=sign.astype(np.int8)[None],
             alpha=np.clip(alpha, 0.0, 1.0),
             beta=np.maximum(beta, 0.0) / total,
-            mix=mix / total,
+            row_multipliers=row_multipliers / total,
             cut=node.cut.weights,
-            level=node.cut.constant,
+            offset=node.cut.constant,
         )
         found = [self.bounder.bound(nodes, STEPS)]
         if self.checker.form.hidden:
             seconds = min(LEAF_SECONDS, self.until - monotonic())
             ball = self.checker.ball
-            proposal = self.program.propose(nodes, 0, ball, max(seconds, 0.0))
+            proposal = self.program.multipliers(nodes, 0, ball, max(seconds, 0.0))
             if proposal is not None:
                 found.append(self.bounder.bound(proposal.nodes, 0))
         return found
@@ -166,12 +166,12 @@ class _Completion:
         more = len(self.added)
         parts = [
             np.concatenate([part.astype(np.float64), np.zeros((more, part.shape[1]))])
-            for part in (record.alpha, record.beta, record.mix)
+            for part in (record.alpha, record.beta, record.row_multipliers)
         ]
         for number, multipliers in self.better.items():
             for part, values in zip(parts, multipliers, strict=True):
                 part[number] = values
-        alpha, beta, mix = parts
+        alpha, beta, row_multipliers = parts
         return replace(
             record,
             parent=np.concatenate([record.parent, splits[:, 0]]),
@@ -179,8 +179,8 @@ class _Completion:
             phase=np.concatenate([record.phase, splits[:, 2].astype(np.int8)]),
             alpha=alpha,
             beta=beta,
-            mix=mix,
-            vouched=np.concatenate([record.vouched, np.zeros(more, np.bool_)]),
+            row_multipliers=row_multipliers,
+            solver_certified=np.concatenate([record.solver_certified, np.zeros(more, np.bool_)]),
         )
 
 
@@ -188,4 +188,4 @@ def _multipliers(nodes: Nodes) -> tuple[Array, Array, Array]:
     # The checker takes alpha as it is also where the phase is known.
     lower, upper = nodes.lower[0], nodes.upper[0]
     alpha = np.where(lower >= 0.0, 1.0, np.where(upper <= 0.0, 0.0, nodes.alpha[0]))
-    return alpha, nodes.beta[0], nodes.mix[0]
+    return alpha, nodes.beta[0], nodes.row_multipliers[0]

@@ -131,7 +131,7 @@ class Certificate:
             arrays["witness"] = self.witness
         for i, claim in enumerate(self.claims):
             for j, tree in enumerate(claim.trees):
-                arrays |= {f"{i}/{j}/{name}": getattr(tree, name) for name in _ARRAYS}
+                arrays |= {f"{i}/{j}/{name}": getattr(tree, of) for name, of in _ARRAYS.items()}
                 for k, parts in enumerate(tree.rounds):
                     named = zip(_MULTIPLIERS, parts, strict=True)
                     arrays |= {f"{i}/{j}/round {k}/{name}": part for name, part in named}
@@ -166,7 +166,12 @@ _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OverflowError
 """What json and what is made of it raise where something else is expected."""
 
 _MULTIPLIERS = ("alpha", "beta", "mix")
-_ARRAYS = ("parent", "neuron", "phase", *_MULTIPLIERS, "vouched")
+_ARRAYS = {
+    **{name: name for name in ("parent", "neuron", "phase", "alpha", "beta")},
+    "mix": "row_multipliers",
+    "vouched": "solver_certified",
+}
+"""The fields of a record by the names of their arrays in the file."""
 
 
 def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
@@ -188,7 +193,7 @@ def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
                 )
                 for k in range(_whole(tree["rounds"], "rounds"))
             )
-            parts = {name: arrays[f"{i}/{j}/{name}"] for name in _ARRAYS}
+            parts = {of: arrays[f"{i}/{j}/{name}"] for name, of in _ARRAYS.items()}
             trees.append(TreeRecord(_number(tree["radius"], "radius"), rounds=rounds, **parts))
         target, lower = _whole(claim["target"], "target"), _number(claim["lower"], "lower")
         claims.append(TargetClaim(target, lower, tuple(trees)))

@@ -48,7 +48,8 @@ class Rechecked:
     Nothing is taken on trust in it: a leaf that a solver closed counts as far as its multipliers
     reach, which is seldom far enough. ``given``: the same if those leaves are as the solver said;
     equal to ``radius`` where there are none. ``nodes``, ``leaves``: of the record. ``short``:
-    leaves that support less than was claimed, but for the ``vouched`` ones, which a solver closed.
+    leaves that support less than was claimed, but for the ``solver_certified`` ones, which a solver
+    closed.
     """
 
     radius: float
@@ -56,7 +57,7 @@ class Rechecked:
     nodes: int
     leaves: int
     short: int
-    vouched: int
+    solver_certified: int
 
 
 def recheck_tree(
@@ -74,12 +75,12 @@ def recheck_tree(
     neurons = sum(layer.outputs for layer in form.hidden)
     inside = divided(record, neurons, condition.rhs.size)
     leaves = int((~inside).sum())
-    vouched = int(record.vouched.sum())
-    radius = min(record.radius, ball.whole_box)
+    solver_certified = int(record.solver_certified.sum())
+    radius = min(record.radius, ball.covering_radius)
     if not radius > 0.0:
-        return Rechecked(0.0, 0.0, len(record), leaves, 0, vouched)
+        return Rechecked(0.0, 0.0, len(record), leaves, 0, solver_certified)
     with np.errstate(all="ignore"):  # what overflows proves nothing
-        checker = Checker(form, ball.at(radius), condition)
+        checker = Checker(form, ball.with_radius(radius), condition)
         proved, given, short = radius, radius, 0
         for done, (number, node) in enumerate(walk(checker, record, inside)):
             if progress is not None:
@@ -88,10 +89,10 @@ def recheck_tree(
                 continue
             reached = supported(checker, node, multipliers_of(record, number))
             proved = min(proved, reached)
-            if not record.vouched[number]:
+            if not record.solver_certified[number]:
                 given = min(given, reached)
                 short += reached < radius
-    return Rechecked(proved, given, len(record), leaves, short, vouched)
+    return Rechecked(proved, given, len(record), leaves, short, solver_certified)
 
 
 def supported(checker: Checker, leaf: Node, multipliers: Multipliers) -> float:
@@ -107,12 +108,14 @@ def supported(checker: Checker, leaf: Node, multipliers: Multipliers) -> float:
 
 def multipliers_of(record: TreeRecord, number: int) -> Multipliers:
     """Alpha, beta and mix of node ``number``."""
-    return _double(record.alpha[number], record.beta[number], record.mix[number])
+    return _double(record.alpha[number], record.beta[number], record.row_multipliers[number])
 
 
-def _double(alpha: Any, beta: Any, mix: Any) -> Multipliers:
-    alpha, beta, mix = (np.asarray(part, dtype=np.float64) for part in (alpha, beta, mix))
-    return alpha, beta, mix
+def _double(alpha: Any, beta: Any, row_multipliers: Any) -> Multipliers:
+    alpha, beta, row_multipliers = (
+        np.asarray(part, dtype=np.float64) for part in (alpha, beta, row_multipliers)
+    )
+    return alpha, beta, row_multipliers
 
 
 def walk(checker: Checker, record: TreeRecord, inside: Flags) -> Iterator[tuple[int, Node]]:
@@ -145,17 +148,17 @@ def divided(record: TreeRecord, neurons: int, rows: int) -> Flags:
         ("parent", "i", (count,)),
         ("neuron", "i", (count,)),
         ("phase", "i", (count,)),
-        ("vouched", "b", (count,)),
+        ("solver_certified", "b", (count,)),
         ("alpha", "f", (count, neurons)),
         ("beta", "f", (count, neurons)),
-        ("mix", "f", (count, rows)),
+        ("row_multipliers", "f", (count, rows)),
     ):
         _looked_at(getattr(record, name), f"the tree's {name}", kinds, shape)
     for k, parts in enumerate(record.rounds):
         if len(parts) != 3:
             raise InputError(f"round {k} of the tree has {len(parts)} arrays instead of 3")
         for name, part, size in zip(
-            ("alpha", "beta", "mix"), parts, (neurons, neurons, rows), strict=True
+            ("alpha", "beta", "row_multipliers"), parts, (neurons, neurons, rows), strict=True
         ):
             _looked_at(part, f"{name} in round {k} of the tree", "f", (size,))
     return _covering(record, neurons)
@@ -208,7 +211,7 @@ def _covering(record: TreeRecord, neurons: int) -> Flags:
             "not cover it"
         )
     inside: Flags = children == 2
-    wrong = inside & record.vouched
+    wrong = inside & record.solver_certified
     if wrong.any():
         node = int(np.flatnonzero(wrong)[0])
         raise InputError(f"node {node} of the tree is divided, and yet closed by a solver")

@@ -154,8 +154,8 @@ class Checker:
     def root(self, rounds: Sequence[tuple[Array, Array, Array]]) -> Node:
         """The whole ball, tightened under the cut of one of ``rounds`` after the other."""
         node = self._tightened(self.whole, -1)
-        for alpha, beta, mix in rounds:
-            node = self._tightened(self.with_cut(node, alpha, beta, mix), -1)
+        for alpha, beta, row_multipliers in rounds:
+            node = self._tightened(self.with_cut(node, alpha, beta, row_multipliers), -1)
         return node
 
     def child(self, parent: Node, neuron: int, phase: int) -> Node:
@@ -169,28 +169,30 @@ class Checker:
         layer = next(k for k, span in enumerate(self.spans) if neuron < span.stop)
         return self._tightened(Node(low, high, phases, parent.cut, parent), layer)
 
-    def with_cut(self, node: Node, alpha: Array, beta: Array, mix: Array) -> Node:
+    def with_cut(self, node: Node, alpha: Array, beta: Array, row_multipliers: Array) -> Node:
         """``node`` with the cut of these multipliers instead of the one it inherited."""
-        return replace(node, cut=self.cut(node, alpha, beta, mix))
+        return replace(node, cut=self.cut(node, alpha, beta, row_multipliers))
 
-    def cut(self, node: Node, alpha: Array, beta: Array, mix: Array) -> Form:
+    def cut(self, node: Node, alpha: Array, beta: Array, row_multipliers: Array) -> Form:
         """A form that is at most 0 at every input of ``node`` that meets the condition:
 
         it lies below ``- mix . (C y - d) - beta . (sign z)``. Multipliers out of their range are
         moved into it: whatever they are, the form is valid.
         """
-        mix = np.maximum(mix, 0.0)
+        row_multipliers = np.maximum(row_multipliers, 0.0)
         # z >= 0 where the neuron is active, z <= 0 where it is inactive: by a split or by bounds.
         sign = np.where(node.low >= 0.0, 1.0, np.where(node.high <= 0.0, -1.0, node.phases))
         extra = -sign * np.maximum(beta, 0.0)
-        lines = [self._line(node, span, alpha[span]) for span in self.spans]
-        rows = -(mix @ self.condition.matrix)[None]
-        started = self._backward(self.maps[-1], rows, lines, extra)
+        relaxations = [self._line(node, span, alpha[span]) for span in self.spans]
+        rows = -(row_multipliers @ self.condition.matrix)[None]
+        started = self._backward(self.maps[-1], rows, relaxations, extra)
         # The mix of the rows is itself rounded, and what is lost there is multiplied by |y|.
         size = self.maps[-1].carried + self.maps[-1].strayed
-        lost = mix @ (np.abs(self.condition.matrix) @ size + np.abs(self.condition.rhs))
-        lost = gamma(mix.size + 8) * lost + SMALL * (mix.size + 8) * (1.0 + size.sum())
-        return Form(started.weights, started.constant + mix @ self.condition.rhs - lost)
+        lost = row_multipliers @ (np.abs(self.condition.matrix) @ size + np.abs(self.condition.rhs))
+        lost = gamma(row_multipliers.size + 8) * lost + SMALL * (row_multipliers.size + 8) * (
+            1.0 + size.sum()
+        )
+        return Form(started.weights, started.constant + row_multipliers @ self.condition.rhs - lost)
 
     def _line(self, node: Node, span: slice, alpha: Array | None = None) -> Line:
         """The triangle around relu; ``alpha``: the slope of the lower line.
@@ -212,9 +214,10 @@ class Checker:
         return Line(slope, chord, offset)
 
     def _backward(
-        self, last: Map, rows: Array, lines: Sequence[Line], extra: Array | None = None
+        self, last: Map, rows: Array, relaxations: Sequence[Line], extra: Array | None = None
     ) -> Form:
-        """A form below ``rows @ last(a) + extra @ z``, back through the layers of ``lines``."""
+        """A form below ``rows @ last(a) + extra @ z``, back through the layers of
+        ``relaxations``."""
         into: dict[int, Array] = {}
         constant, error = np.zeros(rows.shape[0]), np.zeros(rows.shape[0])
         sums = 4 * len(self.form.sizes) + 8  # how often a coefficient or the constant is added to
@@ -230,9 +233,9 @@ class Checker:
             error = error + SMALL * operations * map_.spread
 
         through(last, rows)
-        for k in range(len(lines), 0, -1):
+        for k in range(len(relaxations), 0, -1):
             coefficient = into.pop(k, np.zeros((rows.shape[0], self.form.hidden[k - 1].outputs)))
-            line, reach = lines[k - 1], self.pre_sizes[k - 1]
+            line, reach = relaxations[k - 1], self.pre_sizes[k - 1]
             positive, negative = np.maximum(coefficient, 0.0), np.minimum(coefficient, 0.0)
             lift = negative @ line.offset
             constant = constant + lift
@@ -244,14 +247,14 @@ class Checker:
                 error = error + 8.0 * UNIT * (np.abs(rows) @ reach)
             through(self.maps[k - 1], rows)
         weights = into.get(0, np.zeros((rows.shape[0], self.form.inputs)))
-        error = error * (1.0 + 1e-9) + gamma(8 * len(lines) + 16) * np.abs(constant)
+        error = error * (1.0 + 1e-9) + gamma(8 * len(relaxations) + 16) * np.abs(constant)
         return Form(weights, constant - error)
 
     def _tightened(self, node: Node, split: int) -> Node:
         """Bound what is open behind layer ``split``, and the first layer, under the node's cut."""
         low, high = node.low.copy(), node.high.copy()
         ranges = [(self.over.low, self.over.high)]
-        lines: list[Line] = []
+        relaxations: list[Line] = []
         for k, span in enumerate(self.spans):
             if k > split:
                 # A range of a neuron whose bounds contradict each other is of no input at all.
@@ -262,12 +265,12 @@ class Checker:
             if open_.size and (k > split or k == 0):
                 unit = np.eye(span.stop - span.start)[open_]
                 both = np.concatenate([unit, -unit])
-                form = self._backward(self.maps[k], both, lines)
+                form = self._backward(self.maps[k], both, relaxations)
                 least = self.over.least_under(form, node.cut)
                 at = span.start + open_
                 low[at] = np.maximum(low[at], least[: open_.size])
                 high[at] = np.minimum(high[at], -least[open_.size :])
-            lines.append(self._line(replace(node, low=low, high=high), span))
+            relaxations.append(self._line(replace(node, low=low, high=high), span))
             ranges.append((np.maximum(low[span], 0.0), np.maximum(high[span], 0.0)))
         return replace(node, low=low, high=high)
 

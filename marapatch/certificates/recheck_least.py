@@ -40,7 +40,7 @@ class BallMinimum:
     def __init__(self, ball: Ball) -> None:
         self.ball = ball
         self.low, self.high = ball.enclosing_box
-        self.down, self.up = ball.reach
+        self.down, self.up = ball.displacement_bounds
         self.size = np.maximum(np.abs(self.low), np.abs(self.high))
 
     def least_under(self, form: Form, cut: Form) -> Array:
@@ -82,8 +82,8 @@ class BallMinimum:
     def least(self, form: Form, radius: float | None = None) -> tuple[Array, Array]:
         """By row: a lower bound over the ball (of ``radius``), and an input about where it is."""
         weights = form.weights
-        ball = self.ball if radius is None else self.ball.at(radius)
-        down, up = (self.down, self.up) if radius is None else ball.reach
+        ball = self.ball if radius is None else self.ball.with_radius(radius)
+        down, up = (self.down, self.up) if radius is None else ball.displacement_bounds
         room = np.where(weights > 0.0, down, up)
         gain = np.abs(weights)
         if ball.norm is Norm.L1:

@@ -21,7 +21,7 @@ from marapatch.errors import InputError
 from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
 from marapatch.network.graph import Network
 from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
-from marapatch.patch_attack.judging import Judge
+from marapatch.patch_attack.judging import RecordVerifier
 from marapatch.patch_attack.records import Record, already, record
 from marapatch.patch_attack.report import (
     Features,
@@ -92,7 +92,7 @@ class Run:
 
     def _take_up(self, before: Mapping[int, Record]) -> None:
         """Take what is done of an earlier run; what does not hold is done again, and said."""
-        judge = Judge(self.network, self.options, self.target, self.rule)
+        judge = RecordVerifier(self.network, self.options, self.target, self.rule)
         faults = {}
         for number in self.images.numbers:
             if number not in before:

@@ -102,7 +102,7 @@ def command(
     _conclude(result)
     if json_file is not None:
         write_whole(json_file, dump({**result.to_json(), "image_is_the_one": same}))
-    raise typer.Exit(0 if result.held and same is not False else 1)
+    raise typer.Exit(0 if result.verified and same is not False else 1)
 
 
 def _print(certificate: Certificate, result: Recheck, outputs: int) -> None:
@@ -114,10 +114,9 @@ def _print(certificate: Certificate, result: Recheck, outputs: int) -> None:
         nodes = sum(tree.nodes for tree in target.trees)
         leaves = sum(tree.leaves for tree in target.trees)
         solver = ""
-        if target.vouched:
-            solver = (
-                f"; up to {rounded_down(target.given)} given {target.vouched} that a solver closed"
-            )
+        if target.solver_certified:
+            given, leaves_given = rounded_down(target.given), target.solver_certified
+            solver = f"; up to {given} given {leaves_given} that a solver closed"
         typer.echo(
             f"target {target.target}: claimed {rounded_down(target.claimed)}, refuted again up to "
             f"{rounded_down(target.radius)} ({nodes} nodes, {leaves} leaves{solver})"
@@ -132,9 +131,9 @@ def _print(certificate: Certificate, result: Recheck, outputs: int) -> None:
 
 
 def _conclude(result: Recheck) -> None:
-    if result.held:
+    if result.verified:
         typer.echo("what is claimed holds")
-    elif result.held_given:
+    elif result.verified_given:
         typer.echo("what is claimed holds ONLY IF a solver was right about the leaves it closed")
     else:
         typer.echo("what is claimed does NOT hold")

@@ -127,7 +127,7 @@ def command(
         raise
     for remark in remarks(wanted, result, net):
         typer.echo(f"marapatch: {remark}", err=True)
-    text = f"{result.word}\n"
+    text = f"{result.status}\n"
     if isinstance(result.verdict, Sat):
         found = result.verdict.witness
         text += counterexample(found, outputs_of(net, found))
@@ -141,7 +141,7 @@ def command(
     if result.interrupted:
         typer.echo(f"marapatch: interrupted after {result.nodes} sub-problems", err=True)
         return INTERRUPTED
-    return 0 if result.word in ("sat", "unsat") else 1
+    return 0 if result.status in ("sat", "unsat") else 1
 
 
 def remarks(wanted: Property, result: Verification, network: Network) -> list[str]:
@@ -155,7 +155,9 @@ def remarks(wanted: Property, result: Verification, network: Network) -> list[st
         found.append("warning: the property's input box is empty, so it holds nowhere")
     match result.verdict:
         case Unknown(reason=reason):
-            found.append(reason if reason.startswith(result.word) else f"{result.word}: {reason}")
+            found.append(
+                reason if reason.startswith(result.status) else f"{result.status}: {reason}"
+            )
         case Sat(witness=witness) if witness.exact is not None:
             kind = network.input_dtype.name
             asked = "could not be asked"

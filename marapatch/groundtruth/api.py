@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from marapatch.arithmetic.float_model import proving
 from marapatch.errors import InputError
 from marapatch.groundtruth.earlier import Earlier, question_of
-from marapatch.groundtruth.targets import Asked, Found, TargetSearch
+from marapatch.groundtruth.targets import TargetProblem, TargetSearch, TargetState
 from marapatch.network.graph import Network
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.bracket import Bracket
@@ -142,7 +142,7 @@ class TargetResult:
     trees: tuple[TreeRecord, ...] = ()
 
     @staticmethod
-    def of(target: int, found: Found) -> TargetResult:
+    def of(target: int, found: TargetState) -> TargetResult:
         """What the search found of ``target``."""
         return TargetResult(
             target,
@@ -293,7 +293,7 @@ def ground_truth(
     decided = decided_class(network, ball.centre, rule)
     label = decided if label is None else _class(label, network, "label")
     targets = _targets(target, label, network)
-    asked = Asked(
+    asked = TargetProblem(
         network=network,
         ball=ball,
         rule=rule,

@@ -70,7 +70,7 @@ FIRST_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class TargetProblem:
     """What is asked about every target alike.
 
     ``search``, ``backend``: names; ``options``: with the time for everything; ``margin``: of the
@@ -90,7 +90,7 @@ class Asked:
         """The question of one target, over the whole box."""
         condition = beats(target, self.network.outputs, self.rule, self.margin)
         replay = Replay(self.network, self.ball, condition)
-        ball = self.ball.at(self.ball.whole_box)
+        ball = self.ball.with_radius(self.ball.covering_radius)
         return Question(self.network.standard_form, ball, condition, replay)
 
     def run(
@@ -104,7 +104,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class TargetState:
     """What is known of one target."""
 
     bracket: Bracket
@@ -114,9 +114,9 @@ class Found:
     note: str = ""
     trees: tuple[TreeRecord, ...] = ()
 
-    def then(self, outcome: Outcome, seconds: float) -> Found:
+    def then(self, outcome: Outcome, seconds: float) -> TargetState:
         """With what another search of the same target found."""
-        return Found(
+        return TargetState(
             outcome.bracket,
             self.queries + outcome.queries,
             self.seconds + seconds,
@@ -135,16 +135,16 @@ class TargetSearch:
     """Tightens a bracket a target; ``found`` holds what is known at any time, ``nearest`` the
     distance of the nearest witness of any target."""
 
-    asked: Asked
+    asked: TargetProblem
     targets: tuple[int, ...]
     deadline: float
     watch: Watch
     jobs: int = 1
-    found: dict[int, Found] = field(default_factory=dict)
+    found: dict[int, TargetState] = field(default_factory=dict)
     nearest: float = inf
 
     def __post_init__(self) -> None:
-        self.found = {t: Found(Bracket(), note=NOT_YET) for t in self.targets}
+        self.found = {t: TargetState(Bracket(), note=NOT_YET) for t in self.targets}
 
     def take_up(self, earlier: Earlier) -> None:
         """Begin with what an earlier result says, where evidence of that kind is accepted at all,
@@ -152,7 +152,7 @@ class TargetSearch:
         if self.asked.options.evidence is not Evidence.BOUND:
             for target, radius in earlier.lower.items():
                 bracket = Bracket().tighten(Unsat(radius, Evidence.FILE))
-                self._learn(target, Found(bracket, note=NOT_YET))
+                self._learn(target, TargetState(bracket, note=NOT_YET))
         form = self.asked.network.standard_form
         for claimed in earlier.inputs:
             if claimed.size != form.inputs:
@@ -177,7 +177,7 @@ class TargetSearch:
         if asked.options.record:
             return
         until = monotonic() + BOUND_SHARE * (self.deadline - monotonic())
-        form, ball = asked.network.standard_form, asked.ball.at(asked.ball.whole_box)
+        form, ball = asked.network.standard_form, asked.ball.with_radius(asked.ball.covering_radius)
         scores = asked.rule.sign * form.evaluate(ball.centre[None])[0]
         best = int(scores.argmax())
         targets = np.array([t for t in self.targets if t != best], dtype=int)
@@ -187,7 +187,7 @@ class TargetSearch:
         rows = OutputCondition(matrix, np.full(targets.size, asked.margin))
         for target, radius in zip(targets, first_radii(form, ball, rows, until), strict=True):
             if radius > 0.0:
-                proved = inf if radius >= ball.whole_box else float(radius)
+                proved = inf if radius >= ball.covering_radius else float(radius)
                 known = self.found[int(target)]
                 bracket = known.bracket.tighten(Unsat(proved, Evidence.BOUND))
                 self._learn(int(target), replace(known, bracket=bracket))
@@ -222,7 +222,7 @@ class TargetSearch:
         """Attack some targets until ``half``, and polish what is found until ``until``."""
         asked, network = self.asked, self.asked.network
         objective = Objective.towards(targets, argmin=asked.rule is Rule.ARGMIN)
-        ball = asked.ball.at(asked.ball.whole_box)
+        ball = asked.ball.with_radius(asked.ball.covering_radius)
         problem = Problem.of_ball(network.standard_form, ball, objective, network.input_dtype)
         seconds = half - monotonic()
         result = nearest(problem, seed=asked.options.seed, seconds=seconds)
@@ -337,7 +337,7 @@ class TargetSearch:
         tolerance = self.asked.options.tolerance
         return bracket.lower >= ceiling or ceiling - bracket.lower <= tolerance
 
-    def _learn(self, target: int, found: Found) -> None:
+    def _learn(self, target: int, found: TargetState) -> None:
         self.found[target] = found
         self.nearest = min(self.nearest, found.bracket.upper)
 
@@ -361,7 +361,10 @@ class TargetSearch:
                 before = self.found[target]
 
                 def report(
-                    bracket: Bracket, queries: int, target: int = target, before: Found = before
+                    bracket: Bracket,
+                    queries: int,
+                    target: int = target,
+                    before: TargetState = before,
                 ) -> None:
                     known = replace(before, bracket=bracket, note="interrupted")
                     self._learn(target, known)
@@ -435,7 +438,7 @@ class _LateError(Exception):
 
 
 def _search(
-    asked: Asked, target: int, start: Bracket, options: SearchOptions, until: float
+    asked: TargetProblem, target: int, start: Bracket, options: SearchOptions, until: float
 ) -> tuple[Outcome, float]:
     """One search in a process of its own, ``until`` a time of the monotonic clock, which all
     processes of a machine share: the process's own start counts."""

@@ -37,10 +37,10 @@ class Solution:
 
 @dataclass(frozen=True)
 class NoSolution:
-    """Unsat: there are no values. ``vouched``: who said so; ``evidence`` is ``solver`` but where
-    interval propagation alone proved it."""
+    """Unsat: there are no values. ``certified_by``: who said so; ``evidence`` is ``solver`` but
+    where interval propagation alone proved it."""
 
-    vouched: tuple[str, ...]
+    certified_by: tuple[str, ...]
     evidence: Evidence = Evidence.SOLVER
     notes: tuple[str, ...] = ()
 
@@ -52,14 +52,14 @@ Answer = Solution | NoSolution | Unknown
 class Minimum:
     """``lower <= minimum <= upper``: ``solution`` has the value ``upper`` and was replayed.
 
-    ``lower``: no solution has a smaller value (``vouched``: who said so; ``inf``: there is no
+    ``lower``: no solution has a smaller value (``certified_by``: who said so; ``inf``: there is no
     solution at all). ``note``: why it is wider than the tolerance asked for, if it is.
     """
 
     lower: float
     upper: float
     solution: Solution | None
-    vouched: tuple[str, ...]
+    certified_by: tuple[str, ...]
     evidence: Evidence
     note: str = ""
 

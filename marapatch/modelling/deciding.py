@@ -41,7 +41,7 @@ INTERVALS = "interval propagation"
 
 
 @dataclass(frozen=True)
-class Asking:
+class QueryPolicy:
     """How a question is asked: by ``backend``; an ``unsat`` is confirmed by ``confirm``, where
     that is another one; solutions may miss conditions by ``tolerance``."""
 
@@ -50,7 +50,9 @@ class Asking:
     tolerance: float
 
 
-def decide(model: Model, asking: Asking, timeout: float, goal: Expression | None = None) -> Answer:
+def decide(
+    model: Model, asking: QueryPolicy, timeout: float, goal: Expression | None = None
+) -> Answer:
     """Has ``model`` a solution? With a ``goal``, solutions are improved towards a small value.
 
     The first backend gets the query relaxed, so that its ``unsat`` is about a larger set, and the
@@ -61,13 +63,13 @@ def decide(model: Model, asking: Asking, timeout: float, goal: Expression | None
     if frozen is None:
         return NoSolution((INTERVALS,), Evidence.BOUND)
     exact = normalise(frozen.query)
-    asker = _Asker(model, frozen, exact, asking, deadline, goal)
+    session = _QuerySession(model, frozen, exact, asking, deadline, goal)
     others = asking.confirm is not None and asking.confirm.name != asking.backend.name
     relaxed = normalise(frozen.query, RELAXATION) if others else exact
-    answer = asker.ask(asking.backend, relaxed, FIRST_SHARE if others else 1.0)
+    answer = session.ask(asking.backend, relaxed, FIRST_SHARE if others else 1.0)
     if isinstance(answer, Solution) or not others or asking.confirm is None:
         return answer
-    second = asker.ask(asking.confirm, exact, 1.0)
+    second = session.ask(asking.confirm, exact, 1.0)
     match answer, second:
         case _, Solution():
             if isinstance(answer, NoSolution):
@@ -75,22 +77,22 @@ def decide(model: Model, asking: Asking, timeout: float, goal: Expression | None
                 return replace(second, notes=(*second.notes, note))
             return second
         case NoSolution(), NoSolution():
-            return NoSolution((*answer.vouched, *second.vouched))
+            return NoSolution((*answer.certified_by, *second.certified_by))
         case NoSolution(), Unknown(reason=reason):
-            if asker.unreplayed:
+            if session.unreplayed:
                 return Unknown(f"{asking.backend.name} said unsat, but {reason}")
             return replace(answer, notes=(f"not confirmed: {reason}",))
         case _:
             return second
 
 
-class _Asker:
+class _QuerySession:
     def __init__(
         self,
         model: Model,
         frozen: Frozen,
         exact: Scaled,
-        asking: Asking,
+        asking: QueryPolicy,
         deadline: float,
         goal: Expression | None,
     ) -> None:
@@ -148,7 +150,7 @@ def _rows(query: Query, assignment: Assignment) -> Sequence[Row]:
 
 
 def minimise(
-    model: Model, goal: Expression, asking: Asking, tolerance: float, timeout: float
+    model: Model, goal: Expression, asking: QueryPolicy, tolerance: float, timeout: float
 ) -> Minimum:
     """The minimum of ``goal`` (one entry) within ``tolerance``, by a sound search.
 
@@ -159,8 +161,8 @@ def minimise(
     deadline = monotonic() + timeout
     first = decide(model, asking, timeout, goal)
     match first:
-        case NoSolution(vouched=vouched, evidence=evidence):
-            return Minimum(inf, inf, None, vouched, evidence)
+        case NoSolution(certified_by=certified_by, evidence=evidence):
+            return Minimum(inf, inf, None, certified_by, evidence)
         case Unknown(reason=reason):
             return Minimum(-inf, inf, None, (), Evidence.BOUND, reason)
     state = _Descent(model, goal, first, tolerance)
@@ -188,7 +190,7 @@ def minimise(
         state.lower,
         state.upper,
         state.best,
-        state.vouched,
+        state.certified_by,
         state.evidence,
         "" if closed else note or "the solver's tolerance is reached",
     )
@@ -218,7 +220,7 @@ class _Descent:
         self.tolerance = tolerance
         self.upper = self._value(first)
         self.lower = least_value(model, goal)
-        self.vouched: tuple[str, ...] = (INTERVALS,)
+        self.certified_by: tuple[str, ...] = (INTERVALS,)
         self.evidence = Evidence.BOUND
         self._check()
 
@@ -252,13 +254,13 @@ class _Descent:
         """Take in that no solution has a value of at most ``t``."""
         claimed = t - KEPT * self.tolerance
         if claimed > self.lower:
-            self.lower, self.vouched = claimed, answer.vouched
+            self.lower, self.certified_by = claimed, answer.certified_by
             self.evidence = answer.evidence
         self._check()
 
     def _check(self) -> None:
         if self.lower > self.upper:
             raise ContradictionError(
-                f"{' and '.join(self.vouched)} said that no value is below {self.lower!r}, and a "
-                f"replayed solution has {self.upper!r}: please report this with the script"
+                f"{' and '.join(self.certified_by)} said that no value is below {self.lower!r}, "
+                f"and a replayed solution has {self.upper!r}: please report this with the script"
             )

@@ -47,7 +47,7 @@ class Enclosure:
 def _box(low: Array, high: Array) -> Ball:
     middle = np.clip(0.5 * low + 0.5 * high, low, high)
     box = Ball(middle, low, high, Norm.LINF, inf)
-    return box.at(box.whole_box)
+    return box.with_radius(box.covering_radius)
 
 
 def output_bounds(network: Network, low: Array, high: Array) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from marapatch.errors import InputError
 from marapatch.modelling.answers import Answer, Minimum, NoSolution, Solution, Witnesses
 from marapatch.modelling.conditions import AtMostNonzero, Condition, any_of, flatten
-from marapatch.modelling.deciding import Asking, decide, minimise
+from marapatch.modelling.deciding import QueryPolicy, decide, minimise
 from marapatch.modelling.definitions import (
     Declared,
     Definition,
@@ -323,7 +323,7 @@ class _Engines:
             raise InputError(f"the tolerance must be finite and at least 0, not {tolerance}")
         first = self._make(backend)
         second = None if confirm is None else self._make(confirm)
-        self.asking = Asking(first, second, tolerance)
+        self.asking = QueryPolicy(first, second, tolerance)
 
     def _make(self, given: str | Backend) -> Backend:
         if not isinstance(given, str):
@@ -332,7 +332,7 @@ class _Engines:
         self._made.append(made)
         return made
 
-    def __enter__(self) -> Asking:
+    def __enter__(self) -> QueryPolicy:
         return self.asking
 
     def __exit__(self, *_: object) -> None:

@@ -20,10 +20,10 @@ from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.patch_attack.halving import FirstLayerPatch, Halving
 from marapatch.patch_attack.options import Minimise, PatchAttackOptions, Stage, StageKind
-from marapatch.patch_attack.realise import Reach, realised
-from marapatch.patch_attack.row_lp import Rows, least
+from marapatch.patch_attack.realise import InputBox, realised
+from marapatch.patch_attack.row_lp import Rows, min_l1
 from marapatch.patch_attack.shrink import Target, shrunk
-from marapatch.patch_attack.trust_region_lp import approach, derivative
+from marapatch.patch_attack.trust_region_lp import derivative, trust_region_lp
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.input_ball import ball_of
@@ -95,12 +95,12 @@ def patch_attack(
     """
     options = options or PatchAttackOptions()
     started = monotonic() if started is None else started
-    reach = _reach(network, image, box, options.max_pixel)
-    decided = decided_class(network, reach.x, rule)
+    domain = _domain(network, image, box, options.max_pixel)
+    decided = decided_class(network, domain.x, rule)
     if target is not None:
         _check_target(target, decided, network)
     deadline = inf if options.timeout is None else started + options.timeout
-    search = _Search(network, reach, rule, options, deadline)
+    search = _Search(network, domain, rule, options, deadline)
     with proving():
         best, by = search.run(decided, target)
     seconds = monotonic() - started
@@ -110,7 +110,7 @@ def patch_attack(
         return PatchAttack(
             False, None, decided, target, None, "", stages, -1, inf, inf, inf, seconds, reason
         )
-    change = best - reach.x
+    change = best - domain.x
     return PatchAttack(
         found=True,
         adversarial=best.reshape(np.shape(image)),
@@ -139,9 +139,9 @@ def judge(
     """The judge of inputs that are claimed to be decided as ``target``; arguments as for
     :func:`patch_attack`. Whatever that returns, it accepts without changing a number."""
     options = options or PatchAttackOptions()
-    reach = _reach(network, image, box, options.max_pixel)
+    domain = _domain(network, image, box, options.max_pixel)
     condition = beats(target, network.outputs, rule, options.margin)
-    return Target(network, condition, reach).replay(Norm.L1)
+    return Target(network, condition, domain).replay(Norm.L1)
 
 
 @dataclass(eq=False)
@@ -149,7 +149,7 @@ class _Search:
     """The search for one image; ``stages`` grows as it goes."""
 
     network: Network
-    reach: Reach
+    domain: InputBox
     rule: Rule
     options: PatchAttackOptions
     deadline: float
@@ -163,7 +163,7 @@ class _Search:
             goal = self._goal(each)
             x = self._halved(goal)
             if x is not None:
-                found.append((goal.size(x - self.reach.x, self.options.minimise), x))
+                found.append((goal.size(x - self.domain.x, self.options.minimise), x))
             if monotonic() >= self.deadline:
                 break
         if found:
@@ -179,18 +179,18 @@ class _Search:
     def _goal(self, each: int) -> Target:
         margin = self.options.margin
         condition = beats(each, self.network.outputs, self.rule, margin)
-        return Target(self.network, condition, self.reach)
+        return Target(self.network, condition, self.domain)
 
     def _classes(self, decided: int) -> list[int]:
         """The other classes, the nearest by the derivative at the image first."""
-        form, reach = self.network.standard_form, self.reach
+        form, domain = self.network.standard_form, self.domain
         sizes = {}
         for each in range(self.network.outputs):
             if each == decided:
                 continue
-            matrix, rhs = derivative(form, reach.x, self._goal(each).condition)
-            rows = Rows.scaled(matrix, rhs, reach.lower - reach.x, reach.upper - reach.x)
-            change = least(rows, np.ones(reach.x.size), self.deadline)
+            matrix, rhs = derivative(form, domain.x, self._goal(each).condition)
+            rows = Rows.scaled(matrix, rhs, domain.lower - domain.x, domain.upper - domain.x)
+            change = min_l1(rows, np.ones(domain.x.size), self.deadline)
             sizes[each] = inf if change is None else float(np.abs(change).sum())
         return sorted(sizes, key=lambda each: (sizes[each], each))[: self.options.targets]
 
@@ -198,7 +198,7 @@ class _Search:
         """By halving and realising; every attempt until one gives an input."""
         if not self._halves:
             return self._one_layer(goal)
-        halving = Halving(self.network, self.reach.x, goal.condition, self.options, self.deadline)
+        halving = Halving(self.network, self.domain.x, goal.condition, self.options, self.deadline)
         for patch in halving.attempts():
             self.stages += halving.stages
             halving.stages.clear()
@@ -237,7 +237,7 @@ class _Search:
         x, met = realised(
             front,
             condition,
-            self.reach,
+            self.domain,
             None if shrinks else options.minimise,
             options.exact or None,
             options.backend,
@@ -246,9 +246,9 @@ class _Search:
         note = "" if met else "property out of reach in the box: the nearest values"
         found = self._replayed(goal, x)
         if found is None:
-            trust = TRUST * float(self.reach.room.max(initial=0.0))
-            lower, upper = self.reach.lower, self.reach.upper
-            x = approach(form, goal.condition, x, lower, upper, trust, self.deadline)
+            trust = TRUST * float(self.domain.extent.max(initial=0.0))
+            lower, upper = self.domain.lower, self.domain.upper
+            x = trust_region_lp(form, goal.condition, x, lower, upper, trust, self.deadline)
             found = self._replayed(goal, x)
             note = "; ".join(filter(None, (note, "then towards the decision")))
         return found, note
@@ -273,7 +273,7 @@ class _Search:
         ball = goal.ball(norm)
         objective = Objective.towards([each], argmin=self.rule is Rule.ARGMIN)
         problem = Problem.of_ball(
-            self.network.standard_form, ball.at(ball.whole_box), objective,
+            self.network.standard_form, ball.with_radius(ball.covering_radius), objective,
             self.network.input_dtype, self.options.margin,
         )  # fmt: skip
         seconds = self.deadline - started
@@ -288,7 +288,7 @@ class _Search:
         minimise: Minimise = self.options.minimise
         size, count = inf, 0
         if x is not None:
-            change = x - self.reach.x
+            change = x - self.domain.x
             count = int(np.count_nonzero(change))
             sizes = {
                 "l0": float(count),
@@ -309,12 +309,12 @@ def _check_target(target: int, decided: int, network: Network) -> None:
         raise InputError(f"the image is decided as {target} already; choose another target")
 
 
-def _reach(
+def _domain(
     network: Network,
     image: ArrayLike,
     box: tuple[ArrayLike, ArrayLike] | None,
     max_pixel: float,
-) -> Reach:
+) -> InputBox:
     """The image and where it may go, as numbers of the network's input type."""
     ball, _ = ball_of(network, image, Norm.LINF, box, None)
     x = ball.centre
@@ -322,4 +322,4 @@ def _reach(
     # The change measured must not exceed the limit, however the ends were rounded.
     lower = np.where(x - lower > max_pixel, np.nextafter(lower, inf), lower)
     upper = np.where(upper - x > max_pixel, np.nextafter(upper, -inf), upper)
-    return Reach(x, lower, upper)
+    return InputBox(x, lower, upper)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.patch_attack.realise import Reach
+from marapatch.patch_attack.realise import InputBox
 from marapatch.problem.conditions import OutputCondition
 
 CANDIDATES = 48
@@ -98,11 +98,11 @@ class Evaluator:
 
 
 def fewer(
-    form: StandardForm, condition: OutputCondition, reach: Reach, change: Array, deadline: float
+    form: StandardForm, condition: OutputCondition, domain: InputBox, change: Array, deadline: float
 ) -> Array:
     """A change of fewer entries that meets the condition strictly, at worst ``change`` itself."""
-    judge = Evaluator.of(form, condition, reach.x)
-    up, down = reach.upper - reach.x, reach.lower - reach.x
+    judge = Evaluator.of(form, condition, domain.x)
+    up, down = domain.upper - domain.x, domain.lower - domain.x
     entries = np.flatnonzero(change)
     amounts = np.where(change[entries] > 0.0, up[entries], down[entries])
     best = change
@@ -163,13 +163,13 @@ def _exchanged(
     singles: list[Group] = [(int(i),) for i in useless]
     pairs: list[Group] = [tuple(pair) for pair in combinations(useless[:12].tolist(), 2)][:PAIRS]
     tries: tuple[tuple[list[Group], float], ...] = ((pairs, 0.0), (singles, slack * (1.0 + 1e-6)))
-    for groups, least in tries:
+    for groups, min_l1 in tries:
         tried = _tried(entries, amounts, groups, others, steps)
         if tried is None:
             continue
         left = judge.sparse_slack(*tried)
         i = int(left.argmax())
-        if left[i] > least:
+        if left[i] > min_l1:
             kept = tried[1][i] != 0.0
             return tried[0][i][kept], tried[1][i][kept]
     return None

@@ -27,7 +27,7 @@ from marapatch.network.layers import Array
 from marapatch.patch_attack.options import PatchAttackOptions, Stage, StageKind
 from marapatch.patch_attack.phases import Samples
 from marapatch.patch_attack.preimage import Relaxing, equalities, relaxed
-from marapatch.patch_attack.stage import MISSED, STAGE_SECONDS, Outcome, StageSearch, pose
+from marapatch.patch_attack.stage import MISSED, STAGE_SECONDS, Outcome, StageSearch, formulate
 from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
@@ -187,11 +187,11 @@ class Halving:
         before = self.values[layer.node][0]
         scale = self._scale(layer, norm)
         first = kind == "middle patch"
-        question = pose(form, before, scale, condition, norm, 0.0 if first else MISSED)
+        question = formulate(form, before, scale, condition, norm, 0.0 if first else MISSED)
         widest, whole = question, form
         if not first:
             whole = tail(self.network, layer.number)
-            widest = pose(whole, before, scale, self.condition, norm, 0.0)
+            widest = formulate(whole, before, scale, self.condition, norm, 0.0)
         if scale == 0.0:
             found = Outcome(Bracket(), "nothing enters the layer on this image")
         elif condition.worst(form.evaluate(before[None]))[0] > 0.0:

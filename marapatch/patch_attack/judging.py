@@ -21,7 +21,7 @@ NEAR = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class RecordVerifier:
     """What was asked of every image: ``network``, ``options``, the class wanted (``target``, None:
     any other) and the ``rule`` of the decision."""
 

@@ -26,8 +26,8 @@ from marapatch.network.cut import head
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.patch_attack.options import Minimise
-from marapatch.patch_attack.row_lp import Rows, fewest, flattest, least, least_violation
-from marapatch.patch_attack.trust_region_lp import approach
+from marapatch.patch_attack.row_lp import Rows, least_violation, min_l0, min_l1, min_linf
+from marapatch.patch_attack.trust_region_lp import trust_region_lp
 from marapatch.problem.conditions import OutputCondition
 
 REWEIGHTED = 3
@@ -47,7 +47,7 @@ QUERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class Reach:
+class InputBox:
     """Where an input may go: ``x`` (inputs,) and the box around it, largest change included."""
 
     x: Array
@@ -55,7 +55,7 @@ class Reach:
     upper: Array
 
     @property
-    def room(self) -> Array:
+    def extent(self) -> Array:
         """By how much each entry can change at most."""
         return np.maximum(self.upper - self.x, self.x - self.lower)
 
@@ -97,8 +97,8 @@ def realise(
     upper = np.minimum(np.broadcast_to(_flat(box[1]), x.shape), x + max_pixel)
     if ((x < lower) | (x > upper)).any():
         raise InputError("the image lies outside the box; clip it or widen the box")
-    reach = Reach(x, lower, upper)
-    found, met = realised(form, condition, reach, minimise, timeout, backend)
+    domain = InputBox(x, lower, upper)
+    found, met = realised(form, condition, domain, minimise, timeout, backend)
     return found.reshape(np.shape(image)) if met else None
 
 
@@ -117,7 +117,7 @@ def equal(values: ArrayLike) -> OutputCondition:
 def realised(
     form: StandardForm,
     condition: OutputCondition,
-    reach: Reach,
+    domain: InputBox,
     minimise: Minimise | None,
     seconds: float | None,
     backend: str = "highs",
@@ -129,36 +129,36 @@ def realised(
     input will do. ``seconds``: for the exact search of the fewest entries, or for the queries.
     """
     if form.hidden:
-        trust = 0.25 * float(reach.room.max(initial=0.0))
-        x = approach(form, condition, reach.x, reach.lower, reach.upper, trust, deadline)
+        trust = 0.25 * float(domain.extent.max(initial=0.0))
+        x = trust_region_lp(form, condition, domain.x, domain.lower, domain.upper, trust, deadline)
         return x, bool(condition.worst(form.evaluate(x[None]))[0] >= -CHANGED)
-    rows = rows_of(form, condition, reach)
+    rows = rows_of(form, condition, domain)
     if backend == "highs" and minimise is None:
         change = least_violation(rows, deadline)
-        moved = reach.x if change is None else reach.x + change
+        moved = domain.x if change is None else domain.x + change
         met = change is not None and bool(rows.missed(change).max(initial=0.0) <= CHANGED)
-        return np.clip(moved, reach.lower, reach.upper), met
+        return np.clip(moved, domain.lower, domain.upper), met
     minimise = minimise or "l1"
     if backend != "highs":
         change = _by_queries(rows, minimise, backend, seconds or QUERY_SECONDS)
     else:
-        change = _nearest(rows, reach, minimise, seconds, deadline)
+        change = _nearest(rows, domain, minimise, seconds, deadline)
     if change is None:
         change = least_violation(rows, deadline)
-        moved = reach.x if change is None else reach.x + change
-        return np.clip(moved, reach.lower, reach.upper), False
-    return np.clip(reach.x + change, reach.lower, reach.upper), True
+        moved = domain.x if change is None else domain.x + change
+        return np.clip(moved, domain.lower, domain.upper), False
+    return np.clip(domain.x + change, domain.lower, domain.upper), True
 
 
-def rows_of(form: StandardForm, condition: OutputCondition, reach: Reach) -> Rows:
+def rows_of(form: StandardForm, condition: OutputCondition, domain: InputBox) -> Rows:
     """The rows over the change of the input, where ``form`` has no ReLU."""
     weight = form.output.weights[0]
     matrix = np.asarray(condition.matrix @ (weight.toarray() if sp.issparse(weight) else weight))
-    now = form.evaluate(reach.x[None])[0]
+    now = form.evaluate(domain.x[None])[0]
     size = np.abs(condition.matrix) @ np.abs(now) + np.abs(condition.rhs)
     equality = _equalities(condition)
     rhs = condition.rhs - condition.matrix @ now + np.where(equality, 0.0, MARGIN * size)
-    return Rows.scaled(matrix, rhs, reach.lower - reach.x, reach.upper - reach.x)
+    return Rows.scaled(matrix, rhs, domain.lower - domain.x, domain.upper - domain.x)
 
 
 def _equalities(condition: OutputCondition) -> NDArray[np.bool_]:
@@ -169,27 +169,27 @@ def _equalities(condition: OutputCondition) -> NDArray[np.bool_]:
 
 
 def _nearest(
-    rows: Rows, reach: Reach, minimise: Minimise, seconds: float | None, deadline: float
+    rows: Rows, domain: InputBox, minimise: Minimise, seconds: float | None, deadline: float
 ) -> Array | None:
     if minimise == "linf":
-        return flattest(rows)
-    change = least(rows, np.ones(reach.x.size), deadline)
+        return min_linf(rows)
+    change = min_l1(rows, np.ones(domain.x.size), deadline)
     if minimise == "l1" or change is None:
         return change
-    change = sparser(rows, change, reach.room, deadline)
+    change = sparser(rows, change, domain.extent, deadline)
     if seconds is not None:
-        exact, _ = fewest(rows, min(seconds, deadline - monotonic()))
+        exact, _ = min_l0(rows, min(seconds, deadline - monotonic()))
         if exact is not None and changed(exact) < changed(change):
             return exact
     return change
 
 
-def sparser(rows: Rows, change: Array, room: Array, deadline: float) -> Array:
+def sparser(rows: Rows, change: Array, extent: Array, deadline: float) -> Array:
     """A change that meets the rows in fewer entries, by weights that favour large entries."""
     best = change
     for _ in range(REWEIGHTED):
-        share = np.abs(change) / np.where(room > 0.0, room, 1.0)
-        following = least(rows, 1.0 / ((share + DAMPING) * np.maximum(room, 1e-3)), deadline)
+        share = np.abs(change) / np.where(extent > 0.0, extent, 1.0)
+        following = min_l1(rows, 1.0 / ((share + DAMPING) * np.maximum(extent, 1e-3)), deadline)
         if following is None:
             break
         change = following

@@ -200,12 +200,12 @@ def to_csv(records: Sequence[Record]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for r in records:
-        given = {**asdict(r), "found": int(r.found), "stages": "; ".join(map(told, r.stages))}
+        given = {**asdict(r), "found": int(r.found), "stages": "; ".join(map(formatted, r.stages))}
         writer.writerow(["" if given[name] is None else given[name] for name in COLUMNS])
     return text.getvalue().encode()
 
 
-def told(stage: Mapping[str, Any]) -> str:
+def formatted(stage: Mapping[str, Any]) -> str:
     """One stage in a few words: what, which layer, its size and time."""
     size = "failed" if stage["upper"] is None else f"{stage['norm']} {stage['upper']:.6g}"
     note = f" ({stage['note']})" if stage["note"] else ""

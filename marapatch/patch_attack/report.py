@@ -23,7 +23,7 @@ from marapatch.patch_attack.measures import (
     pielou,
     transferability,
 )
-from marapatch.patch_attack.records import ALREADY, NOT_FOUND, Record, finite, told
+from marapatch.patch_attack.records import ALREADY, NOT_FOUND, Record, finite, formatted
 from marapatch.patching.verify_patch import run_onnx
 from marapatch.problem.conditions import Rule
 
@@ -163,7 +163,7 @@ def summary(records: Sequence[Record], measures: Measures) -> list[str]:
             )
         else:
             lines.append(f"none found for the image decided {one.decision}: {one.reason}")
-        lines += [f"  {told(stage)}" for stage in one.stages]
+        lines += [f"  {formatted(stage)}" for stage in one.stages]
     elif tried:
         ways = ", ".join(f"{count} by {by}" for by, count in sorted(measures.by.items()))
         lines.append(

@@ -68,14 +68,14 @@ class Rows:
 Solver = Callable[[Rows], "Array | None"]
 
 
-def least(rows: Rows, weights: Array, deadline: float = inf) -> Array | None:
+def min_l1(rows: Rows, weights: Array, deadline: float = inf) -> Array | None:
     """The change of least ``weights . |d|`` that meets every row; None where there is none."""
-    return _lazily(rows, lambda some: _least(some, weights, deadline))
+    return _lazily(rows, lambda some: _min_l1(some, weights, deadline))
 
 
-def flattest(rows: Rows) -> Array | None:
+def min_linf(rows: Rows) -> Array | None:
     """The change whose largest entry is least; None where none meets every row."""
-    return _lazily(rows, _flattest)
+    return _lazily(rows, _min_linf)
 
 
 def least_violation(rows: Rows, deadline: float = inf) -> Array | None:
@@ -112,7 +112,7 @@ def _worst(missed: Array) -> NDArray[np.int64]:
     return np.asarray(order[missed[order] > MISSED])
 
 
-def _least(rows: Rows, weights: Array, deadline: float) -> Array | None:
+def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
     """By columns: those that gain most first, then those that the prices ask for."""
     gain = np.maximum(rows.matrix * rows.upper, rows.matrix * rows.lower).max(axis=0)
     order = np.argsort(-gain / np.maximum(weights, 1e-300), kind="stable")
@@ -122,10 +122,10 @@ def _least(rows: Rows, weights: Array, deadline: float) -> Array | None:
     count = min(COLUMNS, order.size)
     while True:
         used = order[:count]
-        found = _least_over(rows, weights, used, deadline)
+        found = _min_l1_over(rows, weights, used, deadline)
         if found is not None:
-            change, prices = found
-            short = np.abs(prices @ rows.matrix[:, order[count:]]) - weights[order[count:]]
+            change, dual_values = found
+            short = np.abs(dual_values @ rows.matrix[:, order[count:]]) - weights[order[count:]]
             asked = order[count:][short > MISSED]
             if not asked.size:
                 return change
@@ -137,7 +137,7 @@ def _least(rows: Rows, weights: Array, deadline: float) -> Array | None:
             count = order.size
 
 
-def _least_over(
+def _min_l1_over(
     rows: Rows, weights: Array, used: NDArray[np.int64], deadline: float
 ) -> tuple[Array, Array] | None:
     """The optimum where only the entries ``used`` change, and the prices of the rows."""
@@ -173,11 +173,11 @@ class _Around:
     ball: Ball
 
 
-def _flattest(rows: Rows) -> Array | None:
+def _min_linf(rows: Rows) -> Array | None:
     lower, upper = np.minimum(rows.lower, 0.0), np.maximum(rows.upper, 0.0)
     ball = Ball(np.zeros(lower.size), lower, upper, Norm.LINF, inf)
     here = Region(rows.matrix, rows.rhs, tuple((-1, i) for i in range(rows.rhs.size)))
-    found = nearest_in_region(_Around(ball), here, ball.whole_box)
+    found = nearest_in_region(_Around(ball), here, ball.covering_radius)
     return None if found is None else found.change
 
 
@@ -202,7 +202,7 @@ def _elastic(rows: Rows, deadline: float) -> Array | None:
     return solution.values[:size] - solution.values[size : 2 * size]
 
 
-def fewest(rows: Rows, seconds: float) -> tuple[Array | None, bool]:
+def min_l0(rows: Rows, seconds: float) -> tuple[Array | None, bool]:
     """The change of fewest entries that meets every row, and whether none has fewer (HiGHS).
 
     ``-reach y <= d <= reach y`` with y binary for every entry; the best found in the time.

@@ -17,11 +17,11 @@ from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.patch_attack.fewest_entries import fewer
 from marapatch.patch_attack.options import Minimise
-from marapatch.patch_attack.realise import DAMPING, MARGIN, Reach
-from marapatch.patch_attack.row_lp import Rows, fewest, flattest, least
+from marapatch.patch_attack.realise import DAMPING, MARGIN, InputBox
+from marapatch.patch_attack.row_lp import Rows, min_l0, min_l1, min_linf
 from marapatch.patch_attack.trust_region_lp import derivative, nearer
 from marapatch.patching.first_witness import shrink
-from marapatch.patching.tail import Start, after
+from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question
@@ -56,7 +56,7 @@ class Target:
 
     network: Network
     condition: OutputCondition
-    reach: Reach
+    domain: InputBox
 
     def replay(self, norm: Norm) -> Replay:
         """The judge, measuring in ``norm``."""
@@ -64,7 +64,7 @@ class Target:
 
     def ball(self, norm: Norm) -> Ball:
         """The whole box around the image."""
-        return Ball(self.reach.x, self.reach.lower, self.reach.upper, norm, inf)
+        return Ball(self.domain.x, self.domain.lower, self.domain.upper, norm, inf)
 
     def size(self, change: Array, minimise: Minimise) -> tuple[float, float]:
         """What is made small, and what decides between equals: their sum."""
@@ -84,51 +84,51 @@ def shrunk(
     ``x``: (inputs,), meets the condition. Of ``l0``: the fewest entries found, then the least sum
     over these entries; ``exact``: seconds for the fewest in the last linear region (MILP).
     """
-    change = _followed(target, x - target.reach.x, minimise, deadline)
+    change = _followed(target, x - target.domain.x, minimise, deadline)
     if minimise == "l0":
         form = target.network.standard_form
-        found = fewer(form, target.condition, target.reach, change, deadline)
+        found = fewer(form, target.condition, target.domain, change, deadline)
         change = _judged(target, found, change, minimise)
         if exact > 0.0:
-            change = _fewest(target, change, min(exact, deadline - monotonic()))
-        return target.reach.x + _settled(target, change, Norm.L1, deadline, once=True)
+            change = _min_l0(target, change, min(exact, deadline - monotonic()))
+        return target.domain.x + _settled(target, change, Norm.L1, deadline, once=True)
     norm = Norm.L1 if minimise == "l1" else Norm.LINF
     if norm is Norm.L1:  # few entries that go far are a small sum too, and a better start
-        few = fewer(target.network.standard_form, target.condition, target.reach, change, deadline)
+        few = fewer(target.network.standard_form, target.condition, target.domain, change, deadline)
         change = _judged(target, few, change, minimise)
         change = _followed(target, change, minimise, deadline)
-    return target.reach.x + _settled(target, change, norm, deadline)
+    return target.domain.x + _settled(target, change, norm, deadline)
 
 
 def _judged(target: Target, claimed: Array, known: Array, minimise: Minimise) -> Array:
     """The claimed change as it replays, if it does and is smaller; else the known one."""
-    witness = target.replay(Norm.L1)(target.reach.x + claimed)
+    witness = target.replay(Norm.L1)(target.domain.x + claimed)
     if witness is None:
         return known
-    change = witness.input.astype(np.float64).reshape(-1) - target.reach.x
+    change = witness.input.astype(np.float64).reshape(-1) - target.domain.x
     return change if target.size(change, minimise) < target.size(known, minimise) else known
 
 
 def _followed(target: Target, change: Array, minimise: Minimise, deadline: float) -> Array:
     """Linear programs at the derivative of what is known, while they lead to something smaller."""
-    form, reach = target.network.standard_form, target.reach
-    here, room = change, np.maximum(reach.room, 1e-3)
+    form, domain = target.network.standard_form, target.domain
+    here, extent = change, np.maximum(domain.extent, 1e-3)
     for _ in range(STEPS):
         if monotonic() >= deadline:
             break
-        matrix, rhs = derivative(form, reach.x + here, target.condition)
+        matrix, rhs = derivative(form, domain.x + here, target.condition)
         rows = Rows.scaled(
-            matrix, rhs + matrix @ here, reach.lower - reach.x, reach.upper - reach.x
+            matrix, rhs + matrix @ here, domain.lower - domain.x, domain.upper - domain.x
         )
-        weights = np.ones(reach.x.size)
+        weights = np.ones(domain.x.size)
         if minimise == "l0":
-            weights = 1.0 / ((np.abs(here) / room + DAMPING) * room)
-        found = flattest(rows) if minimise == "linf" else least(rows, weights, deadline)
+            weights = 1.0 / ((np.abs(here) / extent + DAMPING) * extent)
+        found = min_linf(rows) if minimise == "linf" else min_l1(rows, weights, deadline)
         if found is None:
             break
         before = change
         for factor in FARTHER:
-            claimed = np.clip(factor * found, reach.lower - reach.x, reach.upper - reach.x)
+            claimed = np.clip(factor * found, domain.lower - domain.x, domain.upper - domain.x)
             change = _judged(
                 target, np.where(np.abs(claimed) > 1e-9, claimed, 0.0), change, minimise
             )
@@ -140,16 +140,16 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
     return change
 
 
-def _fewest(target: Target, change: Array, seconds: float) -> Array:
+def _min_l0(target: Target, change: Array, seconds: float) -> Array:
     """The fewest entries in the linear region of what is known, if that is fewer."""
-    form, reach = target.network.standard_form, target.reach
-    pattern = tuple(z[0] > 0.0 for z in form.pre_activations((reach.x + change)[None])[0])
+    form, domain = target.network.standard_form, target.domain
+    pattern = tuple(z[0] > 0.0 for z in form.pre_activations((domain.x + change)[None])[0])
     everywhere = tuple(np.ones(p.size, dtype=bool) for p in pattern)
-    here = region_of(form, reach.x, target.condition, pattern, everywhere)
-    rows = Rows.scaled(here.matrix, here.rhs, reach.lower - reach.x, reach.upper - reach.x)
+    here = region_of(form, domain.x, target.condition, pattern, everywhere)
+    rows = Rows.scaled(here.matrix, here.rhs, domain.lower - domain.x, domain.upper - domain.x)
     decides = np.array([layer < 0 for layer, _ in here.neuron])
     rows = replace(rows, rhs=rows.rhs + np.where(decides, MARGIN, 0.0))
-    found, _ = fewest(rows, max(seconds, 1e-3))
+    found, _ = min_l0(rows, max(seconds, 1e-3))
     return change if found is None else _judged(target, found, change, "l0")
 
 
@@ -160,30 +160,30 @@ def _settled(
 
     ``once``: in the region that it is in.
     """
-    reach = target.reach
+    domain = target.domain
     entries = np.flatnonzero(change)
     if norm is Norm.LINF:
-        entries = np.flatnonzero(reach.lower < reach.upper)
+        entries = np.flatnonzero(domain.lower < domain.upper)
     if not entries.size:
         return change
-    size = reach.x.size
+    size = domain.x.size
     picked = sp.csr_array(
         (np.ones(entries.size), (entries, np.arange(entries.size))), shape=(size, entries.size)
     )
-    start = Start(reach.x, np.zeros(size), picked, sp.csr_array(picked.shape))
-    form = after(target.network.standard_form, start)
-    lower, upper = (reach.lower - reach.x)[entries], (reach.upper - reach.x)[entries]
+    start = Start(domain.x, np.zeros(size), picked, sp.csr_array(picked.shape))
+    form = compose(target.network.standard_form, start)
+    lower, upper = (domain.lower - domain.x)[entries], (domain.upper - domain.x)[entries]
     ball = Ball(np.zeros(entries.size), np.minimum(lower, 0.0), np.maximum(upper, 0.0), norm, inf)
-    ball = ball.at(ball.whole_box)
+    ball = ball.with_radius(ball.covering_radius)
     judge = target.replay(norm)
 
     def replay(claimed: Array) -> Witness | None:
         whole = np.zeros(size)
         whole[entries] = claimed
-        found = judge(reach.x + whole)
+        found = judge(domain.x + whole)
         if found is None:
             return None
-        moved = found.input.astype(np.float64).reshape(-1) - reach.x
+        moved = found.input.astype(np.float64).reshape(-1) - domain.x
         return replace(found, input=moved[entries])
 
     question = Question(form, ball, target.condition, replay)

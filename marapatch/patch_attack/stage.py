@@ -13,11 +13,11 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.patch_attack.options import PatchAttackOptions
 from marapatch.patch_attack.phases import Samples, fixed_patch, linear_patch
-from marapatch.patch_attack.trust_region_lp import approach, nearer
+from marapatch.patch_attack.trust_region_lp import nearer, trust_region_lp
 from marapatch.patching.first_witness import estimate, first_witness
 from marapatch.patching.last_layer import last_layer
 from marapatch.patching.marking import marked
-from marapatch.patching.tail import Start, after
+from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
@@ -104,12 +104,12 @@ class StageSearch:
             if bracket.witness is not None or widest is question:
                 note = "" if bracket.witness else "the linear program has no solution"
                 return Outcome(bracket, note)
-        reach = estimate(question)
-        reach = reach if 0.0 < reach < inf else 1.0
+        domain = estimate(question)
+        domain = domain if 0.0 < domain < inf else 1.0
         ball, zero = question.ball, np.zeros(form.inputs)
         steps = len(FURTHER) if widest is question else GUIDING
-        nearest = approach(
-            form, question.condition, zero, ball.lower, ball.upper, reach, end, steps
+        nearest = trust_region_lp(
+            form, question.condition, zero, ball.lower, ball.upper, domain, end, steps
         )
         witness = question.replay(nearest)
         if witness is None and widest is not question:
@@ -144,7 +144,7 @@ class StageSearch:
         until = monotonic() + seconds
         bracket = Bracket()
         for _ in range(GROWTHS):
-            asked = replace(question, ball=question.ball.at(radius))
+            asked = replace(question, ball=question.ball.with_radius(radius))
             bracket = self._search("bisection", asked, bracket, max(until - monotonic(), 1e-3))
             if bracket.witness is not None or monotonic() >= until:
                 break
@@ -156,7 +156,7 @@ class StageSearch:
         tolerance = TOLERANCE * ceiling if name == "tree" else 0.05 * ceiling
         backend = create("marabou" if self.options.backend == "highs" else self.options.backend)
         try:
-            ball = question.ball.at(ceiling)
+            ball = question.ball.with_radius(ceiling)
             options = SearchOptions(tolerance=tolerance, timeout=seconds, bounds=name == "tree")
             outcome = SEARCHES[name](replace(question, ball=ball), start, backend, options, _silent)
         finally:
@@ -164,7 +164,7 @@ class StageSearch:
         return outcome.bracket
 
 
-def pose(
+def formulate(
     form: StandardForm,
     before: Array,
     scale: float,
@@ -180,7 +180,7 @@ def pose(
         sp.csr_array(scale * sp.eye_array(size)),
         sp.csr_array((size, size)),
     )
-    moved = after(form, start)
+    moved = compose(form, start)
     wide = np.full(size, inf)
     ball = Ball(np.zeros(size), -wide, wide, norm, inf)
     ball = marked(moved, condition, ball)

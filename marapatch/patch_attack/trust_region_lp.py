@@ -13,7 +13,7 @@ import numpy as np
 
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.patch_attack.row_lp import Rows, flattest, least, least_violation
+from marapatch.patch_attack.row_lp import Rows, least_violation, min_l1, min_linf
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question
@@ -38,7 +38,7 @@ def derivative(form: StandardForm, x: Array, condition: OutputCondition) -> tupl
     return form.pullback(pattern, rows), -condition.slack(outputs)[0]
 
 
-def approach(
+def trust_region_lp(
     form: StandardForm,
     condition: OutputCondition,
     start: Array,
@@ -90,9 +90,9 @@ def nearer(question: Question, witness: Witness) -> Witness:
     for farther in FARTHER:
         beyond = replace(rows, rhs=rows.rhs + np.where(decides, farther * far, 0.0))
         if ball.norm is Norm.L1:
-            change = least(beyond, np.ones(x.size))
+            change = min_l1(beyond, np.ones(x.size))
         else:
-            change = flattest(beyond)
+            change = min_linf(beyond)
         found = None if change is None else question.replay(ball.centre + change)
         if found is not None:
             return found if found.distance < witness.distance else witness

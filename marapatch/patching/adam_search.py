@@ -31,7 +31,7 @@ FIRST, SECOND = 0.9, 0.999
 """The decay of the moments."""
 
 
-def descended(question: Question, deadline: float) -> Witness | None:
+def adam_search(question: Question, deadline: float) -> Witness | None:
     """A replayed witness by Adam from the centre, within the box; None if none is found in time.
 
     Follows the gradient of :func:`~marapatch.patching.first_witness.ascent`, whose unmet rows weigh

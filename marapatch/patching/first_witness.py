@@ -56,7 +56,7 @@ def _search(question: Question, deadline: float, seed: int, rounds: int = ROUNDS
     radius = estimate(question)
     if radius == inf:
         return None
-    whole = question.ball.whole_box
+    whole = question.ball.covering_radius
     points = np.zeros((starts, size))
     for _ in range(rounds):
         radius = min(radius, whole)
@@ -115,8 +115,10 @@ def estimate(question: Question) -> float:
     rows = question.condition.matrix
     pattern = [np.repeat(layer > 0.0, rows.shape[0], axis=0) for layer in z]
     gradient = form.pullback(pattern, rows)
-    room = question.ball.at(inf).reach
-    gradient = np.abs(gradient) * np.where(gradient > 0.0, room[1] > 0.0, room[0] > 0.0)
+    displacement_bounds = question.ball.with_radius(inf).displacement_bounds
+    gradient = np.abs(gradient) * np.where(
+        gradient > 0.0, displacement_bounds[1] > 0.0, displacement_bounds[0] > 0.0
+    )
     dual = gradient.sum(axis=1) if question.ball.norm is Norm.LINF else gradient.max(axis=1)
     unmet = slack < 0.0
     if not unmet.any():

@@ -20,14 +20,14 @@ from marapatch.network.layers import Array
 from marapatch.patching.changes import Changes, Sources
 from marapatch.patching.goals import Clause
 from marapatch.patching.marking import marked
-from marapatch.patching.tail import Start, after, beside, with_goals
-from marapatch.patching.verify_patch import Judge, Replays
+from marapatch.patching.tail import Start, compose, stack_copies, with_goals
+from marapatch.patching.verify_patch import PatchVerifier, Replays
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.question import Question
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
+class PatchQuestion:
     """A question about a patch, in the units of the patch's norm; ``replays`` judges for it."""
 
     question: Question
@@ -35,20 +35,20 @@ class Posed:
 
 
 def by_weight(
-    judge: Judge,
+    verifier: PatchVerifier,
     sources: Sources,
     tail: StandardForm,
     clauses: tuple[Clause, ...],
     *,
     marks: bool = True,
-) -> Posed:
+) -> PatchQuestion:
     """One variable a number that may change, shared by one copy of the tail for each input.
 
     A number that acts on no input (all its sources certainly 0) needs no variable. Source:
     Goldberger et al., "Minimal Modifications of Deep Neural Networks using Verification",
     section 3.
     """
-    changes = judge.changes
+    changes = verifier.changes
     matrices = [changes.matrix(values) for values in sources.values]
     errors = [
         changes.error(values, error)
@@ -64,18 +64,18 @@ def by_weight(
             sp.csr_array(matrix.tocsc()[:, columns]),
             sp.csr_array(error.tocsc()[:, columns]),
         )
-        forms.append(after(tail, start))
+        forms.append(compose(tail, start))
 
     def spread(vector: Array) -> Array:
         change = np.zeros(changes.numbers)
         change[columns] = vector
         return change
 
-    replays = Replays(judge, spread, lambda change: change[columns])
+    replays = Replays(verifier, spread, lambda change: change[columns])
     ball = Ball(
-        np.zeros(columns.size), changes.lower[columns], changes.upper[columns], judge.norm, inf
+        np.zeros(columns.size), changes.lower[columns], changes.upper[columns], verifier.norm, inf
     )
-    return _posed(beside(forms), clauses, ball, replays, marks=marks)
+    return _formulated(stack_copies(forms), clauses, ball, replays, marks=marks)
 
 
 def projectable(changes: Changes, inputs: int, norm: Norm) -> bool:
@@ -85,18 +85,18 @@ def projectable(changes: Changes, inputs: int, norm: Norm) -> bool:
 
 
 def by_neuron(
-    judge: Judge,
+    verifier: PatchVerifier,
     sources: Sources,
     tail: StandardForm,
     clauses: tuple[Clause, ...],
     *,
     marks: bool = True,
-) -> Posed:
+) -> PatchQuestion:
     """One variable a neuron of the layer; exact where :func:`projectable` (see the module).
 
     The scale of a neuron is rounded up, so that what is refuted here is refuted for weights.
     """
-    changes = judge.changes
+    changes = verifier.changes
     h, error = sources.values[0], sources.values_error[0]
     if changes.bias.size:
         h, error = np.append(h, 1.0), np.append(error, 0.0)
@@ -105,7 +105,7 @@ def by_neuron(
     size = np.where(free, np.abs(h), 0.0)
     most = np.where(free, np.abs(h) + error, 0.0)
     best = size.argmax(axis=1)
-    if judge.norm is Norm.LINF:
+    if verifier.norm is Norm.LINF:
         scale = most.sum(axis=1) * (1.0 + gamma(h.size + 4))
     else:
         scale = most.max(axis=1, initial=0.0) * (1.0 + gamma(4))
@@ -117,7 +117,7 @@ def by_neuron(
     )
 
     def spread(vector: Array) -> Array:
-        if judge.norm is Norm.LINF:
+        if verifier.norm is Norm.LINF:
             moved = vector[:, None] * np.where(free, np.sign(h), 0.0)
         else:
             moved = np.zeros(free.shape)
@@ -129,9 +129,9 @@ def by_neuron(
         return np.asarray((_by_row(changes, change) @ h) / np.where(scale > 0.0, scale, 1.0))
 
     reach = np.where(scale > 0.0, limit, 0.0)
-    ball = Ball(np.zeros(scale.size), -reach, reach, judge.norm, inf)
-    form = after(tail, start)
-    return _posed(form, clauses, ball, Replays(judge, spread, seen), marks=marks)
+    ball = Ball(np.zeros(scale.size), -reach, reach, verifier.norm, inf)
+    form = compose(tail, start)
+    return _formulated(form, clauses, ball, Replays(verifier, spread, seen), marks=marks)
 
 
 def _by_row(changes: Changes, numbers: Array) -> Array:
@@ -145,10 +145,10 @@ def _from_rows(changes: Changes, rows: Array) -> Array:
     return np.concatenate([rows[:, :inputs].reshape(-1), rows[:, inputs:].reshape(-1)])
 
 
-def _posed(
+def _formulated(
     form: StandardForm, clauses: tuple[Clause, ...], ball: Ball, replays: Replays, *, marks: bool
-) -> Posed:
+) -> PatchQuestion:
     form, condition = with_goals(form, clauses)
     if marks:
         ball = marked(form, condition, ball)
-    return Posed(Question(form, ball, condition, replays), replays)
+    return PatchQuestion(Question(form, ball, condition, replays), replays)

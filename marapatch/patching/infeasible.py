@@ -21,7 +21,7 @@ LONGEST = 1e6
 """Seconds where nothing limits the linear program: HiGHS wants a finite number."""
 
 
-def unreachable(question: Question, seconds: float) -> bool:
+def infeasible_by_relaxation(question: Question, seconds: float) -> bool:
     """Whether HiGHS says that no point of the box meets the condition, by the relaxation alone.
 
     False says nothing. Trusts HiGHS within its tolerances (evidence: solver).

@@ -39,11 +39,11 @@ WIDER = 1.0 + 1e-6
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """``nearest``: the optimum, None where none was found; ``price``, ``radius``: what
+    """``nearest``: the optimum, None where none was found; ``dual_value``, ``radius``: what
     refutes smaller changes, up to about ``radius``."""
 
     nearest: Nearest | None
-    price: Array
+    dual_value: Array
     radius: float
 
 
@@ -62,7 +62,7 @@ def last_layer(
         _least_l1(question, here) if question.ball.norm is Norm.L1 else _least_linf(question, here)
     )
     bracket = start
-    refuted = refuted_radius(question, found.price / here.scales, found.radius)
+    refuted = refuted_radius(question, found.dual_value / here.scales, found.radius)
     if refuted > bracket.lower:
         bracket = bracket.tighten(Unsat(refuted, Evidence.BOUND))
     if found.nearest is not None:
@@ -99,7 +99,7 @@ def _least_l1(question: Question, here: Region) -> _Found:
     nearest = nearest_in_region(question, here, inf)
     if nearest is None:
         return _infeasible(question, here)
-    return _Found(nearest, nearest.price, nearest.distance)
+    return _Found(nearest, nearest.dual_value, nearest.distance)
 
 
 def _none(question: Question, here: Region, seconds: float) -> bool:
@@ -119,18 +119,18 @@ def _none(question: Question, here: Region, seconds: float) -> bool:
 
 def _infeasible(question: Question, here: Region) -> _Found:
     """The prices that refute the whole box, where it is finite."""
-    whole = question.ball.whole_box
+    whole = question.ball.covering_radius
     if whole == inf:
         return _Found(None, np.zeros(here.rhs.size), 0.0)
     slack = SlackProgram(question, here).at(whole)
-    price = np.zeros(here.rhs.size) if slack is None else slack.price
-    return _Found(None, price, whole)
+    dual_value = np.zeros(here.rhs.size) if slack is None else slack.dual_value
+    return _Found(None, dual_value, whole)
 
 
 def _least_linf(question: Question, here: Region) -> _Found:
     """Newton on the slack, concave in the radius: from below it never passes the least one."""
-    room = question.ball.at(inf).reach
-    reach = np.where(here.matrix > 0.0, room[1] > 0.0, room[0] > 0.0)
+    displacement_bounds = question.ball.with_radius(inf).displacement_bounds
+    reach = np.where(here.matrix > 0.0, displacement_bounds[1] > 0.0, displacement_bounds[0] > 0.0)
     dual = (np.abs(here.matrix) * reach).sum(axis=1)
     needed = here.rhs > 0.0
     if not needed.any():
@@ -143,42 +143,44 @@ def _least_linf(question: Question, here: Region) -> _Found:
         return _infeasible(question, here)
     radius = float((here.rhs[needed] / dual[needed]).max())
     program = SlackProgram(question, here)
-    price, whole = np.zeros(here.rhs.size), question.ball.whole_box
+    dual_value, whole = np.zeros(here.rhs.size), question.ball.covering_radius
     for _ in range(STEPS):
         found = program.at(radius) if radius <= whole else None
         if found is None:
             return _infeasible(question, here)
-        price = found.price
+        dual_value = found.dual_value
         if found.slack < 0.0 and found.slope <= 0.0:
             return _infeasible(question, here)
         step = max(-found.slack / found.slope, 0.0) if found.slope > 0.0 else 0.0
         if step <= 1e-13 * radius:
-            return _Found(Nearest(radius, found.change, price), price, radius)
+            return _Found(Nearest(radius, found.change, dual_value), dual_value, radius)
         radius += step
-    return _Found(None, price, radius)
+    return _Found(None, dual_value, radius)
 
 
-def refuted_radius(question: Question, price: Array, about: float) -> float:
+def refuted_radius(question: Question, dual_value: Array, about: float) -> float:
     """The radius up to which ``price . (condition) < 0`` is proved: our own rounded bound.
 
     Infinite where that is the whole box. ``about``: where the root is expected.
     """
-    total = float(price.sum())
+    total = float(dual_value.sum())
     if not total > 0.0 or not about > 0.0:
         return 0.0
-    mix = price / total
-    whole = question.ball.whole_box
-    ball = question.ball.at(min(about * WIDER, whole))
+    row_multipliers = dual_value / total
+    whole = question.ball.covering_radius
+    ball = question.ball.with_radius(min(about * WIDER, whole))
     low, high = ball.enclosing_box
     passes = BackwardPass(question.form, [np.maximum(np.abs(low), np.abs(high))])
-    started = passes.start(question.form.output, -(mix @ question.condition.matrix)[None, None])
+    started = passes.start(
+        question.form.output, -(row_multipliers @ question.condition.matrix)[None, None]
+    )
     result = passes.run(started, 0, [])
-    lead = float(mix @ question.condition.rhs)
-    size = float(mix @ np.abs(question.condition.rhs))
+    lead = float(row_multipliers @ question.condition.rhs)
+    size = float(row_multipliers @ np.abs(question.condition.rhs))
     # The multipliers' own sums round, too; what they lose is multiplied by the outputs.
     most, _ = question.form.output.magnitude(passes.sizes)
-    size += float(mix @ np.abs(question.condition.matrix) @ most)
-    lost = gamma(mix.size + 8) * size + SMALL * (2.0 + float(most.sum()))
+    size += float(row_multipliers @ np.abs(question.condition.matrix) @ most)
+    lost = gamma(row_multipliers.size + 8) * size + SMALL * (2.0 + float(most.sum()))
     constant = result.constant[0] - result.error[0] + lead - lost
     proved = float(Concretiser(ball).radius_of(result.weights[0], constant)[0])
     proved = max(proved, _plain_radius(question, result.weights[0, 0], float(constant[0])))
@@ -188,7 +190,7 @@ def refuted_radius(question: Question, price: Array, about: float) -> float:
 def _plain_radius(question: Question, a: Array, c: float) -> float:
     """``c`` over the dual norm of ``a`` on the directions in which entries may move, rounded down:
     up to it ``a . E + c > 0``, whatever limits single entries."""
-    down, up = question.ball.at(inf).reach
+    down, up = question.ball.with_radius(inf).displacement_bounds
     gain = np.where(a > 0.0, np.where(down > 0.0, a, 0.0), np.where(up > 0.0, -a, 0.0))
     dual = gain.max(initial=0.0) if question.ball.norm is Norm.L1 else gain.sum()
     if c <= 0.0 or dual <= 0.0:

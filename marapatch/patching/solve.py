@@ -8,10 +8,10 @@ from math import inf
 from time import monotonic
 
 from marapatch.network.layers import Array
-from marapatch.patching.adam_search import descended
+from marapatch.patching.adam_search import adam_search
 from marapatch.patching.first_witness import estimate, first_witness, shrink
-from marapatch.patching.formulation import Posed
-from marapatch.patching.infeasible import unreachable
+from marapatch.patching.formulation import PatchQuestion
+from marapatch.patching.infeasible import infeasible_by_relaxation
 from marapatch.patching.last_layer import last_layer
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.reducing import polish_few
@@ -94,35 +94,35 @@ class Searcher:
         """The search in use."""
         return "tree" if self.options.search == "auto" else self.options.search
 
-    def linear(self, posed: Posed, until: float) -> Bracket | None:
+    def linear(self, formulated: PatchQuestion, until: float) -> Bracket | None:
         """The bracket of a linear program, where it is one; None where a search must decide."""
-        if posed.question.form.hidden or self.options.search not in ("auto", "tree"):
+        if formulated.question.form.hidden or self.options.search not in ("auto", "tree"):
             return None
         search = self.options.for_search(Limit(until, self.most), self.nodes, 0.0)
-        outcome = last_layer(posed.question, Bracket(), search, self._report)
+        outcome = last_layer(formulated.question, Bracket(), search, self._report)
         self._take(outcome)
         known = outcome.bracket.witness is not None or outcome.bracket.lower == inf
         return outcome.bracket if known else None
 
-    def hopeless(self, posed: Posed, until: float) -> bool:
+    def hopeless(self, formulated: PatchQuestion, until: float) -> bool:
         """Whether a linear relaxation says that no change at all will do, where none is limited."""
         trusted = self.options.evidence is Evidence.SOLVER and not self.options.published
-        unlimited = posed.question.ball.whole_box == inf
+        unlimited = formulated.question.ball.covering_radius == inf
         seconds = until - monotonic()
         if self.options.nodes is None:
             seconds = min(HOPELESS_SHARE * seconds, HOPELESS_SECONDS)
-        return trusted and unlimited and unreachable(posed.question, seconds)
+        return trusted and unlimited and infeasible_by_relaxation(formulated.question, seconds)
 
-    def begin(self, posed: Posed, known: Array | None, until: float) -> Bracket:
+    def begin(self, formulated: PatchQuestion, known: Array | None, until: float) -> Bracket:
         """A polished first witness; ``known``: the change of another question, tried first."""
-        question = posed.question
+        question = formulated.question
         share = START_SHARE if question.form.inputs <= LARGE else LARGE_SHARE
         end = min(until, monotonic() + share * (until - monotonic()))
         witness = None
         if known is not None:
-            seen = posed.replays.seen(known)
+            seen = formulated.replays.seen(known)
             met = question.condition.worst(question.form.evaluate(seen[None]))[0] > 0.0
-            witness = posed.replays(seen) if met else None
+            witness = formulated.replays(seen) if met else None
         starts = [witness] if witness is not None else self._starts(question, end)
         if not starts:
             return Bracket()
@@ -139,22 +139,24 @@ class Searcher:
         now = monotonic()
         third = (end - now) / 3.0
         first = first_witness(question, now + third, self.options.seed)
-        found = (first, descended(question, monotonic() + third))
+        found = (first, adam_search(question, monotonic() + third))
         return [witness for witness in found if witness is not None]
 
-    def run(self, posed: Posed, bracket: Bracket, cutoff: float, limit: Limit) -> Bracket:
+    def run(
+        self, formulated: PatchQuestion, bracket: Bracket, cutoff: float, limit: Limit
+    ) -> Bracket:
         """Tighten ``bracket`` until it is closed to the relative tolerance, or ``lower`` reaches
         ``cutoff`` (a patch of that size is known from elsewhere)."""
-        question = posed.question
+        question = formulated.question
         if question.form.inputs > LARGE:
             self.note = (
                 f"{question.form.inputs} weights shared by several inputs are too many for one "
                 "search: the lower end is that of single inputs"
             )
             return bracket
-        whole = question.ball.whole_box
+        whole = question.ball.covering_radius
         if min(bracket.upper, cutoff, whole) == inf:
-            bracket = self._grow(posed, bracket, limit)
+            bracket = self._grow(formulated, bracket, limit)
         for _ in range(ROUNDS):
             ceiling = min(bracket.upper, cutoff, whole)
             if ceiling == inf and not limit.over(self.nodes):
@@ -170,7 +172,7 @@ class Searcher:
             if ceiling == inf or done or limit.over(self.nodes):
                 break
             before = bracket.upper
-            bracket = self._ask(posed, bracket, ceiling, 0.5 * tolerance, cutoff, limit)
+            bracket = self._ask(formulated, bracket, ceiling, 0.5 * tolerance, cutoff, limit)
             if bracket.upper >= before:
                 break
         return bracket
@@ -180,12 +182,12 @@ class Searcher:
         gap = bracket.upper - bracket.lower
         return bracket.witness is not None and gap <= self.options.tolerance * bracket.upper
 
-    def _grow(self, posed: Posed, bracket: Bracket, limit: Limit) -> Bracket:
+    def _grow(self, formulated: PatchQuestion, bracket: Bracket, limit: Limit) -> Bracket:
         """Without a witness: ask within a radius that grows, until there is one.
 
         As long as nothing is known at all, an undecided radius is followed by a smaller one.
         """
-        radius = estimate(posed.question)
+        radius = estimate(formulated.question)
         radius = BEYOND * max(bracket.lower, radius if 0.0 < radius < inf else 1e-3)
         undecided = 0
         for _ in range(MOST_GROWTH):
@@ -193,21 +195,21 @@ class Searcher:
             if enough or limit.over(self.nodes):
                 break
             before, stop = bracket.lower, limit.share(GROWTH_SHARE, self.nodes)
-            bracket = self._ask(posed, bracket, radius, 0.5 * radius, inf, stop)
+            bracket = self._ask(formulated, bracket, radius, 0.5 * radius, inf, stop)
             undecided += int(bracket.lower <= before)
             radius *= GROWTH if bracket.lower > 0.0 else GROWTH**-2
         return bracket
 
     def _ask(
         self,
-        posed: Posed,
+        formulated: PatchQuestion,
         bracket: Bracket,
         radius: float,
         tolerance: float,
         cutoff: float,
         limit: Limit,
     ) -> Bracket:
-        question = replace(posed.question, ball=posed.question.ball.at(radius))
+        question = replace(formulated.question, ball=formulated.question.ball.with_radius(radius))
         options = self.options.for_search(limit, self.nodes, tolerance)
         options = replace(options, cutoff=cutoff)
         name = "descent" if not question.form.hidden and self.name == "tree" else self.name

@@ -32,7 +32,7 @@ from marapatch.patching.goals import Goal, combinations
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener
-from marapatch.patching.verify_patch import Judge
+from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import Rule
 from marapatch.problem.question import Question
@@ -98,15 +98,15 @@ def sparse_patch(
     linear = not tail(network, found.number).hidden
     clauses = combinations(goals)
     if linear and len(clauses) == 1 and all(clause.plain for clause in clauses[0]):
-        judge = Judge(network, what, given, goals, Norm.L1)
+        verifier = PatchVerifier(network, what, given, goals, Norm.L1)
         entering = sources(network, found, given.astype(np.float64))
-        posed = by_weight(judge, entering, tail(network, found.number), clauses[0])
+        formulated = by_weight(verifier, entering, tail(network, found.number), clauses[0])
         left = max(started + seconds - monotonic(), 1.0) if seconds < inf else 1e6
-        bound, support = fewest(posed.question, 0.5 * left if seconds < inf else left)
+        bound, support = min_l0(formulated.question, 0.5 * left if seconds < inf else left)
         if bound > lower:
             lower, evidence = bound, Evidence.SOLVER
         if support is not None:
-            spread = posed.replays.spread(support.astype(np.float64)) != 0.0
+            spread = formulated.replays.spread(support.astype(np.float64)) != 0.0
             best = _better(network, what, given, goals, spread, options, best)
     best = _fewer(network, what, given, goals, options, best, lower, started + seconds)
     count = float(best.changed_weights) if best.delta is not None else inf
@@ -124,7 +124,7 @@ def sparse_patch(
     )
 
 
-def fewest(question: Question, seconds: float) -> tuple[float, NDArray[np.bool_] | None]:
+def min_l0(question: Question, seconds: float) -> tuple[float, NDArray[np.bool_] | None]:
     """A lower bound on the number of entries that any change needs, and entries that will do.
 
     The mixed-integer program: ``rows E >= rhs, lower b <= E <= upper b, b binary``, sum of b

@@ -33,7 +33,7 @@ class Start:
     matrix_error: Matrix
 
 
-def after(tail: StandardForm, start: Start) -> StandardForm:
+def compose(tail: StandardForm, start: Start) -> StandardForm:
     """``tail`` as a function of x, whose input is ``start``: exact up to the errors it carries."""
     maps = [_substituted(layer, start) for layer in (*tail.hidden, tail.output)]
     return StandardForm(int(start.matrix.shape[1]), tuple(maps[:-1]), maps[-1])
@@ -77,7 +77,7 @@ def _selects(matrix: Matrix) -> bool:
     return bool((np.diff(matrix.indptr) <= 1).all() and (matrix.data == 1.0).all())
 
 
-def beside(forms: Sequence[StandardForm]) -> StandardForm:
+def stack_copies(forms: Sequence[StandardForm]) -> StandardForm:
     """Several forms of one structure over the same x: their outputs one after the other."""
     if len(forms) == 1:
         return forms[0]

@@ -25,7 +25,7 @@ from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener
 from marapatch.patching.task import Task
-from marapatch.patching.verify_patch import Judge, Judged
+from marapatch.patching.verify_patch import PatchVerifier, VerifiedPatch
 from marapatch.problem.ball import Norm
 
 ROUNDS = 12
@@ -49,9 +49,9 @@ def least_change_by_tangents(
     started: float,
 ) -> Patch:
     """As :func:`marapatch.patching.api.least_change`, where goals are on probabilities."""
-    judge = Judge(network, what, inputs, goals, norm)
+    verifier = PatchVerifier(network, what, inputs, goals, norm)
     outer = _touched(goals, network.evaluate(inputs.astype(np.float64)))
-    best = _as_it_is(judge, what)
+    best = _as_it_is(verifier, what)
     rounds: list[Patch] = []
     leads: Leads | None = None
     for _ in range(ROUNDS):
@@ -65,19 +65,19 @@ def least_change_by_tangents(
         change = _numbers(found)
         if change is None or found.interrupted:
             break
-        best = _better(judge, change, best)
+        best = _better(verifier, change, best)
         if not _closed(rounds, best, options):
             # Of the changes of about this size that meet the tangents, the search took any.
             leads = leads or Leads.of(network, what, inputs, goals, norm)
             change = leads.ascend(change, found.upper * (1.0 + TIGHTER * options.tolerance))
-            best = _better(judge, change, best)
+            best = _better(verifier, change, best)
         if _closed(rounds, best, options):
             break
         outer = _touched(outer, what.apply(network, change).evaluate(inputs.astype(np.float64)))
-    return _patch(judge, goals, options, rounds, best, monotonic() - started)
+    return _patch(verifier, goals, options, rounds, best, monotonic() - started)
 
 
-def _closed(rounds: list[Patch], best: Judged | None, options: PatchOptions) -> bool:
+def _closed(rounds: list[Patch], best: VerifiedPatch | None, options: PatchOptions) -> bool:
     lower = max(patch.lower for patch in rounds)
     return best is not None and best.size - lower <= options.tolerance * best.size
 
@@ -99,13 +99,13 @@ def _touched(goals: tuple[Goal, ...], outputs: Array) -> tuple[Goal, ...]:
     )
 
 
-def _as_it_is(judge: Judge, what: Changes) -> Judged | None:
+def _as_it_is(verifier: PatchVerifier, what: Changes) -> VerifiedPatch | None:
     """No change at all, where that is enough."""
-    already = judge.evaluate(judge.network)
+    already = verifier.evaluate(verifier.network)
     if already is None:
         return None
     outputs, margins = already
-    return Judged(np.zeros(what.numbers), 0.0, margins, outputs, None)
+    return VerifiedPatch(np.zeros(what.numbers), 0.0, margins, outputs, None)
 
 
 def _numbers(patch: Patch) -> Array | None:
@@ -114,21 +114,23 @@ def _numbers(patch: Patch) -> Array | None:
     return np.concatenate(parts) if parts else None
 
 
-def _better(judge: Judge, change: Array, best: Judged | None) -> Judged | None:
+def _better(
+    verifier: PatchVerifier, change: Array, best: VerifiedPatch | None
+) -> VerifiedPatch | None:
     """The better of ``best`` and the first enlargement of ``change`` that meets the goals."""
     for share in ENLARGED:
-        judged = judge((1.0 + share) * change)
-        if judged is not None:
-            return judged if best is None or judged.size < best.size else best
+        verified = verifier((1.0 + share) * change)
+        if verified is not None:
+            return verified if best is None or verified.size < best.size else best
     return best
 
 
 def _patch(
-    judge: Judge,
+    verifier: PatchVerifier,
     goals: tuple[Goal, ...],
     options: PatchOptions,
     rounds: list[Patch],
-    best: Judged | None,
+    best: VerifiedPatch | None,
     seconds: float,
 ) -> Patch:
     """What the rounds amount to: the largest lower end, and the best change that was judged."""
@@ -139,7 +141,7 @@ def _patch(
             f"layer {proved.layer.number}: a proof says that no patch is smaller than "
             f"{proved.lower!r}, and one of {upper!r} was judged good: please report this"
         )
-    weight, bias = (None, None) if best is None else judge.changes.split(best.change)
+    weight, bias = (None, None) if best is None else verifier.changes.split(best.change)
     made = replace(
         rounds[-1],
         goals=goals,

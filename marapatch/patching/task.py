@@ -16,12 +16,12 @@ from marapatch.network.cut import tail
 from marapatch.network.graph import Network
 from marapatch.patching.changes import Changes, Sources, sources
 from marapatch.patching.first_witness import estimate
-from marapatch.patching.formulation import Posed, by_neuron, by_weight, projectable
+from marapatch.patching.formulation import PatchQuestion, by_neuron, by_weight, projectable
 from marapatch.patching.goals import Clause, Goal, combinations
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import LARGE, Listener, Searcher
-from marapatch.patching.verify_patch import Judge, Judged
+from marapatch.patching.verify_patch import PatchVerifier, VerifiedPatch
 from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.verdict import Evidence, Unsat
@@ -49,12 +49,12 @@ class Task:
     options: PatchOptions
     progress: Listener | None
     started: float = field(default_factory=monotonic)
-    best: Judged | None = None
+    best: VerifiedPatch | None = None
     lower: float = 0.0
     evidence: Evidence = Evidence.BOUND
     engine: str = ""
     note: str = ""
-    asked: Posed | None = None
+    asked: PatchQuestion | None = None
     impossible: tuple[int, ...] = ()
 
     @property
@@ -71,12 +71,12 @@ class Task:
                 "engine 'neurons' takes one input, a fully connected layer and, for L1, no "
                 "largest change; choose 'weights'"
             )
-        judge = Judge(self.network, self.changes, self.inputs, self.goals, self.norm)
-        already = judge.evaluate(self.network)
+        verifier = PatchVerifier(self.network, self.changes, self.inputs, self.goals, self.norm)
+        already = verifier.evaluate(self.network)
         if already is not None:
             outputs, margins = already
             zero = np.zeros(self.changes.numbers)
-            self.best = Judged(zero, 0.0, margins, outputs, None)
+            self.best = VerifiedPatch(zero, 0.0, margins, outputs, None)
             self.note = "the network meets every goal as it is"
             return self._patch(None)
         entering = sources(self.network, self.changes.layer, self.inputs.astype(np.float64))
@@ -93,7 +93,7 @@ class Task:
         interrupted = False
         try:
             with proving():
-                self._search(judge, entering, rest, searcher)
+                self._search(verifier, entering, rest, searcher)
         except KeyboardInterrupt:
             interrupted = True
             self._salvage(searcher)
@@ -115,7 +115,7 @@ class Task:
         return tuple(found)
 
     def _search(
-        self, judge: Judge, entering: Sources, rest: StandardForm, searcher: Searcher
+        self, verifier: PatchVerifier, entering: Sources, rest: StandardForm, searcher: Searcher
     ) -> None:
         """Every combination of the goals' alternatives; the least over them is the answer."""
         limit = self.options.timeout
@@ -125,16 +125,16 @@ class Task:
         brackets: list[Bracket] = []
         for i, clauses in enumerate(cases):
             share = whole.share(1.0 / (len(cases) - i), searcher.nodes)
-            brackets.append(self._case(judge, entering, rest, clauses, searcher, share))
+            brackets.append(self._case(verifier, entering, rest, clauses, searcher, share))
         self.lower = min(bracket.lower for bracket in brackets)
         self.evidence = Evidence.weakest(*(bracket.evidence for bracket in brackets))
         self._agree()
         if self.lower == inf and len(self.goals) > 1:
-            self._blame(judge, entering, rest, searcher, deadline)
+            self._blame(verifier, entering, rest, searcher, deadline)
 
     def _blame(
         self,
-        judge: Judge,
+        verifier: PatchVerifier,
         entering: Sources,
         rest: StandardForm,
         searcher: Searcher,
@@ -143,10 +143,10 @@ class Task:
         """Which inputs alone have no patch, as far as linear programs can tell."""
 
         def hopeless(i: int, clause: Clause) -> bool:
-            posed = self._one(judge, entering, rest, clause, i)
-            known = searcher.linear(posed, deadline)
+            formulated = self._one(verifier, entering, rest, clause, i)
+            known = searcher.linear(formulated, deadline)
             if known is None:
-                return searcher.hopeless(posed, deadline)
+                return searcher.hopeless(formulated, deadline)
             return known.lower == inf
 
         self.impossible = tuple(
@@ -162,20 +162,20 @@ class Task:
         )
 
     def _one(
-        self, judge: Judge, entering: Sources, rest: StandardForm, clause: Clause, i: int
-    ) -> Posed:
+        self, verifier: PatchVerifier, entering: Sources, rest: StandardForm, clause: Clause, i: int
+    ) -> PatchQuestion:
         """The question about input ``i`` alone."""
-        pose = by_neuron if projectable(self.changes, 1, self.norm) else by_weight
-        one = replace(judge, inputs=judge.inputs[i : i + 1], goals=judge.goals[i : i + 1])
-        return pose(one, entering.take(i), rest, (clause,), marks=self.options.marks)
+        formulate = by_neuron if projectable(self.changes, 1, self.norm) else by_weight
+        one = replace(verifier, inputs=verifier.inputs[i : i + 1], goals=verifier.goals[i : i + 1])
+        return formulate(one, entering.take(i), rest, (clause,), marks=self.options.marks)
 
     def _salvage(self, searcher: Searcher) -> None:
         """After an interruption: the best patch judged, and where the goals leave no choice between
         clauses the largest lower end that any search reported (all are about one question)."""
         if self.asked is not None:
-            for _, judged in self.asked.replays.kept:
-                if judged.size < self.upper:
-                    self.best = judged
+            for _, verified in self.asked.replays.kept:
+                if verified.size < self.upper:
+                    self.best = verified
         if len(combinations(self.goals)) == 1 and searcher.seen.lower > self.lower:
             self.lower, self.evidence = searcher.seen.lower, searcher.seen.evidence
         self._agree()
@@ -189,39 +189,43 @@ class Task:
 
     def _case(
         self,
-        judge: Judge,
+        verifier: PatchVerifier,
         entering: Sources,
         rest: StandardForm,
         clauses: tuple[Clause, ...],
         searcher: Searcher,
         limit: Limit,
     ) -> Bracket:
-        posed = self.asked = self._pose(judge, entering, rest, clauses)
-        bracket = searcher.linear(posed, limit.until)
-        if bracket is None and searcher.hopeless(posed, limit.until):
+        formulated = self.asked = self._formulate(verifier, entering, rest, clauses)
+        bracket = searcher.linear(formulated, limit.until)
+        if bracket is None and searcher.hopeless(formulated, limit.until):
             bracket = Bracket(inf, Evidence.SOLVER)
         if bracket is None:
             bracket = Bracket()
             if not self.options.published:
                 known = None if self.best is None else self.best.change
-                bracket = searcher.begin(posed, known, limit.until)
-                self._adopt(posed, bracket)
-                large = posed.question.form.inputs > LARGE
+                bracket = searcher.begin(formulated, known, limit.until)
+                self._adopt(formulated, bracket)
+                large = formulated.question.form.inputs > LARGE
                 end = limit.share(1.0 if large else BY_INPUT_SHARE, searcher.nodes)
-                bracket = self._alone(judge, entering, rest, clauses, bracket, searcher, end)
+                bracket = self._alone(verifier, entering, rest, clauses, bracket, searcher, end)
             if bracket.lower == inf:
                 return bracket
-            bracket = searcher.run(posed, bracket, self.upper, limit)
-        self._adopt(posed, bracket)
+            bracket = searcher.run(formulated, bracket, self.upper, limit)
+        self._adopt(formulated, bracket)
         return bracket
 
-    def _adopt(self, posed: Posed, bracket: Bracket) -> None:
+    def _adopt(self, formulated: PatchQuestion, bracket: Bracket) -> None:
         if bracket.witness is not None and bracket.upper < self.upper:
-            self.best = posed.replays.of(bracket.witness)
+            self.best = formulated.replays.of(bracket.witness)
 
-    def _pose(
-        self, judge: Judge, entering: Sources, rest: StandardForm, clauses: tuple[Clause, ...]
-    ) -> Posed:
+    def _formulate(
+        self,
+        verifier: PatchVerifier,
+        entering: Sources,
+        rest: StandardForm,
+        clauses: tuple[Clause, ...],
+    ) -> PatchQuestion:
         """The question in the variables that the options, or else its size, ask for."""
         options = self.options
         linear = not rest.hidden and all(clause.plain for clause in clauses)
@@ -231,12 +235,12 @@ class Task:
         self.engine = "neurons" if neurons else "weights"
         if linear and options.search in ("auto", "tree"):
             self.engine = "linear program"
-        pose = by_neuron if neurons else by_weight
-        return pose(judge, entering, rest, clauses, marks=options.marks)
+        formulate = by_neuron if neurons else by_weight
+        return formulate(verifier, entering, rest, clauses, marks=options.marks)
 
     def _alone(
         self,
-        judge: Judge,
+        verifier: PatchVerifier,
         entering: Sources,
         rest: StandardForm,
         clauses: tuple[Clause, ...],
@@ -247,26 +251,26 @@ class Task:
         """Of several inputs each alone must meet its goal: the largest of their lower ends."""
         if len(clauses) == 1:
             return bracket
-        alone: list[tuple[float, Posed]] = []
+        alone: list[tuple[float, PatchQuestion]] = []
         for i, clause in enumerate(clauses):
-            posed = self._one(judge, entering, rest, clause, i)
-            question = posed.question
+            formulated = self._one(verifier, entering, rest, clause, i)
+            question = formulated.question
             still = question.form.evaluate(np.zeros((1, question.form.inputs)))
             unmet = question.condition.worst(still)[0] < 0.0  # else there is no bound to be had
             if unmet and question.form.inputs <= LARGE:
-                alone.append((estimate(question), posed))
+                alone.append((estimate(question), formulated))
         alone.sort(key=lambda pair: -pair[0])  # the likely largest first: few need more
-        for k, (_, posed) in enumerate(alone):
+        for k, (_, formulated) in enumerate(alone):
             over = end.over(searcher.nodes)
             if over or searcher.closed(bracket) or bracket.lower == inf:
                 break
             stop = end.share(1.0 / min(len(alone) - k, SEARCHED_TOGETHER), searcher.nodes)
-            least = searcher.linear(posed, stop.until)
+            least = searcher.linear(formulated, stop.until)
             if least is None:
-                least = searcher.begin(posed, None, stop.until)
+                least = searcher.begin(formulated, None, stop.until)
                 if least.upper <= bracket.lower:
                     continue
-                least = searcher.run(posed, least, bracket.upper, stop)
+                least = searcher.run(formulated, least, bracket.upper, stop)
             bracket = bracket.tighten(Unsat(least.lower, least.evidence))
         return bracket
 
@@ -276,8 +280,8 @@ class Task:
         *,
         interrupted: bool = False,
     ) -> Patch:
-        judged = self.best
-        weight, bias = (None, None) if judged is None else self.changes.split(judged.change)
+        verified = self.best
+        weight, bias = (None, None) if verified is None else self.changes.split(verified.change)
         made = Patch(
             network=self.network,
             layer=self.changes.layer,
@@ -290,9 +294,9 @@ class Task:
             tolerance=self.options.tolerance,
             delta=weight,
             delta_bias=bias,
-            margins=None if judged is None else judged.margins,
-            outputs=None if judged is None else judged.outputs,
-            confirmed=None if judged is None else judged.confirmed,
+            margins=None if verified is None else verified.margins,
+            outputs=None if verified is None else verified.outputs,
+            confirmed=None if verified is None else verified.confirmed,
             impossible=self.impossible,
             engine=self.engine,
             queries=() if searcher is None else tuple(searcher.records),

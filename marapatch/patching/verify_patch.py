@@ -28,7 +28,7 @@ edge. What counts is measured on what is judged."""
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class VerifiedPatch:
     """A change that meets every goal.
 
     ``change``: of all numbers of the layer, as written (new number minus old one, float64).
@@ -46,7 +46,7 @@ class Judged:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class PatchVerifier:
     """Judges changes of one layer of ``network`` on ``inputs`` (n, inputs)."""
 
     network: Network
@@ -55,7 +55,7 @@ class Judge:
     goals: tuple[Goal, ...]
     norm: Norm
 
-    def __call__(self, change: Array) -> Judged | None:
+    def __call__(self, change: Array) -> VerifiedPatch | None:
         """The change as written and judged, or None where it does not meet every goal."""
         if not np.isfinite(change).all():
             return None
@@ -72,7 +72,7 @@ class Judge:
         outputs, margins = evaluated
         size = self.norm.between(new, self.changes.old)
         confirmed = confirm(patched, self.inputs, self.goals)
-        return Judged(new - self.changes.old, size, margins, outputs, confirmed)
+        return VerifiedPatch(new - self.changes.old, size, margins, outputs, confirmed)
 
     def evaluate(self, network: Network) -> tuple[Array, Array] | None:
         """Outputs and margins of all inputs, or None where a goal is not certainly met."""
@@ -128,10 +128,10 @@ class Replays:
     change as written stands for. What was judged is kept for each witness.
     """
 
-    judge: Judge
+    verifier: PatchVerifier
     spread: Callable[[Array], Array]
     seen: Callable[[Array], Array]
-    kept: list[tuple[Witness, Judged]] = field(default_factory=list)
+    kept: list[tuple[Witness, VerifiedPatch]] = field(default_factory=list)
 
     def __call__(self, claimed: Array) -> Witness | None:
         """The witness made of a claimed vector, or None where the change does not do."""
@@ -139,23 +139,23 @@ class Replays:
             return None
         change = self.spread(claimed)
         for enlarged in ENLARGED:
-            judged = self.judge(enlarged * change)
-            if judged is not None:
-                return self.keep(judged)
+            verified = self.verifier(enlarged * change)
+            if verified is not None:
+                return self.keep(verified)
         return None
 
-    def keep(self, judged: Judged) -> Witness:
+    def keep(self, verified: VerifiedPatch) -> Witness:
         """The witness of what was judged already."""
-        vector = self.seen(judged.change)
-        margin = float(judged.margins.min())
-        outputs = judged.outputs.reshape(-1)
-        witness = Witness(vector, judged.size, margin, outputs, judged.confirmed)
-        self.kept.append((witness, judged))
+        vector = self.seen(verified.change)
+        margin = float(verified.margins.min())
+        outputs = verified.outputs.reshape(-1)
+        witness = Witness(vector, verified.size, margin, outputs, verified.confirmed)
+        self.kept.append((witness, verified))
         return witness
 
-    def of(self, witness: Witness) -> Judged:
+    def of(self, witness: Witness) -> VerifiedPatch:
         """What was judged when ``witness`` was made."""
-        for known, judged in reversed(self.kept):
+        for known, verified in reversed(self.kept):
             if known is witness:
-                return judged
+                return verified
         raise KeyError("a witness that was not made here")

@@ -65,12 +65,12 @@ class Ball:
         if not self.radius >= 0.0:
             raise InputError(f"the radius must be at least 0, not {self.radius}")
 
-    def at(self, radius: float) -> Ball:
+    def with_radius(self, radius: float) -> Ball:
         """The same ball with another radius."""
         return replace(self, radius=radius)
 
     @property
-    def reach(self) -> tuple[Array, Array]:
+    def displacement_bounds(self) -> tuple[Array, Array]:
         """How far each entry can go down and up: two arrays >= 0 of shape (inputs,), rounded up."""
         return (
             np.minimum(_rounded_up(self.centre - self.lower), self.radius),
@@ -78,15 +78,15 @@ class Ball:
         )
 
     @property
-    def whole_box(self) -> float:
+    def covering_radius(self) -> float:
         """A radius at which the ball is the whole box: infinite where the box is."""
-        down, up = replace(self, radius=inf).reach
+        down, up = replace(self, radius=inf).displacement_bounds
         return self.norm.distance(np.maximum(down, up))
 
     @property
     def enclosing_box(self) -> tuple[Array, Array]:
         """The smallest box around the set, rounded outward."""
-        down, up = self.reach
+        down, up = self.displacement_bounds
         low = np.maximum(self.lower, np.nextafter(self.centre - down, -inf))
         high = np.minimum(self.upper, np.nextafter(self.centre + up, inf))
         return low, high

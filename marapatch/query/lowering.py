@@ -164,7 +164,7 @@ class _Lowering:
     def _input(self, l1_form: L1Form) -> _Values:
         """The input as centre + radius * (columns), its narrow entries as error intervals."""
         radius = self.ball.radius
-        down, up = self.ball.reach
+        down, up = self.ball.displacement_bounds
         falls, rises = down > NARROW * radius, up > NARROW * radius
         low = self.ball.centre - np.where(falls, 0.0, down)
         high = self.ball.centre + np.where(rises, 0.0, up)
@@ -207,8 +207,8 @@ class _Lowering:
     def _relu(self, k: int, z: _Values) -> _Values:
         """The outputs of ReLU layer ``k``: substituted, widened to an interval, or a variable."""
         low, high = self.bounds.lower[k], self.bounds.upper[k]
-        reach = np.maximum(np.maximum(-low, high), 1e-300)
-        narrow = NARROW * reach
+        extent = np.maximum(np.maximum(-low, high), 1e-300)
+        narrow = NARROW * extent
         unstable = (low < -narrow) & (high > narrow)
         active = ~unstable & (high > -low)
         straight = z.take(active)
@@ -219,12 +219,12 @@ class _Lowering:
         chosen = np.flatnonzero(unstable)
         before = len(self.columns)
         for j in chosen:
-            self._unstable(z, int(j), k, float(low[j]), float(high[j]), float(reach[j]), before)
+            self._unstable(z, int(j), k, float(low[j]), float(high[j]), float(extent[j]), before)
         matrix = np.zeros((low.size, len(self.columns)))
         matrix[:, :before] = base.matrix
-        matrix[chosen, before + np.arange(chosen.size)] = reach[chosen]
+        matrix[chosen, before + np.arange(chosen.size)] = extent[chosen]
         spread = z.high - z.low
-        error = np.where(unstable & (spread <= SETTLED * reach), spread, 0.0)
+        error = np.where(unstable & (spread <= SETTLED * extent), spread, 0.0)
         return _Values(matrix, base.low, base.high).widened(error)
 
     def _prescribe(self, z: _Values, phases: NDArray[np.int8]) -> None:
@@ -237,19 +237,19 @@ class _Lowering:
             self._add(self.columns, row, ">=", -most / scale - self.relaxation)
 
     def _unstable(
-        self, z: _Values, j: int, k: int, low: float, high: float, reach: float, before: int
+        self, z: _Values, j: int, k: int, low: float, high: float, extent: float, before: int
     ) -> None:
         """Variables b = z / reach and f = relu(b), and the rows that say so.
 
         Where one equality does, b is z / reach only up to its error, and so is f.
         """
-        a, c = low / reach - WIDENING, high / reach + WIDENING
+        a, c = low / extent - WIDENING, high / extent + WIDENING
         b = self.pool.fresh(f"z{k + 1}[{j}]", a, c)
         f = self.pool.fresh(f"a{k + 1}[{j}]", 0.0, c)
-        row = np.append(-z.matrix[j, :before] / reach, 1.0)
+        row = np.append(-z.matrix[j, :before] / extent, 1.0)
         variables: Sequence[Variable] = [*self.columns[:before], b]
-        least, most = float(z.low[j] / reach), float(z.high[j] / reach)
-        if z.high[j] - z.low[j] <= SETTLED * reach:
+        least, most = float(z.low[j] / extent), float(z.high[j] / extent)
+        if z.high[j] - z.low[j] <= SETTLED * extent:
             self._add(variables, row, "=", (least + most) / 2)
         else:
             self._add(variables, row, ">=", least)

@@ -97,22 +97,22 @@ def _without_idle(query: Query) -> tuple[Constraint, ...]:
             used = list(variables_of(constraint))
             up[used] = down[used] = True
     idle = up ^ down
-    reach = np.where(up, query.upper, query.lower)
+    extent = np.where(up, query.upper, query.lower)
     return tuple(
         c
         for c in query.constraints
-        if not (isinstance(c, Row) and c.sense != "=" and _met(c, idle, reach, query))
+        if not (isinstance(c, Row) and c.sense != "=" and _met(c, idle, extent, query))
     )
 
 
-def _met(row: Row, idle: NDArray[np.bool_], reach: Array, query: Query) -> bool:
+def _met(row: Row, idle: NDArray[np.bool_], extent: Array, query: Query) -> bool:
     """Whether ``row`` has idle variables and (about) holds when they go as far as they can."""
     mine = idle[row.variables]
     if not mine.any():
         return False
     better_large = (row.coefficients > 0.0) == (row.sense == ">=")
     worst = np.where(better_large, query.lower[row.variables], query.upper[row.variables])
-    terms = row.coefficients * np.where(mine, reach[row.variables], worst)
+    terms = row.coefficients * np.where(mine, extent[row.variables], worst)
     total, size = float(terms.sum()), float(np.abs(terms).sum())
     gap = total - row.rhs if row.sense == ">=" else row.rhs - total
     return gap >= -1e-9 * size
@@ -161,11 +161,11 @@ def _scales(query: Query, joined: NDArray[np.int64]) -> tuple[Array, Array]:
     size = np.where(
         finite, np.maximum(np.abs(query.lower - shift), np.abs(query.upper - shift)), 0.0
     )
-    reach = np.maximum(size, NEGLIGIBLE * np.abs(shift))
+    extent = np.maximum(size, NEGLIGIBLE * np.abs(shift))
     for v in np.flatnonzero(joined >= 0):
-        reach[joined[v]] = max(reach[joined[v]], size[v])
-    reach = np.where(joined >= 0, reach[np.maximum(joined, 0)], reach)
-    scale = np.array([_power(r) for r in reach.tolist()])
+        extent[joined[v]] = max(extent[joined[v]], size[v])
+    extent = np.where(joined >= 0, extent[np.maximum(joined, 0)], extent)
+    scale = np.array([_power(r) for r in extent.tolist()])
     return shift, scale
 
 

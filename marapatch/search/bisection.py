@@ -8,7 +8,7 @@ from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Unknown, Unsat
 from marapatch.search.options import Outcome, Report, SearchOptions
-from marapatch.search.radius_query import Asker
+from marapatch.search.radius_query import QuerySession
 from marapatch.solvers.base import Backend
 from marapatch.solvers.trust import ALONE, UNTRUSTED, kappa
 
@@ -35,19 +35,21 @@ def bisection(
     Without a witness to start from, the ball's own radius is asked first.
     """
     deadline = monotonic() + options.timeout
-    asker = Asker(question, start, backend, options, report, deadline, bool(options.confirm))
-    less = kappa(backend, confirm=asker.confirm)
+    session = QuerySession(
+        question, start, backend, options, report, deadline, bool(options.confirm)
+    )
+    less = kappa(backend, confirm=session.confirm)
     ceiling = min(options.ceiling(start), question.ball.radius)
     if start.witness is None:
-        if isinstance(asker.ask(ceiling, _seconds(asker), polished=False), Unknown):
-            return asker.outcome("the first query, over the whole box, was undecided")
-        ceiling = min(asker.bracket.upper, ceiling)
-        if asker.bracket.lower >= ceiling * (1.0 - 1e-3) and asker.bracket.witness is None:
-            return asker.outcome("nothing found within the largest radius asked")
+        if isinstance(session.ask(ceiling, _seconds(session), polished=False), Unknown):
+            return session.outcome("the first query, over the whole box, was undecided")
+        ceiling = min(session.bracket.upper, ceiling)
+        if session.bracket.lower >= ceiling * (1.0 - 1e-3) and session.bracket.witness is None:
+            return session.outcome("nothing found within the largest radius asked")
     undecided = 0
-    while not asker.done:
-        lower = asker.bracket.lower
-        ceiling = min(ceiling, asker.bracket.upper)
+    while not session.done:
+        lower = session.bracket.lower
+        ceiling = min(ceiling, session.bracket.upper)
         if ceiling - lower <= options.tolerance / 2:
             break
         middle = 0.5 * (lower + ceiling)
@@ -56,30 +58,30 @@ def bisection(
         # An unsat at the middle brings the lower end to middle * (1 - kappa): halving goes on for
         # ever towards a gap of about 2 kappa, and most of it is gone at LEFT times that.
         little = ceiling - lower <= LEFT * 2.0 * less * ceiling
-        if little and not asker.refuted_by_bounds(middle):
+        if little and not session.refuted_by_bounds(middle):
             break
-        verdict = asker.ask(middle, _seconds(asker), polished=False)
+        verdict = session.ask(middle, _seconds(session), polished=False)
         if not isinstance(verdict, Unsat):
             ceiling = middle  # a witness may lie a little beyond it: queries over-approximate
-        elif asker.bracket.lower <= lower:
+        elif session.bracket.lower <= lower:
             break  # what kappa takes off is as much as there was to gain
         undecided += isinstance(verdict, Unknown)
-    return asker.outcome(_reason(asker, undecided))
+    return session.outcome(_reason(session, undecided))
 
 
-def _reason(asker: Asker, undecided: int) -> str:
+def _reason(session: QuerySession, undecided: int) -> str:
     if undecided:
         return f"{undecided} queries were undecided"
-    if asker.remaining <= 0.0:
+    if session.remaining <= 0.0:
         return "out of time"
-    if asker.confirm or asker.backend.name not in UNTRUSTED:
+    if session.confirm or session.backend.name not in UNTRUSTED:
         return FINER
     return (
-        f"what is left is below what an unsat of {asker.backend.name} alone supports, which is "
+        f"what is left is below what an unsat of {session.backend.name} alone supports, which is "
         f"{100.0 * ALONE:g} % of the radius; --confirm has a second engine asked too"
     )
 
 
-def _seconds(asker: Asker) -> float:
-    limit = asker.options.query_timeout
-    return asker.remaining if limit is None else min(limit, asker.remaining)
+def _seconds(session: QuerySession) -> float:
+    limit = session.options.query_timeout
+    return session.remaining if limit is None else min(limit, session.remaining)

@@ -11,7 +11,7 @@ from marapatch.problem.verdict import Sat, Unknown, Unsat
 from marapatch.query.lowering import SHRINKAGE
 from marapatch.search.bisection import FINER, bisection
 from marapatch.search.options import Outcome, Report, SearchOptions
-from marapatch.search.radius_query import Asker
+from marapatch.search.radius_query import QuerySession
 from marapatch.solvers.base import Backend
 
 PATIENCE = 0.5
@@ -35,51 +35,51 @@ def descent(
     """
     deadline = monotonic() + options.timeout
     confirm = options.confirm is not False
-    asker = Asker(question, start, backend, options, report, deadline, confirm)
+    session = QuerySession(question, start, backend, options, report, deadline, confirm)
     if options.ceiling(start) == inf:
         return bisection(question, start, backend, options, report)
-    while not asker.done:
-        before, radius = asker.bracket.upper, _just_below(asker)
-        verdict = asker.ask(radius, _seconds(asker))
+    while not session.done:
+        before, radius = session.bracket.upper, _just_below(session)
+        verdict = session.ask(radius, _seconds(session))
         match verdict:
             case Sat():
-                nearer = min(before, options.cutoff) - asker.bracket.upper
-                stalled = asker.bracket.upper > 0.5 * (min(before, options.cutoff) + radius)
-                if stalled or nearer <= STALLED * asker.bracket.upper:
-                    return _raise_lower(asker, "what the solver finds is no nearer")
+                nearer = min(before, options.cutoff) - session.bracket.upper
+                stalled = session.bracket.upper > 0.5 * (min(before, options.cutoff) + radius)
+                if stalled or nearer <= STALLED * session.bracket.upper:
+                    return _raise_lower(session, "what the solver finds is no nearer")
             case Unsat():
-                return asker.outcome(FINER)
+                return session.outcome(FINER)
             case Unknown(reason=reason):
-                return _raise_lower(asker, reason)
-    return asker.outcome("out of time")
+                return _raise_lower(session, reason)
+    return session.outcome("out of time")
 
 
-def _just_below(asker: Asker) -> float:
+def _just_below(session: QuerySession) -> float:
     """The largest radius whose refutation closes the bracket, kappa included."""
-    upper = asker.options.ceiling(asker.bracket)
-    wanted = (upper - 0.98 * asker.options.tolerance) / (1.0 - SHRINKAGE)
-    return max(min(wanted, upper * (1.0 - 1e-9)), 0.5 * (asker.bracket.lower + upper))
+    upper = session.options.ceiling(session.bracket)
+    wanted = (upper - 0.98 * session.options.tolerance) / (1.0 - SHRINKAGE)
+    return max(min(wanted, upper * (1.0 - 1e-9)), 0.5 * (session.bracket.lower + upper))
 
 
-def _raise_lower(asker: Asker, reason: str) -> Outcome:
+def _raise_lower(session: QuerySession, reason: str) -> Outcome:
     """Halve between ``lower`` and the least undecided radius while that is worth a query."""
-    ceiling = asker.options.ceiling(asker.bracket)
-    while not asker.done:
-        lower = asker.bracket.lower
-        ceiling = min(ceiling, asker.bracket.upper)
-        if ceiling - lower <= max(asker.options.tolerance, 0.02 * ceiling):
+    ceiling = session.options.ceiling(session.bracket)
+    while not session.done:
+        lower = session.bracket.lower
+        ceiling = min(ceiling, session.bracket.upper)
+        if ceiling - lower <= max(session.options.tolerance, 0.02 * ceiling):
             break
         middle = 0.5 * (lower + ceiling)
         if not lower < middle < ceiling:
             break
-        if not isinstance(asker.ask(middle, _seconds(asker)), Unsat):
+        if not isinstance(session.ask(middle, _seconds(session)), Unsat):
             ceiling = middle
-        elif asker.bracket.lower <= lower:
+        elif session.bracket.lower <= lower:
             break
-    return asker.outcome(f"undecided just below the witness: {reason}")
+    return session.outcome(f"undecided just below the witness: {reason}")
 
 
-def _seconds(asker: Asker) -> float:
-    limit = asker.options.query_timeout
-    share = max(PATIENCE * asker.remaining, min(1.0, asker.remaining))
-    return share if limit is None else min(limit, asker.remaining)
+def _seconds(session: QuerySession) -> float:
+    limit = session.options.query_timeout
+    share = max(PATIENCE * session.remaining, min(1.0, session.remaining))
+    return share if limit is None else min(limit, session.remaining)

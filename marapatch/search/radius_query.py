@@ -29,7 +29,7 @@ replay and is asked once more; an ``unsat`` to that proves nothing."""
 
 
 @dataclass
-class Asker:
+class QuerySession:
     """Puts one question at several radii and keeps the bracket and the record of it.
 
     ``confirm``: whether a second engine is asked where the first one's ``unsat`` needs it.
@@ -63,7 +63,7 @@ class Asker:
         """Whether bounds alone refute ``radius``, if they may; then ``lower`` can get there."""
         if not self.options.bounds:
             return False
-        form, ball = self.question.form, self.question.ball.at(radius)
+        form, ball = self.question.form, self.question.ball.with_radius(radius)
         bounds = linear_bounds(form, ball, self.deadline)
         return bound_condition(form, bounds, self.question.condition).worst < 0.0
 
@@ -84,7 +84,7 @@ class Asker:
         """
         started = monotonic()
         verdict, query, relus, who = self._decide(radius, seconds)
-        whole = radius >= self.question.ball.whole_box
+        whole = radius >= self.question.ball.covering_radius
         if isinstance(verdict, Unsat) and whole and verdict.radius >= radius * (1.0 - SHRINKAGE):
             verdict = Unsat(inf, verdict.evidence)  # there is nothing beyond the box
         if isinstance(verdict, Sat) and polished:
@@ -106,7 +106,7 @@ class Asker:
 
     def _decide(self, radius: float, seconds: float) -> tuple[Verdict, Query | None, int, str]:
         question, started = self.question, monotonic()
-        ball = question.ball.at(radius)
+        ball = question.ball.with_radius(radius)
         if self.options.bounds:
             bounds = linear_bounds(question.form, ball, min(self.deadline, started + seconds))
             if bound_condition(question.form, bounds, question.condition).worst < 0.0:
@@ -161,7 +161,7 @@ class Asker:
             return None
         inside = np.clip(claimed, question.ball.lower, question.ball.upper)
         pattern = tuple(z[0] > 0.0 for z in question.form.pre_activations(inside[None])[0])
-        bounds = linear_bounds(question.form, question.ball.at(radius), self.deadline)
+        bounds = linear_bounds(question.form, question.ball.with_radius(radius), self.deadline)
         here = region(question, pattern, bounds)
         deepest = SlackProgram(question, here, self.deadline).at(radius)
         if deepest is None or deepest.slack <= 0.0:

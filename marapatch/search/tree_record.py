@@ -28,14 +28,13 @@ Split = tuple[int, int, int]
 class TreeRecord:
     """One finished or unfinished tree over ReLU phases.
 
-    It claims that no input within ``radius`` meets the condition. Neurons are numbered through
-    all ReLU layers. ``parent`` (nodes,): -1 for the root, else a smaller number; ``neuron``,
-    ``phase`` (nodes,): the split by which the node differs from its parent (phase +1: active,
-    -1: inactive, 0: the root). ``alpha``, ``beta`` (nodes, neurons), ``mix`` (nodes, rows of the
+    It claims that no input within ``radius`` meets the condition. Neurons are numbered through all
+    ReLU layers. ``parent`` (nodes,): -1 for the root, else a smaller number; ``neuron``, ``phase``
+    (nodes,): the split by which the node differs from its parent (phase +1: active, -1: inactive,
+    0: the root). ``alpha``, ``beta`` (nodes, neurons), ``row_multipliers`` (nodes, rows of the
     condition): multipliers, float32, because any will do; ``alpha`` is 1 or 0 where the phase was
-    known. ``vouched`` (nodes,): leaves that only
-    a solver closed. ``rounds``: alpha, beta and mix by which the root's bounds were tightened,
-    one after the other, before it was split.
+    known. ``solver_certified`` (nodes,): leaves that only a solver closed. ``rounds``: alpha, beta
+    and mix by which the root's bounds were tightened, one after the other, before it was split.
     """
 
     radius: float
@@ -44,8 +43,8 @@ class TreeRecord:
     phase: NDArray[np.int8]
     alpha: Single
     beta: Single
-    mix: Single
-    vouched: NDArray[np.bool_]
+    row_multipliers: Single
+    solver_certified: NDArray[np.bool_]
     rounds: tuple[Multipliers, ...] = ()
 
     def __len__(self) -> int:
@@ -54,18 +53,18 @@ class TreeRecord:
 
 @dataclass
 class Recorder:
-    """Grows a :class:`TreeRecord`; nodes are named by the numbers that :meth:`plant` and
+    """Grows a :class:`TreeRecord`; nodes are named by the numbers that :meth:`add_root` and
     :meth:`add` return."""
 
     rounds: list[Multipliers] = field(default_factory=list)
     nodes: list[tuple[Split, Multipliers]] = field(default_factory=list)
-    vouched: set[int] = field(default_factory=set)
+    solver_certified: set[int] = field(default_factory=set)
 
     def round(self, root: Nodes) -> None:
         """The root's bounds are about to be tightened by the cut of these multipliers."""
         self.rounds.append(_of(root, 0))
 
-    def plant(self, root: Nodes) -> int:
+    def add_root(self, root: Nodes) -> int:
         """The root; returns its number."""
         self.nodes.append(((-1, 0, 0), _of(root, 0)))
         return len(self.nodes) - 1
@@ -84,17 +83,17 @@ class Recorder:
         """Better multipliers for a node."""
         self.nodes[number] = (self.nodes[number][0], _of(nodes, index))
 
-    def vouch(self, number: int) -> None:
+    def certify_by_solver(self, number: int) -> None:
         """A solver closed the node."""
-        self.vouched.add(number)
+        self.solver_certified.add(number)
 
     def finish(self, radius: float) -> TreeRecord:
         """The record so far, of a tree that refutes ``radius``."""
         splits = np.array([split for split, _ in self.nodes], dtype=np.int64).reshape(-1, 3)
         multipliers = (numbers for _, numbers in self.nodes)
-        alpha, beta, mix = (np.array(part) for part in zip(*multipliers, strict=True))
-        vouched = np.zeros(len(self.nodes), dtype=np.bool_)
-        vouched[list(self.vouched)] = True
+        alpha, beta, row_multipliers = (np.array(part) for part in zip(*multipliers, strict=True))
+        solver_certified = np.zeros(len(self.nodes), dtype=np.bool_)
+        solver_certified[list(self.solver_certified)] = True
         return TreeRecord(
             radius,
             splits[:, 0],
@@ -102,8 +101,8 @@ class Recorder:
             splits[:, 2].astype(np.int8),
             alpha,
             beta,
-            mix,
-            vouched,
+            row_multipliers,
+            solver_certified,
             tuple(self.rounds),
         )
 
@@ -114,5 +113,5 @@ def _of(nodes: Nodes, index: int) -> Multipliers:
     return (
         slope.astype(np.float32),
         nodes.beta[index].astype(np.float32),
-        nodes.mix[index].astype(np.float32),
+        nodes.row_multipliers[index].astype(np.float32),
     )

@@ -22,7 +22,7 @@ from marapatch.problem.specification import Property
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict
 from marapatch.solvers.base import Backend
 from marapatch.verification.disjuncts import conjunctions_of, groups_of
-from marapatch.verification.property_search import DisjunctSearch, Room
+from marapatch.verification.property_search import CaseBox, DisjunctSearch
 
 FIRST_ROUNDS = 2
 """Batches of the attack on each disjunct before proofs begin."""
@@ -64,7 +64,7 @@ class Verification:
         return isinstance(self.verdict, Unknown) and self.verdict.reason == INTERRUPTED
 
     @property
-    def word(self) -> str:
+    def status(self) -> str:
         """The competition's word: ``sat``, ``unsat``, ``timeout`` or ``unknown``."""
         match self.verdict:
             case Sat():
@@ -124,7 +124,7 @@ def _attacked(searches: Sequence[DisjunctSearch], deadline: float, seed: int) ->
     for search in searches:
         if monotonic() >= deadline:
             return Unknown(f"timeout: not all of {len(searches)} disjuncts were looked at")
-        if last is not None and search.room is last.room and search.rows is last.rows:
+        if last is not None and search.case_box is last.case_box and search.rows is last.rows:
             continue  # another part of the same rows over probabilities
         last = search
         witness = search.attack(deadline, seed, FIRST_ROUNDS)
@@ -218,7 +218,7 @@ def _searches(
     if source is not None and source.format == "onnx":
         runs = OnnxSession.of(source.content)
     for case in specification.cases:
-        room = Room(network, case, runs)
+        case_box = CaseBox(network, case, runs)
         for rows in case.alternatives:
             try:
                 groups = groups_of(rows, network)
@@ -226,8 +226,8 @@ def _searches(
                 raise InputError(f"{specification.path}: {error}") from error
             if groups is None:
                 continue
-            for conjunction in [groups] if room.few_sides else conjunctions_of(groups):
-                yield DisjunctSearch(room, rows, conjunction, backend, evidence, nodes, groups)
+            for conjunction in [groups] if case_box.few_sides else conjunctions_of(groups):
+                yield DisjunctSearch(case_box, rows, conjunction, backend, evidence, nodes, groups)
 
 
 def _check_fit(network: Network, specification: Property) -> None:

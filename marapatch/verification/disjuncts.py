@@ -21,7 +21,7 @@ from marapatch.problem.row_groups import Groups
 from marapatch.problem.softmax_conditions import Group, ScoreRow, Shares, score_rows, tangent_at
 from marapatch.problem.specification import Alternative
 from marapatch.verification.property_replay import PropertyReplay
-from marapatch.verification.score_conditions import Posed
+from marapatch.verification.score_conditions import FormulatedCondition
 
 MAX_PRODUCT = 64
 """Disjuncts at most that the rows of one alternative are multiplied out to; rows that would make
@@ -65,19 +65,19 @@ def conjunctions_of(groups: Sequence[Group]) -> list[tuple[Group, ...]]:
 
 @dataclass(eq=False)
 class Disjunct:
-    """``groups`` over scores, all of which must be met for inputs in ``posed.ball``.
+    """``groups`` over scores, all of which must be met for inputs in ``formulated.ball``.
 
     ``replay``: judges claims by what the file asks. ``shares``: the tangents in use, by group.
     """
 
-    posed: Posed
+    formulated: FormulatedCondition
     groups: tuple[Group, ...]
     replay: PropertyReplay
     shares: list[set[Shares]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.shares = [set() for _ in self.groups]
-        centre = self.posed.form.evaluate(self.posed.ball.centre[None])[0]
+        centre = self.formulated.form.evaluate(self.formulated.ball.centre[None])[0]
         for group, known in zip(self.groups, self.shares, strict=True):
             if not group[0].weight:
                 continue
@@ -100,9 +100,9 @@ class Disjunct:
     def asked(self) -> tuple[Question, Groups]:
         """What a search is asked: linear rows, and how they are grouped."""
         linear = self.linear
-        condition = self.posed.condition(linear)
+        condition = self.formulated.condition(linear)
         starts = np.cumsum([0, *(len(group) for group in linear)])[:-1]
-        return Question(self.posed.form, self.posed.ball, condition, self.replay), Groups(
+        return Question(self.formulated.form, self.formulated.ball, condition, self.replay), Groups(
             starts if linear else np.zeros(1, int)
         )
 

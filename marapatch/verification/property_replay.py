@@ -172,7 +172,7 @@ class PropertyReplay:
                     low_x[i], high_x[i] = down(value), up(value)
                 centre = np.clip(x, low_x, high_x)
                 ball = Ball(centre, low_x, high_x, Norm.LINF, np.inf)
-                low, high = interval_bounds(form, ball.at(ball.whole_box)).output
+                low, high = interval_bounds(form, ball.with_radius(ball.covering_radius)).output
                 outputs = form.evaluate(centre[None])[0]
             else:
                 outputs, error = form.evaluation_error(x)

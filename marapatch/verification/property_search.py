@@ -25,12 +25,12 @@ from marapatch.problem.softmax_conditions import Group
 from marapatch.problem.specification import Alternative, Case
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 from marapatch.search.branch_and_bound.input_tree import InputSplit
-from marapatch.search.branch_and_bound.relu_tree import PhaseTree
+from marapatch.search.branch_and_bound.relu_tree import ReluTree
 from marapatch.search.options import SearchOptions
 from marapatch.solvers.base import Backend
 from marapatch.verification.disjuncts import Disjunct
 from marapatch.verification.property_replay import InnerBox, PropertyReplay
-from marapatch.verification.score_conditions import Posed
+from marapatch.verification.score_conditions import FormulatedCondition
 from marapatch.witnesses.falsify import falsify
 
 FEW_INPUTS = 12
@@ -43,7 +43,7 @@ many sub-problems it bounds at most; then twice as long each time."""
 
 
 @dataclass(eq=False)
-class Room:
+class CaseBox:
     """A case's box, as searches and judges need it; made when it is first needed."""
 
     network: Network
@@ -56,7 +56,7 @@ class Room:
         box = self.case.box
         lower = np.array([down(end) for end in box.lower if end is not None])
         upper = np.array([up(end) for end in box.upper if end is not None])
-        return whole_box(lower, upper, self.network.input_dtype)
+        return covering_radius(lower, upper, self.network.input_dtype)
 
     @cached_property
     def inner(self) -> InnerBox:
@@ -93,7 +93,7 @@ class DisjunctSearch:
 
     def __init__(
         self,
-        room: Room,
+        case_box: CaseBox,
         rows: Alternative,
         groups: tuple[Group, ...],
         backend: Backend,
@@ -102,7 +102,7 @@ class DisjunctSearch:
         attacked: tuple[Group, ...] | None = None,
     ) -> None:
         self.attacked = groups if attacked is None else attacked
-        self.room, self.rows, self.groups = room, rows, groups
+        self.case_box, self.rows, self.groups = case_box, rows, groups
         self.backend, self.evidence, self.nodes = backend, evidence, nodes
         self.engine: _Engine | None = None
         self.before = 0
@@ -110,10 +110,10 @@ class DisjunctSearch:
     @cached_property
     def disjunct(self) -> Disjunct:
         """What is refuted."""
-        network = self.room.network
-        posed = Posed.of(network.standard_form, self.room.ball, self.groups)
-        replay = PropertyReplay(network, self.room.inner, self.rows, self.room.runs)
-        return Disjunct(posed, self.groups, replay)
+        network = self.case_box.network
+        formulated = FormulatedCondition.of(network.standard_form, self.case_box.ball, self.groups)
+        replay = PropertyReplay(network, self.case_box.inner, self.rows, self.case_box.runs)
+        return Disjunct(formulated, self.groups, replay)
 
     @cached_property
     def goal(self) -> Disjunct:
@@ -125,7 +125,7 @@ class DisjunctSearch:
     @property
     def weakened(self) -> bool:
         """Whether less is refuted than the rows over probabilities imply."""
-        return any(len(group) > 1 for group in self.attacked) and not self.room.few_sides
+        return any(len(group) > 1 for group in self.attacked) and not self.case_box.few_sides
 
     @property
     def contradicted(self) -> Witness | None:
@@ -184,7 +184,7 @@ class DisjunctSearch:
 
     def _begun(self) -> _Engine:
         question, groups = self.disjunct.asked()
-        if self.room.few_sides:
+        if self.case_box.few_sides:
             return InputSplit(question, groups)
         return _Phases(question, self.backend, self.evidence, self.nodes)
 
@@ -196,11 +196,11 @@ class DisjunctSearch:
         return True
 
 
-def whole_box(lower: Array, upper: Array, dtype: np.dtype[np.floating]) -> Ball:
+def covering_radius(lower: Array, upper: Array, dtype: np.dtype[np.floating]) -> Ball:
     """The box as an L-infinity ball around about its middle, which is of type ``dtype`` inside."""
     middle = (0.5 * lower + 0.5 * upper).astype(dtype).astype(np.float64)
     ball = Ball(np.clip(middle, lower, upper), lower, upper, Norm.LINF, np.inf)
-    return ball.at(ball.whole_box)
+    return ball.with_radius(ball.covering_radius)
 
 
 class _FoundError(Exception):
@@ -226,7 +226,7 @@ class _Phases:
 
         asked = replace(question, replay=first)
         options = SearchOptions(evidence=evidence, nodes=nodes)
-        self.tree = PhaseTree(asked, Bracket(), backend, options, lambda *_: None)
+        self.tree = ReluTree(asked, Bracket(), backend, options, lambda *_: None)
 
     @property
     def bounded(self) -> int:

@@ -31,7 +31,7 @@ LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
+class FormulatedCondition:
     """``form``: the network, its outputs followed by the ``inputs`` that rows speak of. ``ball``:
     the box of inputs."""
 
@@ -40,11 +40,11 @@ class Posed:
     inputs: tuple[int, ...]
 
     @staticmethod
-    def of(form: StandardForm, ball: Ball, groups: Sequence[Group]) -> Posed:
+    def of(form: StandardForm, ball: Ball, groups: Sequence[Group]) -> FormulatedCondition:
         """For groups whose rows may speak of inputs too."""
         inputs = tuple(sorted({i for group in groups for row in group for i in row.inputs}))
         extended = form if not inputs else _with_inputs(form, inputs)
-        return Posed(extended, ball, inputs)
+        return FormulatedCondition(extended, ball, inputs)
 
     @cached_property
     def reach(self) -> Array:

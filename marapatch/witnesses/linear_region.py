@@ -66,7 +66,7 @@ class Nearest:
 
     distance: float
     change: Array
-    price: Array
+    dual_value: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +75,13 @@ class Slack:
 
     Rows without coefficients (a tie wherever the region is) hold or not, and have no slack.
     ``slack >= 0`` where the region meets the ball; ``slope``: its derivative by the radius;
-    ``change``: where it is taken; ``price``: of each row of the region, >= 0.
+    ``change``: where it is taken; ``dual_value``: of each row of the region, >= 0.
     """
 
     slack: float
     slope: float
     change: Array
-    price: Array
+    dual_value: Array
 
 
 def region(question: Question, pattern: Pattern, bounds: Bounds) -> Region:
@@ -129,12 +129,12 @@ class SlackProgram:
     def __init__(self, question: Placed, region: Region, deadline: float = inf) -> None:
         self.deadline = deadline
         self.norm = question.ball.norm
-        self.room = question.ball.at(np.inf).reach
+        self.displacement_bounds = question.ball.with_radius(np.inf).displacement_bounds
         scales = region.scales
         rows = region.matrix / scales[:, None]
         low, high = region.rhs / scales, np.full(scales.size, np.inf)
         less = np.where(np.any(region.matrix != 0.0, axis=1), -1.0, 0.0)[:, None]
-        self.size = self.room[0].size
+        self.size = self.displacement_bounds[0].size
         if self.norm is Norm.L1:
             rows = np.hstack([rows, -rows])
             budget = np.append(np.ones(2 * self.size), 0.0)
@@ -149,7 +149,7 @@ class SlackProgram:
         self.program = LinearProgram(matrix, self.rows, self._columns(0.0), cost)
 
     def _columns(self, radius: float) -> tuple[Array, Array]:
-        down, up = self.room
+        down, up = self.displacement_bounds
         if self.norm is Norm.L1:
             low, high = np.zeros(2 * self.size), np.concatenate([up, down])
             # A change of more than the radius in one entry is no use, and finite bounds are.
@@ -166,9 +166,9 @@ class SlackProgram:
         solution = _solved(self.program, self.deadline)
         if solution is None:
             return None
-        price = np.abs(solution.row_duals[: self.scales.size])
+        dual_value = np.abs(solution.row_duals[: self.scales.size])
         return Slack(
-            -solution.objective, self._slope(solution, radius), self._change(solution), price
+            -solution.objective, self._slope(solution, radius), self._change(solution), dual_value
         )
 
     def _change(self, solution: Solution) -> Array:
@@ -180,7 +180,11 @@ class SlackProgram:
         if self.norm is Norm.L1:
             return float(abs(solution.row_duals[-1]))
         reduced = solution.reduced_costs[:-1]
-        moving = np.where(reduced < 0.0, self.room[1] > radius, self.room[0] > radius)
+        moving = np.where(
+            reduced < 0.0,
+            self.displacement_bounds[1] > radius,
+            self.displacement_bounds[0] > radius,
+        )
         return float(np.abs(reduced) @ moving)
 
 
@@ -208,7 +212,7 @@ def nearest_in_region(
 
 def _nearest_l1(question: Placed, region: Region, deadline: float) -> Nearest | None:
     """One linear program over d = p - m, p, m >= 0: minimise their sum."""
-    down, up = question.ball.at(np.inf).reach
+    down, up = question.ball.with_radius(np.inf).displacement_bounds
     matrix = region.matrix / region.scales[:, None]
     rhs = region.rhs / region.scales
     program = LinearProgram(
@@ -241,12 +245,12 @@ def _nearest_linf(
             reached = float(np.abs(here.change).max(initial=0.0))
             radius = 0.5 * min(radius, reached)
             if radius <= 1e-9 * limit:
-                return Nearest(reached, here.change, here.price)
+                return Nearest(reached, here.change, here.dual_value)
             continue
         following = radius - here.slack / here.slope
         if following > limit * (1.0 + 1e-12):
             return None
         if abs(following - radius) <= 1e-9 * limit:
-            return Nearest(radius, here.change, here.price)
+            return Nearest(radius, here.change, here.dual_value)
         radius = max(following, 0.0)
     return None

@@ -58,7 +58,7 @@ def polish(
     if not fits(question.form):
         return best
     while monotonic() < deadline:
-        bounds = linear_bounds(question.form, question.ball.at(best.distance), deadline)
+        bounds = linear_bounds(question.form, question.ball.with_radius(best.distance), deadline)
         better = _descend(question, bounds, best, deadline)
         if better is None or better.distance >= best.distance:
             break
@@ -80,7 +80,7 @@ def confirmed(question: Question, witness: Witness, farthest: float, deadline: f
         return witness
     x = witness.input.astype(np.float64).reshape(1, -1)
     pattern = tuple(z[0] > 0.0 for z in question.form.pre_activations(x)[0])
-    bounds = linear_bounds(question.form, question.ball.at(farthest), deadline)
+    bounds = linear_bounds(question.form, question.ball.with_radius(farthest), deadline)
     program = SlackProgram(question, region(question, pattern, bounds), deadline)
     for share in NUDGES:
         if monotonic() >= deadline:
@@ -146,8 +146,8 @@ def _descend(
 
 def _neighbours(pattern: Pattern, here: Region, nearest: Nearest) -> Iterator[Pattern]:
     """Patterns across the facets that cost most, then all of those at once."""
-    order = np.argsort(-nearest.price)
-    costly = [here.neuron[i] for i in order if nearest.price[i] > 1e-9]
+    order = np.argsort(-nearest.dual_value)
+    costly = [here.neuron[i] for i in order if nearest.dual_value[i] > 1e-9]
     flips = [n for n in costly if n[0] >= 0][:FACETS]
     for flip in flips:
         yield _flip(pattern, [flip])

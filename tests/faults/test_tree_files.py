@@ -103,7 +103,15 @@ def test_a_file_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         for a, b in zip(ours.trees, theirs.trees, strict=True):
             assert a.radius == b.radius
             assert len(a.rounds) == len(b.rounds)
-            for name in ("parent", "neuron", "phase", "alpha", "beta", "mix", "vouched"):
+            for name in (
+                "parent",
+                "neuron",
+                "phase",
+                "alpha",
+                "beta",
+                "row_multipliers",
+                "solver_certified",
+            ):
                 assert np.array_equal(getattr(a, name), getattr(b, name))
     assert recheck(first, SMALL) == recheck(second, SMALL)
 
@@ -119,16 +127,16 @@ def test_claims_and_witnesses_that_are_not_so_do_not_hold() -> None:
         for c in good.claims
     ]
     result = recheck(replace(good, claims=tuple(raised)), SMALL)
-    assert not result.held
+    assert not result.verified
     assert result.lower <= good.upper
     assert result.lower >= 0.5 * checked.lower
     empty = replace(good, claims=(TargetClaim(nearest.target, nearest.lower, ()),))
     assert recheck(empty, SMALL).lower == 0.0
-    assert not recheck(empty, SMALL).held
+    assert not recheck(empty, SMALL).verified
     assert not recheck(replace(good, upper=0.5 * good.upper), SMALL).witness_held
     centre = replace(good, witness=np.array(good.ball.centre))
     assert recheck(centre, SMALL).upper == np.inf
-    assert not recheck(centre, SMALL).held
+    assert not recheck(centre, SMALL).verified
 
 
 def test_a_box_of_one_point_is_no_proof_of_anything() -> None:
@@ -140,20 +148,20 @@ def test_a_box_of_one_point_is_no_proof_of_anything() -> None:
         claims = (TargetClaim(decided, np.inf, trees),)
         result = recheck(replace(certificate(), ball=point, claims=claims), SMALL)
         assert result.lower == 0.0
-        assert not result.held
+        assert not result.verified
 
 
 def test_a_solvers_word_is_said_apart() -> None:
     claims = []
     for claim in certificate().claims:
-        tree = replace(built([(-1, 0, 0)], 11, 2, 0.6), vouched=np.array([True]))
+        tree = replace(built([(-1, 0, 0)], 11, 2, 0.6), solver_certified=np.array([True]))
         claims.append(TargetClaim(claim.target, 0.6, (tree,)))
     result = recheck(replace(certificate(), claims=tuple(claims)), SMALL)
     assert result.lower < certificate().upper
     assert result.given == 0.6
-    assert not result.held
-    assert result.held_given
-    assert all(target.vouched == 1 for target in result.targets)
+    assert not result.verified
+    assert result.verified_given
+    assert all(target.solver_certified == 1 for target in result.targets)
     said = result.to_json()
     assert (said["held"], said["held_given"], said["given"]) == (False, True, 0.6)
 
@@ -220,7 +228,7 @@ def test_a_witness_counts_exactly_as_it_is_stored() -> None:
     assert "no number of the network's input type float32" in checked.witness_note
     checked = recheck(replace(good, witness=None), SMALL)
     assert checked.witness_note == "there is no witness at the upper end"
-    assert not checked.held
+    assert not checked.verified
     assert "not at" in recheck(replace(good, upper=0.5 * good.upper), SMALL).witness_note
 
 
@@ -248,7 +256,7 @@ def test_a_lower_end_above_what_its_trees_refute_does_not_hold() -> None:
     good = certificate()
     claims = tuple(replace(claim, lower=1.001 * claim.lower) for claim in good.claims)
     checked = recheck(replace(good, claims=claims), SMALL)
-    assert not any(target.held for target in checked.targets)
+    assert not any(target.verified for target in checked.targets)
 
 
 def test_an_image_is_the_one_if_its_entries_become_the_centres() -> None:
@@ -506,7 +514,7 @@ def test_groundtruth_writes_what_recheck_proves_again(
 
     network = load("net.onnx")
     neurons = sum(layer.outputs for layer in network.standard_form.hidden)
-    tree = replace(built([(-1, 0, 0)], neurons, 2, 0.9), vouched=np.array([True]))
+    tree = replace(built([(-1, 0, 0)], neurons, 2, 0.9), solver_certified=np.array([True]))
     said_so = tuple(replace(c, lower=0.9, trees=(tree,)) for c in good.claims)
     replace(good, claims=said_so).save(files / "vouched.npz")
     assert main(["recheck", "vouched.npz", "net.onnx"]) == 1

@@ -19,7 +19,7 @@ from marapatch.bounds import concretise, interval
 from marapatch.bounds import crown as linear
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import Concretiser
-from marapatch.bounds.crown import bound_condition, linear_bounds, remembered_bounds
+from marapatch.bounds.crown import bound_condition, cached_bounds, linear_bounds
 from marapatch.bounds.interval import interval_bounds, interval_image
 from marapatch.errors import ScopeError
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
@@ -40,7 +40,7 @@ def misses(bounds: Bounds, hidden: list[exact.Vector], outputs: exact.Vector) ->
 
 
 def radii(case: Case) -> tuple[float, ...]:
-    whole = case.ball.whole_box
+    whole = case.ball.covering_radius
     return 1e-6 * whole, 0.03 * whole, 0.3 * whole, whole, 3.0 * whole
 
 
@@ -52,7 +52,7 @@ def test_bounds_enclose_the_exact_values(bounder: Bounder, kind: str) -> None:
         case = small_case(seed, (kind,))
         form = case.network.standard_form
         for radius in radii(case):
-            ball = case.ball.at(radius)
+            ball = case.ball.with_radius(radius)
             bounds = bounder(form, ball)
             for x in exact.points(ball, rng, 6):
                 assert not list(misses(bounds, *exact.evaluate(form, x)))
@@ -106,7 +106,7 @@ def test_bounds_against_every_phase_pattern(seed: int) -> None:
     """Linear programs over every feasible prefix of phases give the true ranges."""
     case = small_case(seed, ("plain",))
     form = case.network.standard_form
-    ball = case.ball.at(0.2 * case.ball.whole_box)
+    ball = case.ball.with_radius(0.2 * case.ball.covering_radius)
     least, most = exact.extremes(form, ball)
     widths = {}
     for name, bounder in BOUNDS.items():
@@ -160,9 +160,13 @@ def forms(rng: np.random.Generator, norm: Norm) -> Iterator[tuple[Ball, np.ndarr
     for trial in range(28):
         n = int(rng.choice([1, 2, 5, 60]))
         centre = rng.uniform(0.0, 1.0, n)
-        room = rng.random((2, n)) * 10.0 ** rng.integers(-6, 1, (2, n)) * (rng.random((2, n)) > 0.2)
+        displacement_bounds = (
+            rng.random((2, n)) * 10.0 ** rng.integers(-6, 1, (2, n)) * (rng.random((2, n)) > 0.2)
+        )
         radius = float(10.0 ** rng.uniform(-6, 1) * (trial % 7 > 0))
-        ball = Ball(centre, centre - room[0], centre + room[1], norm, radius)
+        ball = Ball(
+            centre, centre - displacement_bounds[0], centre + displacement_bounds[1], norm, radius
+        )
         a = rng.normal(size=(5, n)) * 10.0 ** rng.integers(-8, 9, (5, n))
         a[1] = np.round(rng.normal(size=n))
         a[2] = 1.0
@@ -181,11 +185,11 @@ def test_the_least_value_of_a_form_is_rigorous_and_close(norm: Norm, sharp: bool
             assert found[i] >= float(true) - gap(ball, a[i], c[i], 1e-3 if sharp else 0.05)
 
 
-def gap(ball: Ball, a: np.ndarray, c: float, price: float) -> float:
+def gap(ball: Ball, a: np.ndarray, c: float, dual_value: float) -> float:
     """How far below the least value a bound may lie: rounding, and for L1 the error of a price
     found by bisection, relative to the largest gain."""
     rounding = 1e-12 * float(np.abs(a) @ (np.abs(ball.centre) + ball.radius) + abs(c))
-    share = price if ball.norm is Norm.L1 else 0.0
+    share = dual_value if ball.norm is Norm.L1 else 0.0
     return rounding + share * float(np.abs(a).max()) * ball.radius
 
 
@@ -196,7 +200,7 @@ def test_the_least_value_within_a_smaller_radius(norm: Norm) -> None:
         smaller = ball.radius * rng.random(5)
         found = Concretiser(ball).minimum(a, c, smaller)
         for i in range(5):
-            true = exact_minimum(ball.at(smaller[i]), a[i], c[i])
+            true = exact_minimum(ball.with_radius(smaller[i]), a[i], c[i])
             assert Fraction(found[i]) <= true
             assert found[i] >= float(true) - gap(ball, a[i], c[i], 0.05)
 
@@ -209,7 +213,7 @@ def test_the_greedy_filling_of_this_test_solves_the_linear_program(norm: Norm) -
         centre = rng.random(n)
         ball = Ball(centre, centre - rng.random(n), centre + rng.random(n), norm, 2 * rng.random())
         a = rng.normal(size=n)
-        down, up = (np.minimum(side, ball.radius) for side in ball.reach)
+        down, up = (np.minimum(side, ball.radius) for side in ball.displacement_bounds)
         budget = None if norm is Norm.LINF else np.ones((1, 2 * n))
         result = linprog(
             np.append(a, -a),
@@ -277,10 +281,10 @@ def test_a_proved_radius_is_never_too_large(norm: Norm) -> None:
             assert (found <= ball.radius).all()
             for i in range(5):
                 if found[i] > 0.0:
-                    assert exact_minimum(ball.at(found[i]), a[i], c[i]) > 0
+                    assert exact_minimum(ball.with_radius(found[i]), a[i], c[i]) > 0
                     useful += 1
                 beyond = exact_minimum(
-                    ball.at(min(found[i] * 1.001 + 1e-7, ball.radius)), a[i], c[i]
+                    ball.with_radius(min(found[i] * 1.001 + 1e-7, ball.radius)), a[i], c[i]
                 )
                 assert found[i] == ball.radius or beyond <= 1e-6 * Fraction(size[i] + abs(c[i]))
     assert useful > 60
@@ -305,9 +309,9 @@ def test_the_bound_on_a_condition_against_the_exact_optimum(seed: int) -> None:
     form = case.network.standard_form
     optimum = exact.nearest(form, case.ball, case.condition, case.witnessed)
     rng = np.random.default_rng(seed)
-    whole = case.ball.whole_box
+    whole = case.ball.covering_radius
     for radius in (1e-3 * whole, 0.03 * whole, 0.3 * whole, whole):
-        ball = case.ball.at(radius)
+        ball = case.ball.with_radius(radius)
         for bounder in BOUNDS.values():
             found = bound_condition(form, bounder(form, ball), case.condition)
             assert found.radius <= radius
@@ -329,7 +333,7 @@ def exact_slack(condition: OutputCondition, outputs: exact.Vector) -> list[Fract
 
 def test_a_condition_that_cannot_be_met_is_refuted_and_one_that_is_met_never() -> None:
     case = small_case(3, ("plain",))
-    form, ball = case.network.standard_form, case.ball.at(0.1)
+    form, ball = case.network.standard_form, case.ball.with_radius(0.1)
     bounds = linear_bounds(form, ball)
     n = form.outputs
     impossible = beats(case.target, n, Rule.ARGMAX, margin=1e6)
@@ -343,15 +347,15 @@ def test_a_condition_that_cannot_be_met_is_refuted_and_one_that_is_met_never() -
 
 def test_bounds_are_remembered_by_the_ball_and_only_when_complete() -> None:
     case = small_case(0, ("plain",))
-    form, ball = case.network.standard_form, case.ball.at(0.25)
-    hurried = remembered_bounds(form, ball, -inf)
-    known = remembered_bounds(form, ball)
+    form, ball = case.network.standard_form, case.ball.with_radius(0.25)
+    hurried = cached_bounds(form, ball, -inf)
+    known = cached_bounds(form, ball)
     assert known is not hurried
-    assert remembered_bounds(form, replace(ball)) is known
-    assert remembered_bounds(form, ball, -inf) is known
-    other = remembered_bounds(form, ball.at(0.125))
+    assert cached_bounds(form, replace(ball)) is known
+    assert cached_bounds(form, ball, -inf) is known
+    other = cached_bounds(form, ball.with_radius(0.125))
     assert (other.ball.radius, known.ball.radius) == (0.125, 0.25)
-    assert remembered_bounds(replace(form), ball) is not known
+    assert cached_bounds(replace(form), ball) is not known
     fresh = linear_bounds(form, ball)
     for name in ("lower", "upper"):
         for mine, theirs in zip(getattr(known, name), getattr(fresh, name), strict=True):
@@ -371,13 +375,13 @@ def test_a_product_with_few_entries_is_the_same(share: float) -> None:
 @pytest.fixture
 def bounds() -> Bounds:
     case = small_case(0, ("plain",))
-    return linear_bounds(case.network.standard_form, case.ball.at(0.25))
+    return linear_bounds(case.network.standard_form, case.ball.with_radius(0.25))
 
 
 def test_bounds_may_be_used_in_their_scope(bounds: Bounds) -> None:
     ball = bounds.ball
     bounds.require(ball)
-    bounds.require(ball.at(0.1))
+    bounds.require(ball.with_radius(0.1))
     smaller = Ball(ball.centre, ball.centre, ball.upper, ball.norm, 0.25)
     bounds.require(smaller)
 
@@ -387,8 +391,8 @@ def test_bounds_are_refused_outside_their_scope(bounds: Bounds) -> None:
     other = Norm.L1 if ball.norm is Norm.LINF else Norm.LINF
     moved = np.minimum(ball.centre + 2.0**-40, ball.upper)
     outside = [
-        ball.at(np.nextafter(0.25, inf)),
-        ball.at(inf),
+        ball.with_radius(np.nextafter(0.25, inf)),
+        ball.with_radius(inf),
         Ball(ball.centre, ball.lower, ball.upper, other, 0.25),
         Ball(moved, ball.lower, ball.upper, ball.norm, 0.1),
         Ball(ball.centre, ball.lower - 1e-9, ball.upper, ball.norm, 0.1),

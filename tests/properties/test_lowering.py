@@ -127,9 +127,9 @@ def test_every_input_that_meets_the_condition_is_a_solution(
     for seed in range(6):
         case = small_case(seed, (kind,))
         ball = Ball(case.ball.centre, case.ball.lower, case.ball.upper, norm, 0.0)
-        whole = ball.whole_box
+        whole = ball.covering_radius
         for radius in (1e-6 * whole, 0.1 * whole, whole, 2.0 * whole):
-            check(case.network.standard_form, ball.at(radius), rng, l1, 2)
+            check(case.network.standard_form, ball.with_radius(radius), rng, l1, 2)
 
 
 @pytest.mark.parametrize(("norm", "l1"), NORM_FORMS)
@@ -168,7 +168,7 @@ def test_narrow_entries_and_neurons_become_no_narrow_variables(norm: Norm, l1: L
 def test_a_ball_of_one_point_and_a_ball_without_room(norm: Norm) -> None:
     case = small_case(4, ("plain",))
     form, centre = case.network.standard_form, case.ball.centre
-    for ball in (case.ball.at(0.0), Ball(centre, centre, centre, norm, 0.5)):
+    for ball in (case.ball.with_radius(0.0), Ball(centre, centre, centre, norm, 0.5)):
         for l1 in L1_FORMS:
             x = exact.fractions(centre)
             bounds = linear_bounds(form, ball)
@@ -199,7 +199,7 @@ def test_a_box_without_end() -> None:
 
 def test_the_relaxation_gives_away_what_it_says_and_no_more() -> None:
     case = small_case(3, ("plain",))
-    form, ball = case.network.standard_form, case.ball.at(0.5 * case.ball.whole_box)
+    form, ball = case.network.standard_form, case.ball.with_radius(0.5 * case.ball.covering_radius)
     bounds = linear_bounds(form, ball)
     found = []
     for rho in (0.0, 1e-3):
@@ -217,9 +217,9 @@ def test_the_relaxation_gives_away_what_it_says_and_no_more() -> None:
 def test_bounds_out_of_scope_are_refused() -> None:
     case = small_case(2, ("plain",))
     form = case.network.standard_form
-    bounds = linear_bounds(form, case.ball.at(0.1))
+    bounds = linear_bounds(form, case.ball.with_radius(0.1))
     with pytest.raises(ScopeError):
-        lower(form, bounds, case.ball.at(0.2), case.condition)
+        lower(form, bounds, case.ball.with_radius(0.2), case.condition)
 
 
 BACKENDS: dict[str, Backend] = {"highs": HighsBackend(), "enumeration": EnumerationBackend()}
@@ -235,8 +235,8 @@ def test_verdicts_agree_with_the_exact_optimum(seed: int, backend: Backend) -> N
     optimum = exact.nearest(form, case.ball, case.condition, case.witnessed)
     distance = inf if optimum is None else float(optimum.distance)
     for share in (0.5, 0.98, 1.0 + 1e-6, 1.02, 2.0):
-        radius = min(share * distance, case.ball.whole_box)
-        ball = case.ball.at(radius)
+        radius = min(share * distance, case.ball.covering_radius)
+        ball = case.ball.with_radius(radius)
         bounds = linear_bounds(form, ball)
         for l1 in L1_FORMS if ball.norm is Norm.L1 else ("split",):
             lowered = lower(form, bounds, ball, case.condition, l1)
@@ -255,5 +255,5 @@ def relaxed_optimum_within(condition: OutputCondition, form: StandardForm, ball:
     bounds = interval_bounds(form, ball)
     spread = float((bounds.output[1] - bounds.output[0]).max())
     easier = OutputCondition(condition.matrix, condition.rhs - (1e-2 + 10 * RELAXATION) * spread)
-    optimum = exact.nearest(form, ball.at(ball.whole_box), easier)
+    optimum = exact.nearest(form, ball.with_radius(ball.covering_radius), easier)
     return optimum is not None and float(optimum.distance) <= ball.radius

@@ -49,7 +49,7 @@ def check(
         nodes,
         alpha=rng.uniform(-0.5, 1.5, nodes.alpha.shape),
         beta=rng.exponential(size=nodes.beta.shape) * rng.integers(0, 2, nodes.beta.shape),
-        mix=rng.exponential(size=nodes.mix.shape),
+        row_multipliers=rng.exponential(size=nodes.row_multipliers.shape),
     )
     result = bounder.bound(nodes, 4)
     weights, constants, _, _ = bounder.evaluate(multiplied)
@@ -82,7 +82,8 @@ def check(
                     Fraction(w) * v for w, v in zip(weights[i].tolist(), x, strict=True)
                 )
                 mixed = sum(
-                    Fraction(m) * s for m, s in zip(multiplied.mix[i].tolist(), slacks, strict=True)
+                    Fraction(m) * s
+                    for m, s in zip(multiplied.row_multipliers[i].tolist(), slacks, strict=True)
                 )
                 assert value <= -mixed
         assert homes >= 1
@@ -97,7 +98,7 @@ def test_nothing_that_is_there_is_refuted(kind: str) -> None:
         case = small_case(seed, (kind,))
         form = case.network.standard_form
         for share in (0.3, 1.0):
-            ball = case.ball.at(share * case.ball.whole_box)
+            ball = case.ball.with_radius(share * case.ball.covering_radius)
             met += check(form, ball, case.condition, rng)[0]
             y = case.network.evaluate(ball.centre)[0]  # what the centre is decided as: easy to meet
             met += check(form, ball, beats(int(y.argmax()), y.size, Rule.ARGMAX), rng)[0]
@@ -159,15 +160,15 @@ def test_the_least_value_under_a_cut_is_rigorous(
         a, cut = rng.normal(size=(2, 6, n)) * 10.0 ** rng.integers(-8, 9, (2, 6, 1))
         c = rng.normal(size=6)
         sizes = np.abs(cut).sum(axis=1)
-        level = rng.normal(size=6) * sizes * 0.3 - cut @ centre
+        offset = rng.normal(size=6) * sizes * 0.3 - cut @ centre
         concretiser = Concretiser(ball)
-        found = concretiser.minimum_under_cut(a, c, (cut, level), np.arange(6), 12)
+        found = concretiser.minimum_under_cut(a, c, (cut, offset), np.arange(6), 12)
         helped += int((found > concretiser.minimum(a, c)).sum())
         for x in exact.points(ball, rng, 20):
             for i in range(6):
                 cut_value, value = (
                     Fraction(k) + sum(Fraction(w) * v for w, v in zip(row, x, strict=True))
-                    for row, k in ((cut[i].tolist(), level[i]), (a[i].tolist(), c[i]))
+                    for row, k in ((cut[i].tolist(), offset[i]), (a[i].tolist(), c[i]))
                 )
                 assert cut_value > 0 or Fraction(found[i]) <= value
     assert helped > 20
@@ -183,13 +184,13 @@ def test_a_price_from_a_sample_gives_nearly_the_whole_bound(norm: Norm) -> None:
     )
     a, cut = rng.normal(size=(2, 32, 784)) * np.hanning(784)
     cut = cut - 0.5 * a
-    level = -cut @ ball.centre + 0.5 * np.abs(cut).mean(axis=1)
+    offset = -cut @ ball.centre + 0.5 * np.abs(cut).mean(axis=1)
     concretiser = Concretiser(ball)
     plain = concretiser.minimum(a, np.zeros(32))
-    few = concretiser.minimum_under_cut(a, np.zeros(32), (cut, level), np.arange(32), 4)
+    few = concretiser.minimum_under_cut(a, np.zeros(32), (cut, offset), np.arange(32), 4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(concretise, "SAMPLE", 784)
-        whole = concretiser.minimum_under_cut(a, np.zeros(32), (cut, level), np.arange(32), 4)
+        whole = concretiser.minimum_under_cut(a, np.zeros(32), (cut, offset), np.arange(32), 4)
     gain = (whole - plain).sum()
     assert gain > 0.01 * np.abs(plain).sum()
     assert (few - plain).sum() > 0.9 * gain

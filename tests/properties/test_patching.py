@@ -45,7 +45,7 @@ def alternatives(goal: Goal) -> list[Rows]:
     ]
 
 
-def posed(case: PatchCase, goals: list[Goal], **changes: object) -> PatchCase:
+def formulated(case: PatchCase, goals: list[Goal], **changes: object) -> PatchCase:
     known = {name: getattr(case, name) for name in case.__dataclass_fields__}
     return PatchCase(**{**known, "goals": [alternatives(g) for g in goals], **changes})
 
@@ -80,7 +80,7 @@ def holds(patch: Patch, optimum: float, tolerance: float = TOLERANCE) -> None:
 def test_one_input(seed: int, layer: int, norm: str) -> None:
     network, case, decided = draw(seed, (3, 3, 3, 3), 1)
     goal = one_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
-    optimum = posed(case, [goal], layer=layer, norm=norm).optimum()
+    optimum = formulated(case, [goal], layer=layer, norm=norm).optimum()
     options = PatchOptions(nodes=2000)
     holds(
         minimal_patch(network, case.inputs, goal, layer=layer, norm=norm, options=options), optimum
@@ -97,7 +97,7 @@ def test_one_input(seed: int, layer: int, norm: str) -> None:
 def test_several_inputs(seed: int, layer: int, norm: str) -> None:
     network, case, decided = draw(seed + 20, (3, 3, 3, 3), 2)
     goals = [one_of([(d + 1 + i) % 3], 3, Rule.ARGMAX, MARGIN) for i, d in enumerate(decided)]
-    optimum = posed(case, goals, layer=layer, norm=norm).optimum()
+    optimum = formulated(case, goals, layer=layer, norm=norm).optimum()
     patch = minimal_patch(
         network, case.inputs, goals, layer=layer, norm=norm, options=PatchOptions(nodes=2000)
     )
@@ -109,7 +109,7 @@ def test_several_inputs(seed: int, layer: int, norm: str) -> None:
 def test_a_choice_between_classes(layer: int, norm: str) -> None:
     network, case, decided = draw(7, (3, 3, 3, 4), 2)
     goals = [none_of([d], 4, Rule.ARGMAX, MARGIN) for d in decided]
-    optimum = posed(case, goals, layer=layer, norm=norm).optimum()
+    optimum = formulated(case, goals, layer=layer, norm=norm).optimum()
     patch = minimal_patch(
         network, case.inputs, goals, layer=layer, norm=norm, options=PatchOptions(nodes=2000)
     )
@@ -144,7 +144,7 @@ def test_a_choice_between_classes(layer: int, norm: str) -> None:
 def test_bias_limits_and_masks(layer: int, norm: str, limits: dict[str, object]) -> None:
     network, case, decided = draw(11, (3, 3, 3, 3), 1)
     goal = each_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
-    optimum = posed(case, [goal], layer=layer, norm=norm, **limits).optimum()
+    optimum = formulated(case, [goal], layer=layer, norm=norm, **limits).optimum()
     patch = minimal_patch(
         network,
         case.inputs,
@@ -168,7 +168,7 @@ def test_bias_limits_and_masks(layer: int, norm: str, limits: dict[str, object])
 def test_marabou_alone_l1(layer: int, encoding: str) -> None:
     network, case, decided = draw(5, (3, 3, 3, 3), 2)
     goals = [one_of([(d + 1) % 3], 3, Rule.ARGMAX, MARGIN) for d in decided]
-    optimum = posed(case, goals, layer=layer, norm="l1").optimum()
+    optimum = formulated(case, goals, layer=layer, norm="l1").optimum()
     options = PatchOptions(nodes=2000, search="bisection", encoding=encoding, tolerance=COARSE)  # type: ignore[arg-type]
     patch = minimal_patch(network, case.inputs, goals, layer=layer, norm="l1", options=options)
     holds(patch, optimum, COARSE)
@@ -181,7 +181,7 @@ def test_marabou_alone_l1(layer: int, encoding: str) -> None:
 def test_marabou_alone_linf(layer: int, inputs: int) -> None:
     network, case, decided = draw(6, (3, 3, 3, 3), inputs)
     goals = [none_of([d], 3, Rule.ARGMAX, MARGIN) for d in decided]
-    optimum = posed(case, goals, layer=layer, norm="linf").optimum()
+    optimum = formulated(case, goals, layer=layer, norm="linf").optimum()
     options = PatchOptions(nodes=2000, search="bisection", tolerance=COARSE)
     patch = minimal_patch(network, case.inputs, goals, layer=layer, norm="linf", options=options)
     holds(patch, optimum, COARSE)
@@ -205,7 +205,7 @@ def test_marks_keep_the_optimum(seed: int, norm: str) -> None:
             )
             for marks in (True, False)
         ]
-        optimum = posed(case, [goal], layer=layer, norm=norm).optimum()
+        optimum = formulated(case, [goal], layer=layer, norm=norm).optimum()
         for patch in found:
             holds(patch, optimum)
 
@@ -237,7 +237,7 @@ def test_fewest_weights(seed: int) -> None:
     for support in range(1, 2**9):
         free = np.array([support >> k & 1 for k in range(9)], dtype=bool).reshape(3, 3)
         if free.sum() < least:
-            known = posed(case, [goal], layer=1, norm="l1", free=free, limit=limit)
+            known = formulated(case, [goal], layer=1, norm="l1", free=free, limit=limit)
             if known.optimum() < inf:
                 least = int(free.sum())
     patch = sparse_patch(
@@ -256,7 +256,7 @@ def test_one_weight_too_few_is_never_claimed() -> None:
     least = inf
     for support in range(1, 2**6):
         free = np.array([support >> k & 1 for k in range(6)], dtype=bool).reshape(3, 2)
-        known = posed(case, [goal], layer=0, norm="l1", free=free, limit=0.8)
+        known = formulated(case, [goal], layer=0, norm="l1", free=free, limit=0.8)
         if free.sum() < least and known.optimum() < inf:
             least = int(free.sum())
     patch = sparse_patch(

@@ -19,7 +19,7 @@ from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Evidence
 from marapatch.query.query import Query
 from marapatch.search.branch_and_bound.driver import tree
-from marapatch.search.branch_and_bound.relu_tree import PhaseTree
+from marapatch.search.branch_and_bound.relu_tree import ReluTree
 from marapatch.search.options import Outcome, Report, SearchOptions
 from marapatch.solvers.base import Answer, Infeasible, Undecided
 from marapatch.witnesses.polish import polish
@@ -138,7 +138,10 @@ def _linear(norm: Norm) -> tuple[Question, float]:
     ball = Ball(centre, np.zeros(2), np.ones(2), norm, np.inf)
     condition = beats(1, 2, Rule.ARGMAX)
     question = Question(
-        network.standard_form, ball.at(ball.whole_box), condition, Replay(network, ball, condition)
+        network.standard_form,
+        ball.with_radius(ball.covering_radius),
+        condition,
+        Replay(network, ball, condition),
     )
     # 0.5 d0 + 3 d1 <= -1.5: L-inf 1.5 / 3.5; L1: all on d1, which has room for 0.5 of it
     return question, 1.5 / 3.5 if norm is Norm.LINF else 0.5
@@ -167,7 +170,9 @@ def _stuck() -> Question:
     ball = Ball(np.array([0.4]), np.zeros(1), np.ones(1), Norm.LINF, np.inf)
     condition = beats(1, 2, Rule.ARGMAX)
     replay = Replay(network, ball, condition)
-    return Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
+    return Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
 
 
 def test_a_leaf_that_only_a_solver_closes_lowers_the_evidence() -> None:
@@ -193,9 +198,9 @@ def test_halving_ends_where_nothing_moves_the_lower_end(monkeypatch: pytest.Monk
     """The outputs tie around the centre: what is left is soon within a few tolerances."""
     trees = count()
 
-    def counted(*given: object) -> PhaseTree:
+    def counted(*given: object) -> ReluTree:
         assert next(trees) < 100, "the same tree was begun again and again"
-        return PhaseTree(*given)  # type: ignore[arg-type]
+        return ReluTree(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(
         import_module("marapatch.search.branch_and_bound.driver"), "PhaseTree", counted
@@ -212,7 +217,9 @@ def test_a_witness_within_the_tolerance_leaves_nothing_to_refute() -> None:
     ball = Ball(np.array([0.5, 0.25]), np.zeros(2), np.ones(2), Norm.LINF, np.inf)
     condition = beats(1, 2, Rule.ARGMAX)
     replay = Replay(network, ball, condition)
-    question = Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
+    question = Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
     backend = Says(Undecided("scripted"))
     outcome = tree(question, Bracket(), backend, SearchOptions(nodes=100), quiet)
     assert outcome.bracket.closed(1e-4)

@@ -19,20 +19,22 @@ def draw(seed: int, rows: int = 6, inputs: int = 9) -> tuple[np.ndarray, np.ndar
     return vector, rng.uniform(0.01, 4.0, rows), (sides[0], sides[1])
 
 
-def inside(distance: Distance, step: np.ndarray, radius: np.ndarray, room: tuple) -> bool:
-    in_box = (step >= -room[0]) & (step <= room[1])
+def inside(
+    distance: Distance, step: np.ndarray, radius: np.ndarray, displacement_bounds: tuple
+) -> bool:
+    in_box = (step >= -displacement_bounds[0]) & (step <= displacement_bounds[1])
     return bool(in_box.all() and (distance.measure(step) <= radius * (1.0 + 1e-9)).all())
 
 
 @pytest.mark.parametrize("distance", ALL)
 @pytest.mark.parametrize("seed", range(8))
 def test_steepest_is_inside_and_no_feasible_step_rises_more(distance: Distance, seed: int) -> None:
-    gradient, radius, room = draw(seed)
-    step = distance.steepest(gradient, radius, room)
-    assert inside(distance, step, radius, room)
+    gradient, radius, displacement_bounds = draw(seed)
+    step = distance.steepest(gradient, radius, displacement_bounds)
+    assert inside(distance, step, radius, displacement_bounds)
     rng = np.random.default_rng(seed + 100)
     for _ in range(60):
-        rival = distance.project(3.0 * rng.normal(size=gradient.shape), radius, room)
+        rival = distance.project(3.0 * rng.normal(size=gradient.shape), radius, displacement_bounds)
         assert ((gradient * rival).sum(1) <= (gradient * step).sum(1) + 1e-9).all()
 
 
@@ -48,32 +50,32 @@ def test_steepest_gains_the_dual_norm_where_no_box_binds(distance: Distance) -> 
 @pytest.mark.parametrize("seed", range(8))
 def test_projection_meets_the_variational_inequality(distance: Distance, seed: int) -> None:
     """p is the projection of z on a convex set C exactly if (z - p).(q - p) <= 0 for q in C."""
-    vector, radius, room = draw(seed)
-    point = distance.project(vector, radius, room)
-    assert inside(distance, point, radius, room)
+    vector, radius, displacement_bounds = draw(seed)
+    point = distance.project(vector, radius, displacement_bounds)
+    assert inside(distance, point, radius, displacement_bounds)
     rng = np.random.default_rng(seed + 200)
     for _ in range(60):
-        other = distance.steepest(rng.normal(size=vector.shape), radius, room)
+        other = distance.steepest(rng.normal(size=vector.shape), radius, displacement_bounds)
         assert (((vector - point) * (other - point)).sum(1) <= 1e-8).all()
-    assert np.allclose(distance.project(point, radius, room), point, atol=1e-9)
+    assert np.allclose(distance.project(point, radius, displacement_bounds), point, atol=1e-9)
 
 
 @pytest.mark.parametrize("distance", ALL)
 def test_no_radius_and_no_room_give_no_step(distance: Distance) -> None:
-    vector, radius, room = draw(5)
+    vector, radius, displacement_bounds = draw(5)
     nothing = np.zeros_like(vector)
     for made in (distance.steepest, distance.project):
-        assert not made(vector, np.zeros_like(radius), room).any()
+        assert not made(vector, np.zeros_like(radius), displacement_bounds).any()
         assert not made(vector, radius, (nothing, nothing)).any()
-    assert not distance.steepest(nothing, radius, room).any()
+    assert not distance.steepest(nothing, radius, displacement_bounds).any()
 
 
 @pytest.mark.parametrize("distance", ALL)
 def test_random_steps_are_inside_and_differ(distance: Distance) -> None:
-    _, radius, room = draw(7)
+    _, radius, displacement_bounds = draw(7)
     generator = np.random.default_rng(0)
-    first, second = (distance.random(generator, radius, room) for _ in range(2))
-    assert inside(distance, first, radius, room)
+    first, second = (distance.random(generator, radius, displacement_bounds) for _ in range(2))
+    assert inside(distance, first, radius, displacement_bounds)
     assert not np.array_equal(first, second)
 
 

@@ -494,7 +494,7 @@ def test_nothing_is_nearer_than_the_exact_optimum_and_most_is_near_it(kind: str)
     ratios = []
     for seed in range(8):
         case = small_case(seed, (kind,))
-        form, ball = case.network.standard_form, case.ball.at(case.ball.whole_box)
+        form, ball = case.network.standard_form, case.ball.with_radius(case.ball.covering_radius)
         optimum = exact_optimum.nearest(form, ball, case.condition)
         objective = Objective.towards([case.target])
         problem = Problem.of_ball(form, ball, objective, np.dtype(np.float64))

@@ -95,7 +95,7 @@ def test_reach_and_box_contain_every_point_of_the_ball(norm: Norm) -> None:
         lower[0] = centre[0]
         radius = float(10.0 ** rng.uniform(-8, 8))
         ball = Ball(centre, lower, upper, norm, radius)
-        down, up = ball.reach
+        down, up = ball.displacement_bounds
         low, high = ball.enclosing_box
         assert down[0] == 0.0
         for i in range(n):
@@ -116,13 +116,13 @@ def test_at_the_radius_of_the_whole_box_the_ball_is_the_whole_box(norm: Norm) ->
         centre = rng.random(n)
         ball = Ball(centre, centre - rng.random(n), centre + rng.random(n), norm, 0.0)
         furthest = np.where(centre - ball.lower > ball.upper - centre, ball.lower, ball.upper)
-        assert exact_norm(norm, furthest, centre) <= Fraction(ball.whole_box)
-        whole = ball.at(ball.whole_box).enclosing_box
+        assert exact_norm(norm, furthest, centre) <= Fraction(ball.covering_radius)
+        whole = ball.with_radius(ball.covering_radius).enclosing_box
         np.testing.assert_array_equal(whole, (ball.lower, ball.upper))
 
 
 def test_a_box_without_end_has_no_whole_radius_and_one_without_room_has_zero() -> None:
     centre = np.array([1.0, 2.0])
     for norm in Norm:
-        assert Ball(centre, centre - inf, centre + inf, norm, 1.0).whole_box == inf
-        assert Ball(centre, centre, centre, norm, 1.0).whole_box == 0.0
+        assert Ball(centre, centre - inf, centre + inf, norm, 1.0).covering_radius == inf
+        assert Ball(centre, centre, centre, norm, 1.0).covering_radius == 0.0

@@ -367,7 +367,7 @@ def test_an_unconfirmed_unsat_names_who_vouched() -> None:
         Scripted([Infeasible()]), confirm=Scripted([Undecided("out of time")], "second")
     )
     assert isinstance(answer, mp.NoSolution)
-    assert answer.vouched == ("scripted",)
+    assert answer.certified_by == ("scripted",)
     assert answer.notes == ("not confirmed: out of time",)
 
 

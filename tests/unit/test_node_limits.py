@@ -35,7 +35,7 @@ from marapatch.search.budget import Limit
 from marapatch.search.options import SearchOptions
 from marapatch.solvers import create
 from marapatch.verification.api import verify
-from marapatch.verification.property_search import whole_box
+from marapatch.verification.property_search import covering_radius
 
 Clock = Callable[[], float]
 
@@ -70,7 +70,7 @@ def between(network: Network, share: float) -> OutputCondition:
     """That output 0 is above ``share`` of the way from what is seen to what bounds leave open."""
     points = np.random.default_rng(1).uniform(size=(5000, network.inputs))
     seen = network.evaluate(points)[:, 0].max()
-    ball = whole_box(np.zeros(network.inputs), np.ones(network.inputs), network.input_dtype)
+    ball = covering_radius(np.zeros(network.inputs), np.ones(network.inputs), network.input_dtype)
     most = linear_bounds(network.standard_form, ball).output[1][0]
     return OutputCondition(np.eye(1, network.outputs), np.array([seen + share * (most - seen)]))
 
@@ -151,7 +151,7 @@ def test_halved_boxes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_boxes_are_halved_no_further_than_asked() -> None:
     network = wide_network(4)
     condition = between(network, 0.2)
-    ball = whole_box(np.zeros(4), np.ones(4), network.input_dtype)
+    ball = covering_radius(np.zeros(4), np.ones(4), network.input_dtype)
     judge = Replay(network, ball, condition)
     split = InputSplit(Question(network.standard_form, ball, condition, judge))
     for _ in range(3):
@@ -181,7 +181,9 @@ def test_a_property_is_decided_alike_at_any_pace(
         clocks(pace)
         with create("highs") as backend:
             found.append(verify(network, wanted, backend, nodes=nodes))
-    assert (found[0].word, found[0].nodes) == (found[1].word, found[1].nodes) == ("unknown", nodes)
+    assert (
+        (found[0].status, found[0].nodes) == (found[1].status, found[1].nodes) == ("unknown", nodes)
+    )
     assert "limit of sub-problems" in found[0].verdict.reason  # type: ignore[union-attr]
 
 

@@ -11,7 +11,7 @@ import pytest
 from marapatch.network.cut import tail
 from marapatch.network.graph import Network, dense_network
 from marapatch.patching import solve as searching
-from marapatch.patching.adam_search import descended
+from marapatch.patching.adam_search import adam_search
 from marapatch.patching.api import minimal_patch
 from marapatch.patching.changes import changes, sources
 from marapatch.patching.first_witness import nearest_l1, shrink
@@ -19,7 +19,7 @@ from marapatch.patching.formulation import by_weight
 from marapatch.patching.goals import combinations, one_of
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.solve import PatchProgress
-from marapatch.patching.verify_patch import Judge
+from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.conditions import OutputCondition, Rule
 from marapatch.problem.question import Question
@@ -42,17 +42,17 @@ def test_many_inputs_at_once(norm: Norm) -> None:
         for d in net.evaluate(inputs).argmax(axis=1)
     )
     what = changes(net, net.affine_layers[1])
-    judge = Judge(net, what, inputs, goals, norm)
+    verifier = PatchVerifier(net, what, inputs, goals, norm)
     (clauses,) = combinations(goals)
-    posed = by_weight(judge, sources(net, what.layer, inputs), tail(net, 1), clauses)
-    found = descended(posed.question, inf)
+    formulated = by_weight(verifier, sources(net, what.layer, inputs), tail(net, 1), clauses)
+    found = adam_search(formulated.question, inf)
     assert found is not None
-    judged = judge(posed.replays.of(found).change)
-    assert judged is not None
-    assert judged.size == found.distance
-    nearer = shrink(posed.question, found, inf)
+    verified = verifier(formulated.replays.of(found).change)
+    assert verified is not None
+    assert verified.size == found.distance
+    nearer = shrink(formulated.question, found, inf)
     assert nearer.distance < found.distance
-    assert descended(posed.question, monotonic()) is None
+    assert adam_search(formulated.question, monotonic()) is None
 
 
 def test_the_nearest_points_of_the_l1_ball() -> None:

@@ -17,7 +17,7 @@ from marapatch.problem.verdict import Evidence
 from marapatch.search.branch_and_bound import parts as tree_parts
 from marapatch.search.branch_and_bound import relu_tree as phase_tree
 from marapatch.search.branch_and_bound.driver import tree
-from marapatch.search.branch_and_bound.relu_tree import PhaseTree
+from marapatch.search.branch_and_bound.relu_tree import ReluTree
 from marapatch.search.options import SearchOptions
 from marapatch.solvers import create
 
@@ -25,10 +25,10 @@ TOLERANCE = 1e-4
 OPTIONS = SearchOptions(tolerance=TOLERANCE, evidence=Evidence.BOUND, nodes=2000)
 
 
-def grown(question: Question, start: Bracket, options: SearchOptions, memory: int) -> PhaseTree:
+def expanded(question: Question, start: Bracket, options: SearchOptions, memory: int) -> ReluTree:
     backend = create("highs")
-    plant = PhaseTree(question, start, backend, options, lambda *_: None)
-    plant.front.memory = memory
+    plant = ReluTree(question, start, backend, options, lambda *_: None)
+    plant.open_nodes.memory = memory
     plant.advance(inf, options.most_nodes)
     backend.close()
     return plant
@@ -39,8 +39,8 @@ def test_without_memory_for_open_nodes_the_answer_is_the_same(seed: int) -> None
     case = small_case(seed, ("plain",))
     for norm in Norm:
         question = replace(case.question, ball=replace(case.question.ball, norm=norm))
-        best = grown(question, Bracket(), OPTIONS, memory=1 << 30).bracket
-        deep = grown(question, Bracket(), OPTIONS, memory=0).bracket
+        best = expanded(question, Bracket(), OPTIONS, memory=1 << 30).bracket
+        deep = expanded(question, Bracket(), OPTIONS, memory=0).bracket
         assert deep.upper == pytest.approx(best.upper, abs=2.0 * TOLERANCE)
         assert deep.lower == pytest.approx(best.lower, abs=2.0 * TOLERANCE)
 
@@ -52,9 +52,9 @@ def test_with_the_bounds_of_the_root_alone_the_answer_is_the_same(
     """As for networks with many neurons."""
     case = small_case(seed, ("plain",))
     monkeypatch.setattr(phase_tree, "REBOUNDED", 1000)
-    anew = grown(case.question, Bracket(), OPTIONS, memory=1 << 30).bracket
+    anew = expanded(case.question, Bracket(), OPTIONS, memory=1 << 30).bracket
     monkeypatch.setattr(phase_tree, "REBOUNDED", 0)
-    kept = grown(case.question, Bracket(), OPTIONS, memory=1 << 30).bracket
+    kept = expanded(case.question, Bracket(), OPTIONS, memory=1 << 30).bracket
     assert kept.upper == pytest.approx(anew.upper, abs=2.0 * TOLERANCE)
     assert kept.lower == pytest.approx(anew.lower, abs=2.0 * TOLERANCE)
 
@@ -63,17 +63,17 @@ def test_without_memory_fewer_nodes_are_open(monkeypatch: pytest.MonkeyPatch) ->
     """Depth-first: what is open is a path, not a front."""
     question, start = digit_question(Norm.LINF, 0, 9)
     most = {}
-    raise_lower = PhaseTree._raise
+    raise_lower = ReluTree._raise
     for memory in (1 << 30, 0):
         sizes: list[int] = []
 
-        def watched(self: PhaseTree, sizes: list[int] = sizes) -> None:
-            sizes.append(len(self.front))
+        def watched(self: ReluTree, sizes: list[int] = sizes) -> None:
+            sizes.append(len(self.open_nodes))
             raise_lower(self)
 
-        monkeypatch.setattr(PhaseTree, "_raise", watched)
+        monkeypatch.setattr(ReluTree, "_raise", watched)
         monkeypatch.setattr(phase_tree, "BATCH", 4)
-        assert grown(question, start, OPTIONS, memory).bracket.closed(TOLERANCE)
+        assert expanded(question, start, OPTIONS, memory).bracket.closed(TOLERANCE)
         most[memory] = max(sizes)
     assert most[0] < most[1 << 30]
 
@@ -83,13 +83,13 @@ def test_two_processes_prove_what_one_proves(norm: Norm, monkeypatch: pytest.Mon
     monkeypatch.setattr(tree_parts, "ENOUGH", 1)
     monkeypatch.setattr(tree_parts, "SHARED_SECONDS", 0.5)
     shared = []
-    share = PhaseTree._share
+    share = ReluTree._share
 
-    def counted(self: PhaseTree, helpers: object) -> None:
-        shared.append(len(self.front))
-        share(self, helpers)  # type: ignore[arg-type]
+    def counted(self: ReluTree, workers: object) -> None:
+        shared.append(len(self.open_nodes))
+        share(self, workers)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(PhaseTree, "_share", counted)
+    monkeypatch.setattr(ReluTree, "_share", counted)
     question, start = digit_question(norm, 1, 8)
     several = replace(OPTIONS, jobs=2, tolerance=TOLERANCE if norm is Norm.LINF else 1.2)
     one = replace(several, jobs=1)
@@ -114,8 +114,8 @@ def test_a_tree_that_is_ending_has_more_of_the_time(
         "marapatch.search.branch_and_bound.driver"
     )  # the package exports its function
     monkeypatch.setattr(tree_search, "FIRST_SHARE", 0.0)
-    monkeypatch.setattr(tree_search._Climb, "_ladder", lambda _, until: rungs.append(until))
-    monkeypatch.setattr(PhaseTree, "ending", property(lambda _: ending))
+    monkeypatch.setattr(tree_search._Schedule, "_ladder", lambda _, until: rungs.append(until))
+    monkeypatch.setattr(ReluTree, "ending", property(lambda _: ending))
     backend = create("highs")
     case = small_case(0, ("plain",))
     outcome = tree(case.question, Bracket(), backend, OPTIONS, lambda *_: None)
@@ -127,9 +127,11 @@ def test_a_tree_that_is_ending_has_more_of_the_time(
 def test_a_tree_ends_as_its_open_nodes_get_fewer() -> None:
     question, start = digit_question(Norm.LINF, 2, 3)
     backend = create("highs")
-    plant = PhaseTree(question, start, backend, OPTIONS, lambda *_: None)
+    plant = ReluTree(question, start, backend, OPTIONS, lambda *_: None)
     told: list[tuple[int, int, bool]] = []
-    plant.report = lambda *_: told.append((len(plant.front), plant.front.most, plant.ending))
+    plant.report = lambda *_: told.append(
+        (len(plant.open_nodes), plant.open_nodes.most, plant.ending)
+    )
     plant.advance(inf, OPTIONS.most_nodes)
     backend.close()
     assert OPTIONS.closed(plant.bracket)

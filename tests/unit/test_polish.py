@@ -111,7 +111,7 @@ def test_the_nearest_point_of_a_region_is_its_nearest(seed: int) -> None:
     if optimum is None or not optimum.exact:
         pytest.skip("no optimum to compare with")
     distance = float(optimum.distance)
-    ball = case.ball.at(min(2.0 * distance, case.ball.whole_box))
+    ball = case.ball.with_radius(min(2.0 * distance, case.ball.covering_radius))
     question = replace(case.question, ball=ball)
     bounds = linear_bounds(form, ball)
     pattern = tuple(np.array([v > 0 for v in z]) for z in exact.evaluate(form, optimum.point)[0])

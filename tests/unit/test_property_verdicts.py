@@ -119,13 +119,13 @@ def test_thresholds_of_probabilities(
     coefficients = [ROWS[kind].get(j, 0.0) for j in range(count)]
     best = float((outputs @ coefficients).max())
     terms = " ".join(f"(* {c} Y_{j})" for j, c in enumerate(coefficients) if c)
-    for gap, word in ((-1e-3, "sat"), (1e-4, "unsat"), (10.0, "unsat")):
+    for gap, status in ((-1e-3, "sat"), (1e-4, "unsat"), (10.0, "unsat")):
         condition = f"(>= (+ {terms}) {best + gap:.17f})"
         asked = parse_property(text_of(1, count, [[-2, 2]], condition))
         result = verify(net, asked, marabou, nodes=20000)
         if kind == "sum" and classes == "two" and last == "Softmax" and gap == 10.0:
             assert result.disjuncts == 0  # never met, whatever the scores
-        assert result.word == word, (gap, result)
+        assert result.status == status, (gap, result)
         if isinstance(result.verdict, Unsat):
             assert result.verdict.evidence is Evidence.BOUND
         if isinstance(result.verdict, Sat):
@@ -138,10 +138,10 @@ def test_log_odds_are_decided_next_to_the_threshold(
     """P_0 at x = 1 is 1 / (1 + exp(-2)): 1e-12 more is refuted, 1e-6 less is found."""
     net = scores_of(tmp_path, "Softmax", [1.0, -1.0], [0.0, 0.0])
     most = 1.0 / (1.0 + exp(-2.0))
-    for gap, word in ((1e-12, "unsat"), (-1e-6, "sat")):
+    for gap, status in ((1e-12, "unsat"), (-1e-6, "sat")):
         for condition in (f"(>= Y_0 {most + gap:.17f})", f"(<= Y_1 {1.0 - most - gap:.17f})"):
             asked = parse_property(text_of(1, 2, [[-1, 1]], condition))
-            assert verify(net, asked, marabou, nodes=20000).word == word, condition
+            assert verify(net, asked, marabou, nodes=20000).status == status, condition
 
 
 @pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
@@ -159,11 +159,11 @@ def test_probabilities_with_many_inputs_go_to_the_tree(
     )
     rivals = log(1.0 + exp(1.0))
     most = 1.0 / (1.0 + exp(rivals - (14 * 0.25 - 3.0)))
-    for level, word in ((most - 0.01, "sat"), (most + 0.01, "unsat")):
+    for level, status in ((most - 0.01, "sat"), (most + 0.01, "unsat")):
         asked = level if last == "Softmax" else log(level)
         box = [[-0.25, 0.25]] * 14
         wanted = parse_property(text_of(14, 3, box, f"(>= Y_0 {asked:.9f})"))
-        assert verify(net, wanted, marabou, nodes=20000).word == word
+        assert verify(net, wanted, marabou, nodes=20000).status == status
 
 
 @pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
@@ -177,11 +177,11 @@ def test_rows_that_are_not_convex_with_many_inputs(
     biases = [-14.0, 0.0, -1.0]
     net = network(tmp_path, np.eye(14), weights, last, biases=np.ones(14), output_biases=biases)
     least = exp(-3.5) / (exp(-3.5) + 1.0 + exp(-1.0))
-    for share, word in ((1.1, "sat"), (0.95, "unknown"), (0.4, "unsat")):
+    for share, status in ((1.1, "sat"), (0.95, "unknown"), (0.4, "unsat")):
         level = share * least if last == "Softmax" else log(share * least)
         wanted = parse_property(text_of(14, 3, [[-0.25, 0.25]] * 14, f"(<= Y_0 {level:.9f})"))
         result = verify(net, wanted, marabou, nodes=500)
-        assert result.word == word
+        assert result.status == status
         if isinstance(result.verdict, Unknown):
             assert "not convex" in result.verdict.reason
 
@@ -194,7 +194,7 @@ def test_inputs_fixed_at_a_number_that_the_type_cannot_hold(
     net = network(
         tmp_path, [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], [[1.0, -1.0, 1.0, -1.0]]
     )
-    for condition, word in {
+    for condition, status in {
         "(>= Y_0 0.1)": "sat",
         "(<= Y_0 0.1)": "sat",
         "(<= Y_0 0.10000000000000000001)": "sat",
@@ -204,7 +204,7 @@ def test_inputs_fixed_at_a_number_that_the_type_cannot_hold(
     }.items():
         asked = parse_property(text_of(2, 1, [["0.1", "0.1"], ["0", "0"]], condition))
         result = verify(net, asked, marabou, nodes=200)
-        assert result.word == word, (condition, result)
+        assert result.status == status, (condition, result)
         if isinstance(result.verdict, Sat):
             assert result.verdict.witness.exact == (Fraction(1, 10), 0)
             assert result.verdict.witness.input.dtype == np.float32
@@ -226,14 +226,14 @@ def test_a_witness_of_the_files_type_is_preferred(tmp_path: Path, marabou: Marab
 def test_conditions_met_by_equality(tmp_path: Path, marabou: MarabouBackend) -> None:
     """-relu(x - 0.25) >= 0 is met where it is 0, and > 0 nowhere, which no bound can show."""
     net = network(tmp_path, [[1.0]], [[-1.0]], biases=[-0.25])
-    for condition, word in {
+    for condition, status in {
         "(>= Y_0 0)": "sat",
         "(> Y_0 0)": "unknown",
         "(>= Y_0 1e-9)": "unsat",
     }.items():
         asked = parse_property(text_of(1, 1, [[-1, 1]], condition))
         result = verify(net, asked, marabou, nodes=500)
-        assert result.word == word
+        assert result.status == status
         assert not isinstance(result.verdict, Unknown) or result.verdict.reason
 
 
@@ -252,13 +252,13 @@ def test_conditions_met_by_equality(tmp_path: Path, marabou: MarabouBackend) -> 
     ],
 )
 def test_linear_rows_over_inputs(
-    conditions: tuple[str, ...], word: str, tmp_path: Path, marabou: MarabouBackend
+    conditions: tuple[str, ...], status: str, tmp_path: Path, marabou: MarabouBackend
 ) -> None:
     """y = |x_0 + x_1| over [-1, 1]^2."""
     net = network(tmp_path, [[1.0, 1.0], [-1.0, -1.0]], [[1.0, 1.0]])
     asked = parse_property(text_of(2, 1, [[-1, 1]], *conditions))
     result = verify(net, asked, marabou, nodes=20000)
-    assert result.word == word
+    assert result.status == status
     if isinstance(result.verdict, Sat):
         x = result.verdict.witness.input.astype(float)
         assert asked.holds(x, np.abs(x.sum(keepdims=True)))
@@ -267,10 +267,10 @@ def test_linear_rows_over_inputs(
 def test_strict_bounds_on_inputs(tmp_path: Path, marabou: MarabouBackend) -> None:
     """y = x over 0 <= x < 1: 1 is not reached, and what is just below it is."""
     net = network(tmp_path, *IDENTITY)
-    for condition, word in {"(>= Y_0 0.9999999)": "sat", "(>= Y_0 1)": "unknown"}.items():
+    for condition, status in {"(>= Y_0 0.9999999)": "sat", "(>= Y_0 1)": "unknown"}.items():
         text = text_of(1, 1, [[0, 2]], "(< X_0 1)", condition)
         result = verify(net, parse_property(text), marabou, nodes=200)
-        assert result.word == word
+        assert result.status == status
         if isinstance(result.verdict, Sat):
             assert result.verdict.witness.input[0] < 1
 
@@ -288,7 +288,7 @@ def test_what_onnxruntime_contradicts_is_not_sat(
     assert isinstance(result.verdict, Unknown)
     assert "not of the file as onnxruntime" in result.verdict.reason
     opposite = text_of(1, 1, [[0.5, 1]], "(<= Y_0 0.5)")
-    assert verify(net, parse_property(opposite), marabou, nodes=20000).word == "unsat"
+    assert verify(net, parse_property(opposite), marabou, nodes=20000).status == "unsat"
     (tmp_path / "p.vnnlib").write_text(text)
     code = main(
         ["verify", str(tmp_path / "model.onnx"), str(tmp_path / "p.vnnlib"), "--nodes", "9"]
@@ -378,11 +378,11 @@ def test_command_with_a_real_valued_counterexample(
     ],
 )
 def test_command_with_empty_boxes(
-    text: str, word: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    text: str, status: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network(tmp_path, *IDENTITY)
     code, lines, err = run(tmp_path, text, capsys)
-    assert (code, lines[0]) == (0, word)
+    assert (code, lines[0]) == (0, status)
     assert err.startswith(f"marapatch: {said}")
 
 

@@ -177,7 +177,9 @@ def test_both_oracles_agree(seed: int, tmp_path: Path) -> None:
     rule = Rule.ARGMIN if case.exact.least else Rule.ARGMAX
     for target, right in case.optima.items():
         condition = beats(target, network.outputs, rule, float(case.exact.margin))
-        found = exact_optimum.nearest(network.standard_form, ball.at(ball.whole_box), condition)
+        found = exact_optimum.nearest(
+            network.standard_form, ball.with_radius(ball.covering_radius), condition
+        )
         assert (found is None) is (right is None)
         if found is not None and right is not None:
             assert float(found.distance) == pytest.approx(float(right), rel=1e-6)

@@ -14,9 +14,9 @@ from marapatch.errors import InputError
 from marapatch.network.cut import head
 from marapatch.network.graph import Network, dense_network
 from marapatch.patch_attack.fewest_entries import Evaluator, fewer
-from marapatch.patch_attack.realise import Reach, equal, realise, rows_of
-from marapatch.patch_attack.row_lp import Rows, fewest, flattest, least, least_violation
-from marapatch.patch_attack.trust_region_lp import approach, derivative
+from marapatch.patch_attack.realise import InputBox, equal, realise, rows_of
+from marapatch.patch_attack.row_lp import Rows, least_violation, min_l0, min_l1, min_linf
+from marapatch.patch_attack.trust_region_lp import derivative, trust_region_lp
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 SIZE = 7
@@ -26,7 +26,7 @@ def network(seed: int, sizes: tuple[int, ...] = (SIZE, 4, 3)) -> Network:
     return dense_network(*plain(np.random.default_rng(seed), sizes))
 
 
-def problem(seed: int) -> tuple[Rows, Reach, OutputCondition, Network]:
+def problem(seed: int) -> tuple[Rows, InputBox, OutputCondition, Network]:
     """Rows over the first layer of a random network that a point of the box meets."""
     net = network(seed)
     rng = np.random.default_rng(seed + 50)
@@ -35,8 +35,8 @@ def problem(seed: int) -> tuple[Rows, Reach, OutputCondition, Network]:
     sense = rng.choice([-1.0, 1.0], size=(3, 1))
     matrix = sense * rng.normal(size=(3, 4))
     condition = OutputCondition(matrix, matrix @ z - 0.05)
-    reach = Reach(x, np.zeros(SIZE), np.ones(SIZE))
-    return rows_of(head(net, 0), condition, reach), reach, condition, net
+    domain = InputBox(x, np.zeros(SIZE), np.ones(SIZE))
+    return rows_of(head(net, 0), condition, domain), domain, condition, net
 
 
 def exact_least(rows: Rows, *, largest: bool = False, entries: tuple[int, ...] | None = None):
@@ -72,8 +72,8 @@ def exact_fewest(rows: Rows) -> int:
 def test_linear_programs_are_optimal_and_feasible(seed: int) -> None:
     rows, *_ = problem(seed)
     for change, size, optimum in (
-        (least(rows, np.ones(SIZE)), np.sum, exact_least(rows)),
-        (flattest(rows), np.max, exact_least(rows, largest=True)),
+        (min_l1(rows, np.ones(SIZE)), np.sum, exact_least(rows)),
+        (min_linf(rows), np.max, exact_least(rows, largest=True)),
     ):
         assert change is not None
         assert rows.missed(change).max() <= 1e-8
@@ -85,7 +85,7 @@ def test_linear_programs_are_optimal_and_feasible(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_fewest_is_the_fewest(seed: int) -> None:
     rows, *_ = problem(seed)
-    change, proved = fewest(rows, 600.0)
+    change, proved = min_l0(rows, 600.0)
     assert change is not None
     assert proved
     assert rows.missed(change).max() <= 1e-7
@@ -95,13 +95,13 @@ def test_fewest_is_the_fewest(seed: int) -> None:
 @pytest.mark.parametrize("minimise", ["l0", "l1", "linf"])
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_realised_meets_the_property_on_the_network(seed: int, minimise: str) -> None:
-    rows, reach, condition, net = problem(seed)
-    x = realise(net, reach.x, condition, minimise=minimise, timeout=600.0)
+    rows, domain, condition, net = problem(seed)
+    x = realise(net, domain.x, condition, minimise=minimise, timeout=600.0)
     assert x is not None
     z = net.values(x)["affine0"]
     assert condition.worst(z)[0] >= 0.0
     assert ((x >= 0.0) & (x <= 1.0)).all()
-    change = x - reach.x
+    change = x - domain.x
     best = {
         "l0": float(exact_fewest(rows)),
         "l1": exact_least(rows),
@@ -116,19 +116,19 @@ def test_what_is_realised_meets_the_property_on_the_network(seed: int, minimise:
 
 
 def test_marabou_alone_finds_as_few_entries() -> None:
-    rows, reach, condition, net = problem(3)
-    x = realise(net, reach.x, condition, minimise="l0", backend="marabou", timeout=600.0)
+    rows, domain, condition, net = problem(3)
+    x = realise(net, domain.x, condition, minimise="l0", backend="marabou", timeout=600.0)
     assert x is not None
     assert condition.worst(net.values(x)["affine0"])[0] >= 0.0
-    assert (np.abs(x - reach.x) > 1e-6).sum() == exact_fewest(rows)
+    assert (np.abs(x - domain.x) > 1e-6).sum() == exact_fewest(rows)
 
 
 @pytest.mark.parametrize("minimise", ["l1", "linf"])
 def test_queries_minimise_a_norm(minimise: str) -> None:
-    rows, reach, condition, net = problem(4)
-    x = realise(net, reach.x, condition, minimise=minimise, backend="marabou", timeout=600.0)
+    rows, domain, condition, net = problem(4)
+    x = realise(net, domain.x, condition, minimise=minimise, backend="marabou", timeout=600.0)
     assert x is not None
-    change = np.abs(x - reach.x)
+    change = np.abs(x - domain.x)
     size = change.sum() if minimise == "l1" else change.max()
     assert size <= exact_least(rows, largest=minimise == "linf") + 2e-2
 
@@ -180,7 +180,7 @@ def test_least_violation_of_rows_that_cannot_be_met() -> None:
     assert change is not None
     assert rows.missed(change).sum() == pytest.approx(0.8, abs=1e-8)
     assert change[1] == 0.0
-    assert least(rows, np.ones(2)) is None
+    assert min_l1(rows, np.ones(2)) is None
 
 
 def test_derivative_is_that_of_the_condition() -> None:
@@ -199,7 +199,7 @@ def test_approach_stays_in_the_box_and_never_goes_back(seed: int) -> None:
     x = np.random.default_rng(seed).random(SIZE)
     target = int(np.argsort(-net.evaluate(x)[0])[1])
     condition = beats(target, 3, Rule.ARGMAX, 1e-3)
-    found = approach(net.standard_form, condition, x, np.zeros(SIZE), np.ones(SIZE), 0.25)
+    found = trust_region_lp(net.standard_form, condition, x, np.zeros(SIZE), np.ones(SIZE), 0.25)
     assert ((found >= 0.0) & (found <= 1.0)).all()
     before, after = (condition.slack(net.evaluate(p))[0] for p in (x, found))
     assert np.maximum(-after, 0.0).sum() <= np.maximum(-before, 0.0).sum()
@@ -213,8 +213,8 @@ def test_fewer_entries_still_meet_the_condition(seed: int) -> None:
     outputs = net.evaluate(np.stack([x, goal]))
     row = outputs[1] - outputs[0]
     condition = OutputCondition(row[None], np.array([row @ (outputs[0] + 0.3 * row)]))
-    reach = Reach(x, np.zeros(20), np.ones(20))
-    change = fewer(net.standard_form, condition, reach, goal - x, np.inf)
+    domain = InputBox(x, np.zeros(20), np.ones(20))
+    change = fewer(net.standard_form, condition, domain, goal - x, np.inf)
     assert condition.worst(net.evaluate(x + change))[0] > 0.0
     assert np.count_nonzero(change) < 20
     assert ((x + change >= -1e-12) & (x + change <= 1.0 + 1e-12)).all()

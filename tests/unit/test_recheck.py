@@ -12,7 +12,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from recorded_trees import SPOILERS, built, grow
+from recorded_trees import SPOILERS, built, expand
 from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
 
@@ -68,7 +68,7 @@ def test_what_the_search_recorded_is_proved_again(kind: str) -> None:
         distance = optimum(question, case.witnessed)
         if not float(distance) > 1e-6:  # a tie at the centre: no lower end to prove
             continue
-        outcome = grow(question, tolerance=[1e-1, 1e-3, 1e-4][seed % 3])
+        outcome = expand(question, tolerance=[1e-1, 1e-3, 1e-4][seed % 3])
         trees += len(outcome.trees)
         best = max((record.radius for record in outcome.trees), default=0.0)
         again = max((proved(record, question) for record in outcome.trees), default=0.0)
@@ -81,18 +81,18 @@ def test_what_the_search_recorded_is_proved_again(kind: str) -> None:
 def test_an_unfinished_tree_is_proved_as_far_as_it_came(nodes: int) -> None:
     for seed in range(4):
         case = small_case(seed, ("plain", "thin"))
-        outcome = grow(case.question, nodes=nodes, tolerance=1e-9)
+        outcome = expand(case.question, nodes=nodes, tolerance=1e-9)
         distance = optimum(case.question, case.witnessed)
         for record in outcome.trees:
             again = proved(record, case.question)
             assert not beyond(again, distance)
-            assert again >= min(record.radius, case.ball.whole_box) * (1.0 - 1e-3)
+            assert again >= min(record.radius, case.ball.covering_radius) * (1.0 - 1e-3)
 
 
 def test_a_claim_beyond_the_optimum_is_lowered_below_it() -> None:
     raised = 0
     for seed in range(10):
-        record, question, distance = grown(seed)
+        record, question, distance = expanded(seed)
         for factor in (1.001, 2.0, 1e6):
             claim = replace(record, radius=record.radius * factor)
             assert not beyond(proved(claim, question), distance)
@@ -113,7 +113,7 @@ def skipping(seed: int, norm: Norm, *, sparse: bool) -> Question:
     label = int(network.evaluate(centre)[0].argmax())
     condition = beats(1 - label, 2, Rule.ARGMAX, 0.01 * (seed % 3))
     replay = Replay(network, ball, condition)
-    return Question(form, ball.at(ball.whole_box), condition, replay)
+    return Question(form, ball.with_radius(ball.covering_radius), condition, replay)
 
 
 def sparsely(layer: AffineMap) -> AffineMap:
@@ -131,7 +131,7 @@ def test_skip_connections_masks_and_margins(norm: Norm, sparse: bool) -> None:
     for seed in range(3):
         question = skipping(seed, norm, sparse=sparse)
         distance = optimum(question)
-        for record in grow(question, tolerance=1e-2).trees:
+        for record in expand(question, tolerance=1e-2).trees:
             again = proved(record, question)
             assert not beyond(again, distance)
             assert again >= record.radius * (1.0 - NEAR)
@@ -160,7 +160,7 @@ def test_no_tampering_gives_a_false_radius(how: str) -> None:
     rng = np.random.default_rng(len(how))
     refused, lowered = 0, 0
     for seed in range(10):
-        record, question, distance = grown(seed)
+        record, question, distance = expanded(seed)
         for factor in (1.0, 1.1):
             spoiled = replace(SPOILERS[how](record, rng), radius=factor * record.radius)
             try:
@@ -174,11 +174,11 @@ def test_no_tampering_gives_a_false_radius(how: str) -> None:
 
 
 @cache
-def grown(seed: int) -> tuple[TreeRecord, Question, Fraction | float]:
+def expanded(seed: int) -> tuple[TreeRecord, Question, Fraction | float]:
     """The largest tree of a question, and its exact distance."""
     case = small_case(seed, ("plain", "huge", "corner"))
     distance = optimum(case.question, case.witnessed)
-    trees = grow(case.question).trees if float(distance) > 1e-6 else ()
+    trees = expand(case.question).trees if float(distance) > 1e-6 else ()
     neurons = sum(layer.outputs for layer in case.question.form.hidden)
     none = built([(-1, 0, 0)], neurons, case.condition.rhs.size, 0.1)  # nothing came of the search
     record = max(trees, key=len, default=none)
@@ -196,7 +196,10 @@ def test_any_tree_with_any_multipliers_proves_nothing_false() -> None:
         neurons = sum(layer.outputs for layer in question.form.hidden)
         rows = question.condition.rhs.size
         record = built(
-            [(-1, 0, 0)], neurons, rows, float(np.fmin(1.5 * float(distance), case.ball.whole_box))
+            [(-1, 0, 0)],
+            neurons,
+            rows,
+            float(np.fmin(1.5 * float(distance), case.ball.covering_radius)),
         )
         for _ in range(int(rng.integers(0, 5))):
             record = SPOILERS["leaf divided"](record, rng)
@@ -252,12 +255,14 @@ def test_numbers_of_every_size_prove_nothing_false(scale: float) -> None:
             form = form_of(network)
         except InputError:  # it overflows
             continue
-        points = exact.points(ball.at(ball.whole_box), rng, 8)
+        points = exact.points(ball.with_radius(ball.covering_radius), rng, 8)
         outputs = [exact_outputs(network, x) for x in points]
         for target in range(2):
-            record = built([(-1, 0, 0)], 4, 1, ball.whole_box * float(rng.choice([1.0, 0.1, 1e-3])))
+            record = built(
+                [(-1, 0, 0)], 4, 1, ball.covering_radius * float(rng.choice([1.0, 0.1, 1e-3]))
+            )
             size_of = 10.0 ** float(rng.choice([0.0, -290.0, 290.0]))
-            record = replace(record, mix=np.full((1, 1), size_of))
+            record = replace(record, row_multipliers=np.full((1, 1), size_of))
             try:
                 radius = recheck_tree(record, form, ball, beats(target, 2, Rule.ARGMAX)).radius
             except InputError:  # its values are too large
@@ -308,7 +313,15 @@ def test_what_is_no_tree_is_refused(splits: list[tuple[int, int, int]], text: st
     if splits:
         record = built(splits, 6, 2)
     else:
-        names = ("parent", "neuron", "phase", "alpha", "beta", "mix", "vouched")
+        names = (
+            "parent",
+            "neuron",
+            "phase",
+            "alpha",
+            "beta",
+            "row_multipliers",
+            "solver_certified",
+        )
         record = replace(whole, **{name: getattr(whole, name)[:0] for name in names})
     with pytest.raises(InputError, match=text):
         recheck_tree(record, question.form, question.ball, question.condition)
@@ -324,7 +337,9 @@ def _plain() -> Question:
     ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), Norm.LINF, np.inf)
     condition = beats(0, 3, Rule.ARGMAX)
     replay = Replay(network, ball, condition)
-    return Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
+    return Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
 
 
 @pytest.mark.parametrize(
@@ -335,21 +350,27 @@ def _plain() -> Question:
         ({"radius": -1.0}, "radius is -1.0"),
         ({"alpha": np.full((5, 6), np.nan)}, "alpha contains NaN"),
         ({"beta": np.full((5, 6), np.inf)}, "beta contains NaN or infinity"),
-        ({"mix": np.full((5, 2), -np.inf)}, "mix contains NaN or infinity"),
+        ({"row_multipliers": np.full((5, 2), -np.inf)}, "row_multipliers contains NaN or infinity"),
         ({"alpha": np.ones((5, 5))}, r"alpha is float64 \(5, 5\); it must be .* \(5, 6\)"),
         ({"beta": np.ones(6)}, "beta is"),
-        ({"mix": np.ones((4, 2))}, "mix is"),
-        ({"mix": np.ones((5, 2), complex)}, "mix is complex128"),
+        ({"row_multipliers": np.ones((4, 2))}, "row_multipliers is"),
+        ({"row_multipliers": np.ones((5, 2), complex)}, "row_multipliers is complex128"),
         ({"alpha": np.ones((5, 6), bool)}, "alpha is bool"),
         ({"parent": np.zeros((5, 1), int)}, "parent is"),
         ({"parent": np.array([-1.0, 0, 0, 2, 2])}, "parent is float64"),
         ({"neuron": np.array([0, 1, 1, 0])}, "neuron is"),
         ({"phase": np.array([0, 1, -1, 1, -1.0])}, "phase is float64"),
-        ({"vouched": np.zeros(5, int)}, "vouched is int64"),
-        ({"vouched": np.array([False, False, True, False, False])}, "node 2 .* closed by a solver"),
+        ({"solver_certified": np.zeros(5, int)}, "solver_certified is int64"),
+        (
+            {"solver_certified": np.array([False, False, True, False, False])},
+            "node 2 .* closed by a solver",
+        ),
         ({"rounds": ((np.ones(6), np.ones(6)),)}, "round 0 of the tree has 2 arrays"),
         ({"rounds": ((np.ones(6), np.ones(5), np.ones(2)),)}, "beta in round 0"),
-        ({"rounds": ((np.ones(6), np.ones(6), np.array([1, np.nan])),)}, "mix in round 0"),
+        (
+            {"rounds": ((np.ones(6), np.ones(6), np.array([1, np.nan])),)},
+            "row_multipliers in round 0",
+        ),
     ],
 )
 def test_what_is_malformed_is_refused(change: dict[str, object], text: str) -> None:
@@ -364,7 +385,7 @@ def test_multipliers_out_of_their_range_are_moved_into_it() -> None:
     record = built(GOOD, 6, 2, 0.3)
     odd = replace(record, alpha=record.alpha + 4.0, beta=record.beta - 1.0)
     assert proved(odd, question) == proved(record, question)
-    nothing = replace(record, mix=np.zeros_like(record.mix))
+    nothing = replace(record, row_multipliers=np.zeros_like(record.row_multipliers))
     assert proved(nothing, question) == 0.0
 
 
@@ -376,15 +397,17 @@ def test_a_solvers_word_is_not_taken_for_a_proof() -> None:
     ball = Ball(np.array([0.4]), np.zeros(1), np.ones(1), Norm.LINF, np.inf)
     condition = beats(1, 2, Rule.ARGMAX)
     replay = Replay(network, ball, condition)
-    question = Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
-    outcome = grow(question, Infeasible())
+    question = Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
+    outcome = expand(question, Infeasible())
     assert outcome.bracket.lower == np.inf
     (record,) = outcome.trees
     checked = recheck_tree(record, question.form, question.ball, question.condition)
-    assert checked.vouched > 0
+    assert checked.solver_certified > 0
     assert checked.radius == 0.0  # the centre itself ties
     assert checked.given == record.radius
-    alone = replace(built([(-1, 0, 0)], 1, 1, 0.5), vouched=np.array([True]))
+    alone = replace(built([(-1, 0, 0)], 1, 1, 0.5), solver_certified=np.array([True]))
     checked = recheck_tree(alone, question.form, question.ball, question.condition)
     assert (checked.radius, checked.given, checked.short) == (0.0, 0.5, 0)
 
@@ -397,7 +420,7 @@ def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> Non
     """One node, plain multipliers and a radius just below the optimum: all has to be added."""
     case = small_case(seed, ("plain", "corner"))
     question, distance = case.question, optimum(case.question, case.witnessed)
-    radius = float(np.fmin(0.999 * float(distance), 0.999 * case.ball.whole_box))
+    radius = float(np.fmin(0.999 * float(distance), 0.999 * case.ball.covering_radius))
     neurons = sum(layer.outputs for layer in question.form.hidden)
     record = built([(-1, 0, 0)], neurons, question.condition.rhs.size, radius)
     about = question.form, question.ball, question.condition
@@ -414,7 +437,7 @@ def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> Non
 def test_leaves_of_a_solver_and_hopeless_ones_stay() -> None:
     question = _plain()
     about = question.form, question.ball, question.condition
-    closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), vouched=np.array([True]))
+    closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), solver_certified=np.array([True]))
     assert completed(closed, *about) is closed
     label = int(question.form.evaluate(question.ball.centre[None])[0].argmax())
     already = beats(label, 3, Rule.ARGMAX)  # the centre itself: nothing refutes it
@@ -509,7 +532,9 @@ def check(
             continue
         away = [abs(a - Fraction(c)) for a, c in zip(x, ball.centre.tolist(), strict=True)]
         distance = max(away) if ball.norm is Norm.LINF else sum(away)
-        for node, (_, _, mix), form_, radius in zip(nodes, chosen, forms, radii, strict=True):
+        for node, (_, _, row_multipliers), form_, radius in zip(
+            nodes, chosen, forms, radii, strict=True
+        ):
             if any(p * v < 0 for p, v in zip(node.phases.tolist(), z, strict=True)):
                 continue
             met += 1
@@ -517,7 +542,9 @@ def check(
             bounds = zip(node.low.tolist(), z, node.high.tolist(), strict=True)
             assert all(Fraction(a) <= v <= Fraction(b) for a, v, b in bounds)
             assert value(node.cut, x) <= 0
-            mixed = sum(Fraction(m) * s for m, s in zip(mix.tolist(), slacks, strict=True))
+            mixed = sum(
+                Fraction(m) * s for m, s in zip(row_multipliers.tolist(), slacks, strict=True)
+            )
             assert value(form_, x) <= -mixed
             assert radius < distance or radius == 0.0
     return met
@@ -541,7 +568,7 @@ def test_what_is_said_of_nodes_holds_at_exact_points(kind: str) -> None:
         case = small_case(seed, (kind,))
         form = case.network.standard_form
         for share in (0.3, 1.0):
-            ball = case.ball.at(share * case.ball.whole_box)
+            ball = case.ball.with_radius(share * case.ball.covering_radius)
             met += check(form, form, ball, case.condition, rng)
             y = case.network.evaluate(ball.centre)[0]  # what the centre is: easy to meet
             met += check(form, form, ball, beats(int(y.argmax()), y.size, Rule.ARGMAX), rng)
@@ -599,7 +626,9 @@ def test_inexact_coefficients_are_accounted_for(size: float) -> None:
         truth = StandardForm(form.inputs, tuple(p[1] for p in pairs[:-1]), pairs[-1][1])
         y = truth.evaluate(case.ball.centre[None])[0]
         condition = beats(int(y.argmax()), y.size, Rule.ARGMAX)
-        met += check(said, truth, case.ball.at(0.3 * case.ball.whole_box), condition, rng)
+        met += check(
+            said, truth, case.ball.with_radius(0.3 * case.ball.covering_radius), condition, rng
+        )
     assert met > 20
 
 
@@ -621,7 +650,9 @@ def test_underflow_and_large_numbers(power: int) -> None:
         scaled = StandardForm(form.inputs, tuple(layers[:-1]), layers[-1])
         y = scaled.evaluate(case.ball.centre[None])[0]
         condition = beats(int(y.argmax()), y.size, Rule.ARGMAX)
-        met += check(scaled, scaled, case.ball.at(0.3 * case.ball.whole_box), condition, rng)
+        met += check(
+            scaled, scaled, case.ball.with_radius(0.3 * case.ball.covering_radius), condition, rng
+        )
     assert met > 20
 
 
@@ -635,7 +666,7 @@ def test_what_underflows_is_not_taken_for_nothing() -> None:
     record = built([(-1, 0, 0)], 1, 1)
     found = recheck_tree(record, network.standard_form, ball, condition).radius
     assert found == pytest.approx(0.5, abs=1e-6)
-    small = replace(record, mix=np.full((1, 1), 1e-180))
+    small = replace(record, row_multipliers=np.full((1, 1), 1e-180))
     assert recheck_tree(small, network.standard_form, ball, condition).radius <= 0.5
 
 

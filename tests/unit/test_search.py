@@ -82,7 +82,9 @@ def bent_question() -> Question:
     condition = beats(1, 2, Rule.ARGMAX)
     ball = Ball(np.zeros(2), -np.ones(2), np.ones(2), Norm.LINF, inf)
     replay = Replay(network, ball, condition)
-    return Question(network.standard_form, ball.at(ball.whole_box), condition, replay)
+    return Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
 
 
 OPTIMUM = 0.2
@@ -452,7 +454,7 @@ def test_where_no_input_of_the_box_is_decided_so_lower_is_infinite(search: Searc
     whole = bent_question()
     box = 0.999 * OPTIMUM
     ball = Ball(np.zeros(2), np.full(2, -box), np.full(2, box), Norm.LINF, box)
-    question = replace(whole, ball=ball.at(ball.whole_box))
+    question = replace(whole, ball=ball.with_radius(ball.covering_radius))
     for bounds in (True, False):
         outcome, _ = run(
             search, question, BACKENDS["highs"], options=SearchOptions(TOLERANCE, bounds=bounds)

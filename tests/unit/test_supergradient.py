@@ -20,7 +20,7 @@ from marapatch.search.branch_and_bound.branching import RULES
 def digit_nodes(norm: Norm, share: float) -> tuple[NodeBounder, Nodes]:
     """The root of a digit's question and its children by three splits, nothing optimised yet."""
     question, start = digit_question(norm, 7, 1)
-    bounds = linear_bounds(question.form, question.ball.at(share * start.upper))
+    bounds = linear_bounds(question.form, question.ball.with_radius(share * start.upper))
     bounder = NodeBounder(question.form, bounds, question.condition)
     parts = [bounder.root(bounds)]
     for neuron in np.flatnonzero(parts[0].unstable[0])[[3, 20, 30]]:
@@ -33,7 +33,7 @@ def digit_nodes(norm: Norm, share: float) -> tuple[NodeBounder, Nodes]:
 def test_steps_near_the_optimum_of_the_linear_program() -> None:
     bounder, nodes = digit_nodes(Norm.LINF, 0.8)
     program = TriangleProgram(bounder.form, bounder.ball, bounder.condition)
-    proposals = [program.propose(nodes, i, bounder.ball, 60.0) for i in range(len(nodes))]
+    proposals = [program.multipliers(nodes, i, bounder.ball, 60.0) for i in range(len(nodes))]
     assert all(proposal is not None for proposal in proposals)
     best = bounder.value(Nodes.stack([each.nodes for each in proposals if each is not None]))
     before = bounder.value(nodes)
@@ -47,10 +47,10 @@ def test_steps_near_the_optimum_of_the_linear_program() -> None:
 def test_a_row_of_the_condition_comes_back_from_nothing(norm: Norm) -> None:
     """A node inherits its parent's mix; what counted for nothing there may be what counts here."""
     bounder, nodes = digit_nodes(norm, 0.5)
-    rows = nodes.mix.shape[1]
+    rows = nodes.row_multipliers.shape[1]
     fair = bounder.bound(nodes, 40).value
     for row in range(rows):
-        one_sided = replace(nodes, mix=np.tile(np.eye(rows)[row], (len(nodes), 1)))
+        one_sided = replace(nodes, row_multipliers=np.tile(np.eye(rows)[row], (len(nodes), 1)))
         before = bounder.value(one_sided)
         after = bounder.bound(one_sided, 40).value
         assert ((after - before) >= 0.9 * (fair - before)).all()

@@ -47,8 +47,10 @@ def test_first_radii_are_below_every_witness(norm: Norm, seed: int) -> None:
     """And above 0 where the decision has any lead."""
     case = small_case(seed, ("plain",))
     form, ball = case.question.form, case.question.ball
-    ball = ball.at(1.0)
-    ball = type(ball)(ball.centre, ball.lower, ball.upper, norm, ball.at(1.0).whole_box)
+    ball = ball.with_radius(1.0)
+    ball = type(ball)(
+        ball.centre, ball.lower, ball.upper, norm, ball.with_radius(1.0).covering_radius
+    )
     outputs = form.evaluate(ball.centre[None])[0]
     best = int(outputs.argmax())
     others = [t for t in range(form.outputs) if t != best]
@@ -125,13 +127,13 @@ def test_the_number_of_questions_posed_does_not_grow_with_the_targets_out_of_tim
 ) -> None:
     """A question of one of a thousand classes has a million entries: it is made when asked."""
     posed: list[int] = []
-    question = target_search.Asked.question
+    question = target_search.TargetProblem.question
 
-    def counted(self: target_search.Asked, target: int) -> object:
+    def counted(self: target_search.TargetProblem, target: int) -> object:
         posed.append(target)
         return question(self, target)
 
-    monkeypatch.setattr(target_search.Asked, "question", counted)
+    monkeypatch.setattr(target_search.TargetProblem, "question", counted)
     monkeypatch.setattr(TargetSearch, "attack", lambda self, init: None)
     options = GroundTruthOptions(timeout=1e-9)
     result = ground_truth(wide(60), IMAGE, label=None, options=options)
@@ -151,7 +153,7 @@ def test_out_of_time_no_search_is_handed_to_a_process() -> None:
     options = GroundTruthOptions(timeout=1.0)
     network = wide(8)
     ball, _ = ball_of(network, IMAGE, Norm.LINF, None, None)
-    asked = target_search.Asked(
+    asked = target_search.TargetProblem(
         network, ball, Rule.ARGMAX, 0.0, "tree", "highs", options.for_search(), True
     )
     search = TargetSearch(asked, tuple(range(1, 8)), -inf, lambda *_: None, jobs=2)

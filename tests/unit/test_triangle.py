@@ -5,7 +5,7 @@ from __future__ import annotations
 import exact_optimum as exact
 import numpy as np
 import pytest
-from recorded_trees import grow
+from recorded_trees import expand
 from small_networks import Case, small_case
 
 from marapatch.bounds.crown import linear_bounds
@@ -26,7 +26,7 @@ def cases(norm: Norm, count: int) -> list[Case]:
 def prepared(case: Case, share: float) -> tuple[NodeBounder, TriangleProgram, Nodes]:
     """The root and all of a random tree below it, two splits deep."""
     rng = np.random.default_rng(0)
-    form, ball = case.network.standard_form, case.ball.at(share * case.witnessed)
+    form, ball = case.network.standard_form, case.ball.with_radius(share * case.witnessed)
     bounds = linear_bounds(form, ball)
     bounder = NodeBounder(form, bounds, case.condition)
     nodes = bounder.root(bounds)
@@ -48,7 +48,7 @@ def test_the_proposed_multipliers_prove_what_the_program_found(norm: Norm) -> No
         bounder, program, nodes = prepared(case, 1.2)
         for i in range(len(nodes)):
             ball = bounder.ball
-            proposal = program.propose(nodes, i, ball, 10.0)
+            proposal = program.multipliers(nodes, i, ball, 10.0)
             if proposal is None or proposal.point is None:
                 continue
             found = program.program.solve()
@@ -62,7 +62,7 @@ def test_the_proposed_multipliers_prove_what_the_program_found(norm: Norm) -> No
             else:
                 # The largest slack within the ball, in the units of the program's rows.
                 got = float(bounder.concretiser.minimum(weights, constant)[0])
-                scaled = got / float(proposal.nodes.mix[0] @ program.scale)
+                scaled = got / float(proposal.nodes.row_multipliers[0] @ program.scale)
                 assert scaled == pytest.approx(found.objective, rel=1e-6, abs=1e-6)
             compared += 1
     assert compared >= 10
@@ -74,7 +74,7 @@ def test_a_node_without_inputs_is_refuted_by_its_ray(norm: Norm) -> None:
     for case in cases(norm, 12):
         bounder, program, nodes = prepared(case, 1.2)
         for i in range(len(nodes)):
-            proposal = program.propose(nodes, i, bounder.ball, 10.0)
+            proposal = program.multipliers(nodes, i, bounder.ball, 10.0)
             if proposal is not None and proposal.point is None:
                 rays += 1
                 refuted += bool(bounder.value(proposal.nodes)[0] > 0.0)
@@ -90,7 +90,7 @@ def test_no_proposal_bounds_above_the_exact_optimum(norm: Norm) -> None:
         assert optimum is not None
         bounder, program, nodes = prepared(case, 1.5)
         level = nodes.take(np.arange(1, 3)) if len(nodes) > 2 else nodes
-        proposals = [program.propose(level, i, bounder.ball, 10.0) for i in range(len(level))]
+        proposals = [program.multipliers(level, i, bounder.ball, 10.0) for i in range(len(level))]
         if all(p is not None for p in proposals):
             stacked = Nodes.stack([p.nodes for p in proposals if p is not None])
             radius = bounder.bound(stacked, 0).radius.min()
@@ -107,7 +107,7 @@ def test_every_rule_gives_brackets_that_hold_the_exact_optimum(rule: str) -> Non
             assert optimum is not None
             if optimum.distance < 1e-6:  # a tie at the centre: no lower end to prove
                 continue
-            outcome = grow(question, branching=rule, nodes=400, record=False)
+            outcome = expand(question, branching=rule, nodes=400, record=False)
             assert outcome.bracket.lower <= float(optimum.distance) * (1.0 + 1e-12)
             assert outcome.bracket.upper >= float(optimum.distance) * (1.0 - 1e-9)
             closed += outcome.bracket.closed(1e-3)

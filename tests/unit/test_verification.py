@@ -23,7 +23,7 @@ from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat
 from marapatch.search.branch_and_bound.input_tree import BoxBounder, Boxes, InputSplit
 from marapatch.solvers import MarabouBackend
 from marapatch.verification.api import verify
-from marapatch.verification.property_search import whole_box
+from marapatch.verification.property_search import covering_radius
 from marapatch.witnesses.falsify import falsify
 
 
@@ -42,7 +42,7 @@ def network_of(seed: int, inputs: int = 2) -> Network:
 
 
 def question_of(network: Network, matrix: np.ndarray, rhs: np.ndarray) -> Question:
-    ball = whole_box(-np.ones(network.inputs), np.ones(network.inputs), network.input_dtype)
+    ball = covering_radius(-np.ones(network.inputs), np.ones(network.inputs), network.input_dtype)
     condition = OutputCondition(matrix, rhs)
     judge = Replay(network, ball, condition)
     return Question(network.standard_form, ball, condition, judge)
@@ -70,17 +70,17 @@ def test_both_searches_agree_with_a_fine_grid(seed: int, marabou: MarabouBackend
         text += f"(assert (>= (- Y_0 Y_1) {rhs[0]:.17f}))"
         result = verify(network, parse_property(text), marabou, nodes=20000)
         if gap < 0.0:
-            assert result.word == "sat"
-        if result.word == "sat":
+            assert result.status == "sat"
+        if result.status == "sat":
             assert isinstance(result.verdict, Sat)
             x = result.verdict.witness.input
             assert ((x >= -1) & (x <= 1)).all()
             assert matrix @ network.evaluate(x)[0] >= rhs
-        elif result.word == "unsat":
+        elif result.status == "unsat":
             assert best < rhs[0]
             assert isinstance(result.verdict, Unsat)
             assert result.verdict.evidence is Evidence.BOUND
-        words.append(result.word)
+        words.append(result.status)
     assert words[-1] == "unsat"
 
 
@@ -182,8 +182,8 @@ def test_command_sat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     printed = capsys.readouterr().out
     assert code == 0
     assert printed == text.read_text()
-    word, *pairs = printed.splitlines()
-    assert word == "sat"
+    status, *pairs = printed.splitlines()
+    assert status == "sat"
     found = dict(re.fullmatch(r"\(?\(([XY]_\d) (\S+?)\)\)?", pair).groups() for pair in pairs)  # type: ignore[union-attr]
     assert list(found) == ["X_0", "X_1", "Y_0", "Y_1"]
     assert printed.count("(") == printed.count(")") == 5
@@ -239,7 +239,7 @@ def test_command_export_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [("1_1", 4, "unsat"), ("4_5", 3, "unsat"), ("2_1", 2, "sat"), ("1_1", 1, "unsat")],
 )
 def test_acas_xu(
-    network: str, number: int, word: str, data_dir: Path, capsys: pytest.CaptureFixture[str]
+    network: str, number: int, status: str, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = data_dir / "acasxu"
     code = main(
@@ -252,7 +252,7 @@ def test_acas_xu(
         ]
     )
     assert code == 0
-    assert capsys.readouterr().out.splitlines()[0] == word
+    assert capsys.readouterr().out.splitlines()[0] == status
 
 
 def test_many_inputs_go_to_the_tree(marabou: MarabouBackend) -> None:
@@ -270,13 +270,13 @@ def test_many_inputs_go_to_the_tree(marabou: MarabouBackend) -> None:
         np.abs(network.weights("affine1")[0]).sum()
         * np.abs(network.weights("affine0")[0]).sum(1).max()
     )
-    for level, word in ((best - 0.1, "sat"), (2 * ceiling, "unsat")):
+    for level, status in ((best - 0.1, "sat"), (2 * ceiling, "unsat")):
         wanted = parse_property(f"{text}(assert (>= (- Y_0 Y_1) {level:.9f}))")
-        assert verify(network, wanted, marabou, nodes=20000).word == word
+        assert verify(network, wanted, marabou, nodes=20000).status == status
 
 
 def test_whole_box_covers_the_box() -> None:
-    ball = whole_box(np.array([0.1, -1.0]), np.array([0.1, 2.0]), np.dtype(np.float32))
+    ball = covering_radius(np.array([0.1, -1.0]), np.array([0.1, 2.0]), np.dtype(np.float32))
     assert isinstance(ball, Ball)
     low, high = ball.enclosing_box
     assert (low <= [0.1, -1.0]).all()

@@ -28,7 +28,7 @@ def suits(question: Question) -> bool:
     """Whether the ball is a box with few sides, for a network with many neurons."""
     if sum(question.form.sizes[1:]) < MANY_NEURONS:
         return False
-    down, up = replace(question.ball, radius=inf).reach
+    down, up = replace(question.ball, radius=inf).displacement_bounds
     few = np.count_nonzero(down + up) <= FEW_INPUTS
     return question.ball.norm is Norm.LINF and bool(few) and bool(np.isfinite(down + up).all())
 
@@ -70,7 +70,7 @@ class BoxTree:
             match verdict:
                 case Unsat(evidence=evidence):
                     answer = "unsat"
-                    proved = inf if radius >= self.question.ball.whole_box else radius
+                    proved = inf if radius >= self.question.ball.covering_radius else radius
                     self.bracket = self.bracket.tighten(Unsat(proved, evidence))
                 case Sat(witness=witness):
                     answer = "sat"
@@ -90,13 +90,13 @@ class BoxTree:
 
     def _target(self) -> float:
         ceiling = min(self.options.ceiling(self.bracket), self.question.ball.radius)
-        whole = self.question.ball.whole_box
+        whole = self.question.ball.covering_radius
         if ceiling == whole and ceiling < self.options.ceiling(self.bracket):
             return ceiling
         return max(min(ceiling - 0.98 * self.options.tolerance, ceiling * (1.0 - 1e-7)), 0.0)
 
     def _box(self, radius: float) -> Question:
         """The same question over the whole of a smaller box."""
-        low, high = self.question.ball.at(radius).enclosing_box
+        low, high = self.question.ball.with_radius(radius).enclosing_box
         ball = replace(self.question.ball, lower=low, upper=high, radius=inf)
-        return replace(self.question, ball=ball.at(ball.whole_box))
+        return replace(self.question, ball=ball.with_radius(ball.covering_radius))

@@ -50,9 +50,9 @@ def trial(bounder: NodeBounder, nodes: Nodes, score: Array) -> Neurons:
         gain[rows, columns] = np.maximum(gain[rows, columns], gained)
     best = merit.argmax(axis=1)
     chosen: Neurons = tried[np.arange(len(nodes)), best]
-    stuck = np.flatnonzero(gain[np.arange(len(nodes)), best] < -STUCK * value)
-    if stuck.size:
-        chosen[stuck] = bounder.gaps(nodes.take(stuck), GAP_STEPS).argmax(axis=1)
+    unresolved = np.flatnonzero(gain[np.arange(len(nodes)), best] < -STUCK * value)
+    if unresolved.size:
+        chosen[unresolved] = bounder.gaps(nodes.take(unresolved), GAP_STEPS).argmax(axis=1)
     return chosen
 
 

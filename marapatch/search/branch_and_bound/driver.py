@@ -17,8 +17,8 @@ from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Sat, Unsat
 from marapatch.search.branch_and_bound.box_tree import BoxTree, suits
-from marapatch.search.branch_and_bound.relu_tree import PhaseTree
-from marapatch.search.branch_and_bound.workers import Helpers, helpers
+from marapatch.search.branch_and_bound.relu_tree import ReluTree
+from marapatch.search.branch_and_bound.workers import Workers, workers
 from marapatch.search.budget import Limit
 from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.solvers.base import Backend
@@ -29,10 +29,10 @@ FIRST_SHARE = 0.65
 ENDING_SHARE = 0.9
 """The share of the time for a tree that is ending."""
 
-LADDER_SHARE = 0.7
+SMALLER_RADII_SHARE = 0.7
 """The share of the rest for the ladder; the tree has what is left."""
 
-RUNG_SHARE = 0.3
+RADIUS_SHARE = 0.3
 """The share of the ladder's remaining time that one rung may take."""
 
 NARROW_ENOUGH = 0.02
@@ -51,65 +51,65 @@ def tree(
     Raises Interrupted, with what is known, on a KeyboardInterrupt.
     """
     # A record is of one process: the numbers of its nodes are given out in one place.
-    with helpers(1 if options.record else options.jobs) as several:
-        climb = _Climb(question, start, backend, options, report, several)
+    with workers(1 if options.record else options.jobs) as several:
+        schedule = _Schedule(question, start, backend, options, report, several)
         try:
-            climb.run()
+            schedule.run()
         except KeyboardInterrupt as stop:
-            raise Interrupted(climb.outcome()) from stop
-        return climb.outcome()
+            raise Interrupted(schedule.outcome()) from stop
+        return schedule.outcome()
 
 
 @dataclass
-class _Climb:
+class _Schedule:
     question: Question
     bracket: Bracket
     backend: Backend
     options: SearchOptions
     report: Report
-    helpers: Helpers | None
+    workers: Workers | None
     records: list[QueryRecord] = field(default_factory=list)
     bounded: int = 0
     note: str = ""
-    recorded: list[PhaseTree] = field(default_factory=list)
+    recorded: list[ReluTree] = field(default_factory=list)
 
     def outcome(self) -> Outcome:
         note = "" if self.options.closed(self.bracket) else self.note
-        trees = tuple(record for grown in self.recorded for record in grown.recorded())
+        trees = tuple(record for expanded in self.recorded for record in expanded.recorded())
         return Outcome(self.bracket, tuple(self.records), self.bounded, note, trees)
 
     def run(self) -> None:
         whole = Limit(monotonic() + self.options.timeout, self.options.most_nodes)
         first, ending = whole.share(FIRST_SHARE, 0), whole.share(ENDING_SHARE, 0)
-        main = self._grower(self.options)
+        main = self._tree(self.options)
         self._advance(main, first)
         if main.ending:
             self._advance(main, ending)
         if whole.finite and not self.options.closed(self.bracket):
-            self._ladder(whole.share(LADDER_SHARE, self.bounded))
+            self._smaller_radii(whole.share(SMALLER_RADII_SHARE, self.bounded))
             main.bracket = self._merged(main.bracket)
             self._advance(main, whole)
 
-    def _grower(self, options: SearchOptions) -> PhaseTree | BoxTree:
+    def _tree(self, options: SearchOptions) -> ReluTree | BoxTree:
         if suits(self.question) and not options.record:
             return BoxTree(self.question, self.bracket, options, self.report)
-        grower = PhaseTree(
-            self.question, self.bracket, self.backend, options, self.report, self.helpers
+        current = ReluTree(
+            self.question, self.bracket, self.backend, options, self.report, self.workers
         )
         if options.record:
-            self.recorded.append(grower)
-        return grower
+            self.recorded.append(current)
+        return current
 
-    def _advance(self, grower: PhaseTree | BoxTree, limit: Limit) -> None:
+    def _advance(self, current: ReluTree | BoxTree, limit: Limit) -> None:
         """Grow, and take in what came of it."""
-        bounded, records = grower.bounded, len(grower.records)
+        bounded, records = current.bounded, len(current.records)
         try:
-            grower.advance(limit.until, limit.nodes - self.bounded)
+            current.advance(limit.until, limit.nodes - self.bounded)
         finally:  # an interrupt takes nothing back
-            self.bracket = self._merged(grower.bracket)
-            self.records += grower.records[records:]
-            self.bounded += grower.bounded - bounded
-            self.note = grower.note
+            self.bracket = self._merged(current.bracket)
+            self.records += current.records[records:]
+            self.bounded += current.bounded - bounded
+            self.note = current.note
 
     def _merged(self, other: Bracket) -> Bracket:
         """This bracket with what ``other`` knows; contradictions surface."""
@@ -118,7 +118,7 @@ class _Climb:
         bracket = self.bracket.tighten(Unsat(other.lower, other.evidence))
         return bracket if other.witness is None else bracket.tighten(Sat(other.witness))
 
-    def _ladder(self, limit: Limit) -> None:
+    def _smaller_radii(self, limit: Limit) -> None:
         """Halve between what is proved and what was too much, while that is worth a rung."""
         failed = min(self.options.ceiling(self.bracket), self.question.ball.radius)
         while not limit.over(self.bounded) and not self.options.closed(self.bracket):
@@ -128,8 +128,8 @@ class _Climb:
             # tolerances to go, each rung raises ``lower`` or has failed, and the halving ends.
             if failed - lower <= max(3.0 * self.options.tolerance, NARROW_ENOUGH * failed):
                 return
-            rung = 0.5 * (lower + failed)
-            options = replace(self.options, cutoff=rung)
-            self._advance(self._grower(options), limit.share(RUNG_SHARE, self.bounded))
-            if self.bracket.lower < rung - 1.01 * self.options.tolerance:
-                failed = rung
+            radius = 0.5 * (lower + failed)
+            options = replace(self.options, cutoff=radius)
+            self._advance(self._tree(options), limit.share(RADIUS_SHARE, self.bounded))
+            if self.bracket.lower < radius - 1.01 * self.options.tolerance:
+                failed = radius

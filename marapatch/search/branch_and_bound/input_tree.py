@@ -117,18 +117,20 @@ class BoxBounder:
         """
         lower, upper = boxes.lower.copy(), boxes.upper.copy()
         ranges = [(boxes.low, boxes.high)]
-        lines: list[Relaxation] = []
+        relaxations: list[Relaxation] = []
         for k, (layer, span) in enumerate(zip(self.form.hidden, self.spans, strict=True)):
             low, high = self._image(layer, self.slacks[k], ranges)
             low, high = np.maximum(low, lower[:, span]), np.minimum(high, upper[:, span])
             if k > 0:
-                self._tighten(k, layer, boxes, lines, low, high)
+                self._tighten(k, layer, boxes, relaxations, low, high)
             high = np.maximum(high, low)  # only rounding can cross them
             lower[:, span], upper[:, span] = low, high
-            lines.append(relax(low, high))
+            relaxations.append(relax(low, high))
             ranges.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
         rows = np.broadcast_to(-self.condition.matrix, (len(boxes), *self.condition.matrix.shape))
-        result = self.passes.run(self.passes.start(self.form.output, rows), len(lines), lines)
+        result = self.passes.run(
+            self.passes.start(self.form.output, rows), len(relaxations), relaxations
+        )
         least = self._least(result, boxes.low, boxes.high)
         least = least + self.condition.rhs - gamma(4) * (np.abs(self.condition.rhs) + np.abs(least))
         row = least.argmax(axis=1)
@@ -192,7 +194,7 @@ class BoxBounder:
         k: int,
         layer: AffineMap,
         boxes: Boxes,
-        lines: list[Relaxation],
+        relaxations: list[Relaxation],
         low: Array,
         high: Array,
     ) -> None:
@@ -203,7 +205,7 @@ class BoxBounder:
             unit = np.zeros((b.size, 2, layer.outputs))
             unit[np.arange(b.size), 0, j] = 1.0
             unit[np.arange(b.size), 1, j] = -1.0
-            mine = [line.take(b) for line in lines]
+            mine = [line.take(b) for line in relaxations]
             result = self.passes.run(self.passes.start(layer, unit), k, mine)
             least = self._least(result, boxes.low[b], boxes.high[b])
             low[b, j] = np.maximum(low[b, j], least[:, 0])

@@ -27,33 +27,35 @@ def pattern(bounder: NodeBounder, node: Nodes) -> Pattern:
 def refuted(bounder: NodeBounder, node: Nodes, here: Region, found: Slack) -> tuple[float, Nodes]:
     """The radius that the prices of a linear program prove, by our own rounded bound, and the
     node with those prices as multipliers."""
-    price = found.price / here.scales
-    beta, mix = np.zeros(node.beta.shape), np.zeros(node.mix.shape)
+    dual_value = found.dual_value / here.scales
+    beta, row_multipliers = np.zeros(node.beta.shape), np.zeros(node.row_multipliers.shape)
     phases = node.phases.copy()
-    for (layer, i), amount in zip(here.neuron, price, strict=True):
+    for (layer, i), amount in zip(here.neuron, dual_value, strict=True):
         if layer < 0:
-            mix[0, i] = amount
+            row_multipliers[0, i] = amount
             continue
         at = bounder.spans[layer].start + i
         beta[0, at] = amount
         phases[0, at] = 1 if node.lower[0, at] >= 0.0 else -1
-    total = mix.sum() or beta.sum()
+    total = row_multipliers.sum() or beta.sum()
     if not total > 0.0:
         return 0.0, node
-    multiplied = replace(node, phases=phases, beta=beta / total, mix=mix / total)
+    multiplied = replace(
+        node, phases=phases, beta=beta / total, row_multipliers=row_multipliers / total
+    )
     weights, constant, _, _ = bounder.evaluate(multiplied)
     return float(bounder.concretiser.radius_of(weights, constant)[0]), multiplied
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
+class LeafAnswer:
     """A leaf as a query: ``refuted`` where the backend's answer supports the radius asked for."""
 
     lowered: Lowered
     refuted: bool
 
 
-def pose(
+def ask_backend(
     question: Question,
     bounds: Bounds,
     bounder: NodeBounder,
@@ -62,9 +64,9 @@ def pose(
     backend: Backend,
     options: SearchOptions,
     seconds: float,
-) -> Posed:
+) -> LeafAnswer:
     """Ask ``backend`` whether the leaf has an input within ``target``; ``bounds``: of the root."""
-    ball = question.ball.at(min(target / (1.0 - SHRINKAGE), bounds.ball.radius))
+    ball = question.ball.with_radius(min(target / (1.0 - SHRINKAGE), bounds.ball.radius))
     split = Bounds(
         bounds.ball,
         tuple(node.lower[0, s] for s in bounder.spans),
@@ -78,4 +80,4 @@ def pose(
     if holds:
         query = lowered.query
         holds = supported_radius(ball.radius, backend, query, seconds, confirm=True) >= target
-    return Posed(lowered, holds)
+    return LeafAnswer(lowered, holds)

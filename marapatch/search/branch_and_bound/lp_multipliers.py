@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
-from marapatch.bounds.triangle import Proposal, TriangleProgram
+from marapatch.bounds.triangle import TriangleMultipliers, TriangleProgram
 from marapatch.problem.ball import Norm
 
 EASY = 6
@@ -20,7 +20,7 @@ NEAR = 0.9
 lies where many phases meet, and all of them come so near."""
 
 
-class Proposer:
+class LpMultipliers:
     """One linear program kept warm for all nodes of a tree, made when it is first needed."""
 
     def __init__(self, bounder: NodeBounder) -> None:
@@ -46,12 +46,12 @@ class Proposer:
             wanted |= (result.nodes.phases == 0).all(axis=1)
             wanted |= result.radius > NEAR * self.bounder.ball.radius
         wanted &= result.value <= 0.0
-        found: dict[int, Proposal] = {}
+        found: dict[int, TriangleMultipliers] = {}
         for i in np.flatnonzero(wanted).tolist() if self.bounder.form.hidden else ():
             seconds = deadline - monotonic()
             if seconds > 0.0:
                 ball = self.bounder.ball
-                proposal = self._triangle.propose(result.nodes, i, ball, seconds, bases[i])
+                proposal = self._triangle.multipliers(result.nodes, i, ball, seconds, bases[i])
                 if proposal is not None:
                     found[i] = proposal
         bases = [found[i].basis if i in found else basis for i, basis in enumerate(bases)]

@@ -41,9 +41,9 @@ class OpenNode:
         return arrays + self.score.nbytes + OVERHEAD
 
 
-class Front:
-    """What is open: nodes to split, and ``stuck``, the radii of leaves that nothing could decide.
-    ``most``: the largest number of nodes that ever were open.
+class OpenNodes:
+    """What is open: nodes to split, and ``unresolved``, the radii of leaves that nothing could
+    decide. ``most``: the largest number of nodes that ever were open.
 
     The node refuted least comes first, so that the least radius rises from the start; beyond
     ``memory`` bytes the node refuted most, which is the deepest, as a rule.
@@ -51,7 +51,7 @@ class Front:
 
     def __init__(self, memory: int = MEMORY) -> None:
         self.memory = memory
-        self.stuck: list[float] = []
+        self.unresolved: list[float] = []
         self.most = 0
         self._heap: list[OpenNode] = []
         self._count = count()
@@ -80,7 +80,7 @@ class Front:
 
     def least(self, target: float) -> float:
         """The radius up to which everything is refuted; ``target`` where nothing is open."""
-        return min([target, *self.stuck, *(node.radius for node in self._heap[:1])])
+        return min([target, *self.unresolved, *(node.radius for node in self._heap[:1])])
 
     def nodes(self) -> tuple[OpenNode, ...]:
         """All open nodes in order, without what does not travel to another process."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.arithmetic.float_model import proving
-from marapatch.bounds.crown import remembered_bounds
+from marapatch.bounds.crown import cached_bounds
 from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
 from marapatch.network.layers import Array
 from marapatch.problem.bracket import Bracket
@@ -28,12 +28,12 @@ from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat, Unsat, Witness
 from marapatch.query.lowering import SHRINKAGE, Lowered
 from marapatch.search.branch_and_bound.branching import RULES
-from marapatch.search.branch_and_bound.leaves import pattern, pose, refuted
-from marapatch.search.branch_and_bound.lp_multipliers import Proposer
-from marapatch.search.branch_and_bound.open_nodes import Front, OpenNode
+from marapatch.search.branch_and_bound.leaves import ask_backend, pattern, refuted
+from marapatch.search.branch_and_bound.lp_multipliers import LpMultipliers
+from marapatch.search.branch_and_bound.open_nodes import OpenNode, OpenNodes
 from marapatch.search.branch_and_bound.parts import enough, resume, share
-from marapatch.search.branch_and_bound.root_radius import probe
-from marapatch.search.branch_and_bound.workers import Grown, Helpers, Part
+from marapatch.search.branch_and_bound.root_radius import bisect_radius
+from marapatch.search.branch_and_bound.workers import ExpandedPart, Part, Workers
 from marapatch.search.options import QueryRecord, Report, SearchOptions
 from marapatch.search.tree_record import Recorder, TreeRecord
 from marapatch.solvers import create
@@ -75,7 +75,7 @@ POLISH_SHARE = 0.25
 """The share of the remaining time that polishing one witness may take."""
 
 
-class PhaseTree:
+class ReluTree:
     """The tree of one question: :meth:`advance` grows it, and may be called again.
 
     Without a witness and a cutoff the ball's own radius is where the tree begins; it must then
@@ -90,17 +90,17 @@ class PhaseTree:
         backend: Backend,
         options: SearchOptions,
         report: Report,
-        helpers: Helpers | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.question, self.backend, self.options = question, backend, options
-        self.report, self.helpers = report, helpers
+        self.report, self.workers = report, workers
         self.bracket = start
         self.deadline = inf
         self.last = inf
-        self.planted = False
+        self.initialised = False
         self.records: list[QueryRecord] = []
         self.evidence = Evidence.BOUND
-        self.front = Front()
+        self.open_nodes = OpenNodes()
         self.bounded = 0
         self.batch = 16
         if options.counted:
@@ -108,7 +108,7 @@ class PhaseTree:
             self.batch = int(np.clip(BATCH_ENTRIES // neurons, 4, BATCH))
         self.branch = RULES[options.branching]
         self.recorder = Recorder() if options.record else None
-        self.probed: TreeRecord | None = None
+        self.bisected: TreeRecord | None = None
         self.floor = 0.0
         self.proved = 0.0
         self.target = self._target()
@@ -116,7 +116,9 @@ class PhaseTree:
     def _target(self) -> float:
         """The radius at which everything must be refuted to close the bracket."""
         ceiling = min(self.options.ceiling(self.bracket), self.question.ball.radius)
-        if ceiling == self.question.ball.whole_box and ceiling < self.options.ceiling(self.bracket):
+        if ceiling == self.question.ball.covering_radius and ceiling < self.options.ceiling(
+            self.bracket
+        ):
             return ceiling
         return min(ceiling - 0.98 * self.options.tolerance, ceiling * (1.0 - 1e-7))
 
@@ -137,17 +139,18 @@ class PhaseTree:
     @property
     def ending(self) -> bool:
         """Whether what is open gets less already."""
-        return 0 < len(self.front) <= NEARLY_DONE * self.front.most
+        return 0 < len(self.open_nodes) <= NEARLY_DONE * self.open_nodes.most
 
     @property
     def note(self) -> str:
         """Why the tree is not closed, for people."""
-        stuck = len(self.front.stuck)
-        if stuck and not self.front:
-            return f"{stuck} leaves could not be decided"
+        unresolved = len(self.open_nodes.unresolved)
+        if unresolved and not self.open_nodes:
+            return f"{unresolved} leaves could not be decided"
+        left = len(self.open_nodes) + unresolved
         if self.bounded >= self.last:
-            return f"the limit of sub-problems is reached with {len(self.front) + stuck} open nodes"
-        return f"out of time with {len(self.front) + stuck} open nodes"
+            return f"the limit of sub-problems is reached with {left} open nodes"
+        return f"out of time with {left} open nodes"
 
     def advance(self, until: float, nodes: float = inf) -> None:
         """Grow until the bracket is closed, nothing is left to split, it is ``until``, or about so
@@ -156,22 +159,22 @@ class PhaseTree:
         if self.target <= self.bracket.lower or self.options.closed(self.bracket):
             return
         if self.target == inf:
-            self.front.stuck.append(0.0)
+            self.open_nodes.unresolved.append(0.0)
             return
         if self.over:
             return
-        if not self.planted:
-            self.planted = True
-            self._plant()
-        while self.front and not self.over:
-            if self.helpers is not None and enough(len(self.front), self.helpers):
-                self._share(self.helpers)
+        if not self.initialised:
+            self.initialised = True
+            self._initialise()
+        while self.open_nodes and not self.over:
+            if self.workers is not None and enough(len(self.open_nodes), self.workers):
+                self._share(self.workers)
                 continue
             now = monotonic()
             left = self.last - self.bounded
             most = self.batch if left == inf else min(self.batch, ceil(0.5 * left))
-            chosen = self.front.choose(most, self.target)
-            self._grow(chosen)
+            chosen = self.open_nodes.choose(most, self.target)
+            self._expand(chosen)
             self._raise()
             if not self.options.counted:
                 pace = BATCH_SECONDS / max(monotonic() - now, 1e-6)
@@ -180,47 +183,47 @@ class PhaseTree:
         closed = self.options.closed(self.bracket)
         self._record("unsat" if closed else "unknown: open nodes", started)
 
-    def _plant(self) -> None:
+    def _initialise(self) -> None:
         """Bound the root, and open it where that does not refute it."""
         # A little farther than the target: what a solver refutes counts for a little less.
         reach = self.target * (1.0 + 2.0 * SHRINKAGE)
-        self.bounds = remembered_bounds(
-            self.question.form, self.question.ball.at(reach), self.deadline
+        self.bounds = cached_bounds(
+            self.question.form, self.question.ball.with_radius(reach), self.deadline
         )
         self.bounder = NodeBounder(self.question.form, self.bounds, self.question.condition)
-        self.proposer = Proposer(self.bounder)
+        self.lp_multipliers = LpMultipliers(self.bounder)
         result = self.bounder.bound(self.bounder.root(self.bounds), ROOT_STEPS, self.deadline)
         self.bounded = 1
         for _ in range(ROOT_ROUNDS):
             if result.value[0] > 0.0 or self.over:
                 break
             self.bounded += 1
-            cutting = self.proposer.better(result, [None], self.deadline)[0].nodes
+            cutting = self.lp_multipliers.better(result, [None], self.deadline)[0].nodes
             if self.recorder is not None:
                 self.recorder.round(cutting)
             tighter = self.bounder.tighten(cutting, until=self.deadline)
             result = self.bounder.bound(tighter, ROOT_STEPS, self.deadline)
-        result, bases = self.proposer.better(result, [None], self.deadline)
+        result, bases = self.lp_multipliers.better(result, [None], self.deadline)
         self.floor = self.bracket.lower
         if result.value[0] <= 0.0 and not self.over:
             ends, most = (self.floor, self.target), self.last - self.bounded
             asked = self.question, *ends, self.options.tolerance, self.deadline, most
-            self.floor, node, probes = probe(*asked)
+            self.floor, node, probes = bisect_radius(*asked)
             self.bounded += probes
             if node is not None and self.recorder is not None:
                 recorder = Recorder()
-                recorder.plant(node)
-                self.probed = recorder.finish(self.floor)
-        names = [0 if self.recorder is None else self.recorder.plant(result.nodes)]
+                recorder.add_root(node)
+                self.bisected = recorder.finish(self.floor)
+        names = [0 if self.recorder is None else self.recorder.add_root(result.nodes)]
         self._open(result, np.full(1, self.floor), bases, names)
         self._raise()
 
-    def _share(self, helpers: Helpers) -> None:
+    def _share(self, workers: Workers) -> None:
         """Let other processes work on what is open for a while."""
-        share(self, helpers, grow_part)
+        share(self, workers, expand_part)
         self._raise()
 
-    def _grow(self, chosen: list[OpenNode]) -> None:
+    def _expand(self, chosen: list[OpenNode]) -> None:
         """Split every chosen node once and keep what is not refuted."""
         if not chosen:
             return
@@ -248,7 +251,7 @@ class PhaseTree:
             return
         result = self.bounder.bound(children.take(alive), NODE_STEPS, self.deadline)
         bases = [(2 * chosen)[i].basis for i in alive]
-        result, bases = self.proposer.better(result, bases, self.deadline)
+        result, bases = self.lp_multipliers.better(result, bases, self.deadline)
         names = [names[i] for i in alive]
         if self.recorder is not None:
             for row, name in enumerate(names):
@@ -282,13 +285,13 @@ class PhaseTree:
         for i in np.flatnonzero((result.value <= 0.0) & (radius < self.target)):
             one = np.array([i])
             nodes, score = result.nodes.take(one), result.score[one]
-            self.front.push(float(radius[i]), nodes, score, bases[i], names[i])
+            self.open_nodes.push(float(radius[i]), nodes, score, bases[i], names[i])
 
     def _raise(self) -> None:
         """Move the bracket's lower end to the least radius over everything that is open."""
-        least = self.front.least(self.target)
+        least = self.open_nodes.least(self.target)
         self.proved = max(self.proved, least)
-        if least >= self.question.ball.whole_box:
+        if least >= self.question.ball.covering_radius:
             least = inf
         if least > self.bracket.lower:
             self.bracket = self.bracket.tighten(Unsat(least, self.evidence))
@@ -317,11 +320,11 @@ class PhaseTree:
         if known >= self.target:  # the last witness on the way asks for less
             return
         if self.remaining <= 0.0:
-            self.front.push(known, node, leaf.score, leaf.basis, leaf.name)
+            self.open_nodes.push(known, node, leaf.score, leaf.basis, leaf.name)
         elif not self._closed_by_solver(node):
-            self.front.stuck.append(known)
+            self.open_nodes.unresolved.append(known)
         elif self.recorder is not None:
-            self.recorder.vouch(leaf.name)
+            self.recorder.certify_by_solver(leaf.name)
 
     def _programs(self, node: Nodes) -> Iterator[tuple[float, Nodes]]:
         """What linear programs over the region of a leaf prove, and with which multipliers; the
@@ -341,7 +344,7 @@ class PhaseTree:
                 return
             nearest = nearest_in_region(self.question, here, radius, self.deadline)
             if nearest is None:
-                nearest = Nearest(radius, found.change, found.price)
+                nearest = Nearest(radius, found.change, found.dual_value)
             witness = confirm(self.question, here, nearest, self.deadline)
             if witness is None or witness.distance >= self.bracket.upper:
                 return
@@ -349,12 +352,12 @@ class PhaseTree:
 
     def recorded(self) -> tuple[TreeRecord, ...]:
         """What was recorded, for the radius that the tree refutes by now."""
-        if self.recorder is None or not self.planted:
+        if self.recorder is None or not self.initialised:
             return ()
-        probed = () if self.probed is None else (self.probed,)
+        bisected = () if self.bisected is None else (self.bisected,)
         # Otherwise what was known before, or the probe, proves as much.
         more = self.proved > self.floor
-        return (*probed, self.recorder.finish(self.proved)) if more else probed
+        return (*bisected, self.recorder.finish(self.proved)) if more else bisected
 
     def _closed_by_solver(self, node: Nodes) -> bool:
         """Whether the backend refutes the node; then the tree's evidence is the backend's."""
@@ -362,12 +365,12 @@ class PhaseTree:
             return False
         started = monotonic()
         about = self.question, self.bounds, self.bounder, node, self.target
-        posed = pose(*about, self.backend, self.options, self.remaining)
-        verdict = "unsat" if posed.refuted else "unknown: leaf"
-        self._record(verdict, started, posed.lowered)
-        if posed.refuted:
+        answer = ask_backend(*about, self.backend, self.options, self.remaining)
+        verdict = "unsat" if answer.refuted else "unknown: leaf"
+        self._record(verdict, started, answer.lowered)
+        if answer.refuted:
             self.evidence = Evidence.SOLVER
-        return posed.refuted
+        return answer.refuted
 
     def _record(self, verdict: str, started: float, lowered: Lowered | None = None) -> None:
         seconds = monotonic() - started
@@ -379,13 +382,13 @@ class PhaseTree:
         self.records.append(QueryRecord(self.target, verdict, seconds, *sizes, name))
 
 
-def grow_part(part: Part) -> Grown:
+def expand_part(part: Part) -> ExpandedPart:
     """Grow a part of a tree in a process of its own."""
     backend = create(part.backend)
     options = replace(part.options, jobs=1)
     try:
         with proving():
-            tree = PhaseTree(part.question, part.bracket, backend, options, lambda *_: None)
+            tree = ReluTree(part.question, part.bracket, backend, options, lambda *_: None)
             return resume(tree, part)
     finally:
         backend.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from marapatch.bounds.crown import remembered_bounds
+from marapatch.bounds.crown import cached_bounds
 from marapatch.bounds.subproblems import NodeBounder, Nodes
 from marapatch.problem.question import Question
 
@@ -18,7 +18,7 @@ SHARE = 0.01
 """The bisection ends when what is left is this share of the radius that was not refuted."""
 
 
-def probe(
+def bisect_radius(
     question: Question, low: float, high: float, tolerance: float, deadline: float, most: float
 ) -> tuple[float, Nodes | None, int]:
     """The largest radius between ``low`` and ``high`` that one node's bounds refute, by bisection
@@ -35,7 +35,7 @@ def probe(
             break
         count += 1
         radius = 0.5 * (low + high)
-        bounds = remembered_bounds(question.form, question.ball.at(radius), deadline)
+        bounds = cached_bounds(question.form, question.ball.with_radius(radius), deadline)
         bounder = NodeBounder(question.form, bounds, question.condition)
         result = bounder.bound(bounder.root(bounds), STEPS, deadline)
         whole = bool(result.value[0] > 0.0)

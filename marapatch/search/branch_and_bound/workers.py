@@ -37,11 +37,11 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Grown:
+class ExpandedPart:
     """What came of a part: nodes still open, leaves that are stuck, a nearer witness if any."""
 
     open: tuple[OpenNode, ...]
-    stuck: tuple[float, ...]
+    unresolved: tuple[float, ...]
     bounded: int
     records: tuple[QueryRecord, ...]
     evidence: Evidence
@@ -49,22 +49,24 @@ class Grown:
 
 
 @dataclass(frozen=True, eq=False)
-class Helpers:
+class Workers:
     """Processes that grow parts of a tree; they start with the first part."""
 
     jobs: int
     pool: ProcessPoolExecutor
 
-    def grow(self, grow: Callable[[Part], Grown], parts: Sequence[Part]) -> list[Grown]:
+    def expand(
+        self, expand: Callable[[Part], ExpandedPart], parts: Sequence[Part]
+    ) -> list[ExpandedPart]:
         """All parts at once. Raises BackendError where a process dies."""
-        return list(self.pool.map(grow, parts))
+        return list(self.pool.map(expand, parts))
 
 
 @contextmanager
-def helpers(jobs: int) -> Iterator[Helpers | None]:
+def workers(jobs: int) -> Iterator[Workers | None]:
     """``jobs`` helpers, or none for one job: the process itself is enough."""
     if jobs == 1:
         yield None
         return
     with processes(jobs) as pool:
-        yield Helpers(jobs, pool)
+        yield Workers(jobs, pool)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
-from marapatch.witnesses.attacks.geometry import Distance, Room
+from marapatch.witnesses.attacks.geometry import DisplacementBounds, Distance
 from marapatch.witnesses.attacks.problem import AttackResult, Problem
 from marapatch.witnesses.attacks.tracker import OutOfTimeError, Tracker
 
@@ -85,7 +85,7 @@ class BasicIterativeMethod:
         generator = np.random.default_rng(self.seed)
         number = np.tile(np.arange(self.restarts), len(problem))
         tracker = Tracker(problem, np.repeat(np.arange(len(problem)), self.restarts), deadline)
-        asked, room = tracker.asked, tracker.asked.room
+        asked, displacement_bounds = tracker.asked, tracker.asked.displacement_bounds
         smoothing = self.smoothing * np.where(number % 2 == 1, 0.5, 1.0)
         radius = np.array(asked.reach)
         if incumbent is not None and self.search:
@@ -119,21 +119,28 @@ class BasicIterativeMethod:
                 length = size * (0.01 + 0.99 * fall) * radius
                 plain = soft == 0.0 if problem.distance is Distance.L1 else np.ones_like(even)
                 steps = steps + _step(
-                    problem.distance, gradients, length, steps, room, even & plain
+                    problem.distance, gradients, length, steps, displacement_bounds, even & plain
                 )
                 if k == 0:
-                    within = (room[0][random], room[1][random])
+                    within = (displacement_bounds[0][random], displacement_bounds[1][random])
                     largest = np.where(np.isfinite(cap[random]), cap[random], 1e3 * radius[random])
                     far = radius[random] ** (1.0 - spread) * largest**spread
                     steps[random] = problem.distance.random(generator, far, within)
                     radius[random] = far
-                points = asked.centres + problem.distance.project(steps, radius, room)
+                points = asked.centres + problem.distance.project(
+                    steps, radius, displacement_bounds
+                )
         result = tracker.result()
         return result if incumbent is None else incumbent.merge(result)
 
 
 def _step(
-    distance: Distance, gradient: Array, length: Array, step: Array, room: Room, steepest: Flags
+    distance: Distance,
+    gradient: Array,
+    length: Array,
+    step: Array,
+    displacement_bounds: DisplacementBounds,
+    steepest: Flags,
 ) -> Array:
     """One step uphill from ``step``: the steepest for the norm in some rows, in others along g."""
     scale = Distance.L2.dual(gradient)
@@ -141,7 +148,9 @@ def _step(
     match distance:
         case Distance.LINF:
             # In a ball of radius r with n entries to move, r sqrt(n) is the length of a diagonal.
-            movable = np.maximum(((room[0] + room[1]) > 0.0).sum(axis=-1), 1)
+            movable = np.maximum(
+                ((displacement_bounds[0] + displacement_bounds[1]) > 0.0).sum(axis=-1), 1
+            )
             along = (3.0 * length * np.sqrt(movable))[:, None] * unit
             return np.where(steepest[:, None], length[:, None] * np.sign(gradient), along)
         case Distance.L2:
@@ -149,7 +158,10 @@ def _step(
         case Distance.L1:
             result = length[:, None] * unit
             if steepest.any():
-                down, up = (room[0] + step)[steepest], (room[1] - step)[steepest]
+                down, up = (
+                    (displacement_bounds[0] + step)[steepest],
+                    (displacement_bounds[1] - step)[steepest],
+                )
                 left = np.maximum(down, 0.0), np.maximum(up, 0.0)
                 result[steepest] = distance.steepest(gradient[steepest], length[steepest], left)
             return result

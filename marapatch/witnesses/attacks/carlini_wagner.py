@@ -123,7 +123,7 @@ class CarliniWagner:
                     # The dual norm of L1 is the largest entry.
                     steps = steps + threshold * wanted[:, None] * _unit(gradients, Distance.L1)
                     steps = np.copysign(np.maximum(np.abs(steps) - threshold, 0.0), steps)
-                steps = np.clip(steps, -asked.room[0], asked.room[1])
+                steps = np.clip(steps, -asked.displacement_bounds[0], asked.displacement_bounds[1])
             working = np.where(hit, np.minimum(working, constant), working)
             failing = np.where(hit, failing, np.maximum(failing, constant))
             with np.errstate(over="ignore"):
@@ -136,7 +136,9 @@ class CarliniWagner:
         constant = np.full(
             len(asked), CONSTANTS[Distance.LINF] if self.constant is None else self.constant
         )
-        movable = np.maximum(((asked.room[0] + asked.room[1]) > 0.0).sum(axis=-1), 1)[:, None]
+        movable = np.maximum(
+            ((asked.displacement_bounds[0] + asked.displacement_bounds[1]) > 0.0).sum(axis=-1), 1
+        )[:, None]
         threshold, failures = np.full(len(asked), inf), np.zeros(len(asked))
         steps, total = tracker.steps, self.steps * self.searches
         for k in range(total):
@@ -162,7 +164,7 @@ class CarliniWagner:
             )
             length = step_size * _fall(k, total) * threshold
             steps = steps + length[:, None] * np.sign(pull - over)
-            steps = np.clip(steps, -asked.room[0], asked.room[1])
+            steps = np.clip(steps, -asked.displacement_bounds[0], asked.displacement_bounds[1])
 
 
 def _scale(tracker: Tracker, known: Array, steps: Array, margins: Array, gradients: Array) -> Array:

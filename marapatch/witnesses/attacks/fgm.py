@@ -52,7 +52,9 @@ class FastGradientMethod:
         share = np.linspace(0.0, 1.0, self.radii + 1)[1:]
         with suppress(OutOfTimeError):
             for _ in range(self.rounds):
-                steps = problem.distance.steepest(slopes, radii.reshape(-1), tracker.asked.room)
+                steps = problem.distance.steepest(
+                    slopes, radii.reshape(-1), tracker.asked.displacement_bounds
+                )
                 _, lead = tracker.margins(tracker.asked.centres + steps)
                 low, high = _bracket(radii, lead.reshape(radii.shape) > problem.margin, low)
                 radii = low[:, None] + (high - low)[:, None] * share

@@ -1,8 +1,8 @@
 """The geometry of one attack step: measure, steepest step, projection, in a norm ball and a box.
 
 Everything is batched by row: ``step`` and ``gradient`` are (rows, inputs), ``radius`` is (rows,),
-and ``room`` is the pair ``(down, up)`` of arrays >= 0 that says ``-down <= step <= up``, entry by
-entry. An entry that must not change has no room. Shapes broadcast.
+and ``displacement_bounds`` is the pair ``(down, up)`` of arrays >= 0 that says ``-down <= step <=
+up``, entry by entry. An entry that must not change has no room. Shapes broadcast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.random import Generator
 from marapatch.network.layers import Array
 from marapatch.problem.ball import Norm
 
-Room = tuple[Array, Array]
+DisplacementBounds = tuple[Array, Array]
 
 _ENDLESS = 1e30
 
@@ -76,47 +76,51 @@ class Distance(Enum):
             case _:
                 assert_never(self)
 
-    def steepest(self, gradient: Array, radius: Array, room: Room) -> Array:
+    def steepest(
+        self, gradient: Array, radius: Array, displacement_bounds: DisplacementBounds
+    ) -> Array:
         """The step that maximises ``gradient . step`` over the ball and the box; exact.
 
         L-inf: ``radius * sign(gradient)``, clipped. L2: ``clip(t * gradient)`` with t such that
         the norm is ``radius``. L1: the fractional knapsack, the largest ``|gradient|`` filled up
         to the box first until ``radius`` is spent. Rows of zeros give a step of zeros.
         """
-        down, up = room
+        down, up = displacement_bounds
         match self:
             case Distance.LINF:
                 return np.clip(radius[..., None] * np.sign(gradient), -down, up)
             case Distance.L2:
                 size = np.abs(gradient).max(axis=-1, initial=0.0, keepdims=True)
                 unit = np.divide(gradient, size, where=size > 0.0, out=np.zeros_like(gradient))
-                return _scale_to_length(unit, radius, room, at_most=np.inf)
+                return _scale_to_length(unit, radius, displacement_bounds, at_most=np.inf)
             case Distance.L1:
-                return _knapsack(gradient, radius, room)
+                return _knapsack(gradient, radius, displacement_bounds)
             case _:
                 assert_never(self)
 
-    def project(self, step: Array, radius: Array, room: Room) -> Array:
+    def project(self, step: Array, radius: Array, displacement_bounds: DisplacementBounds) -> Array:
         """The point of the ball and the box that is nearest to ``step`` in the Euclidean norm.
 
         L-inf: clipping. L2: ``clip(s * step)``, 0 < s <= 1. L1: soft threshold, then clipping;
         both are exact because the problem separates by entry once its multiplier is known.
         """
-        down, up = room
+        down, up = displacement_bounds
         match self:
             case Distance.LINF:
                 far = radius[..., None]
                 return np.clip(step, -np.minimum(down, far), np.minimum(up, far))
             case Distance.L2:
-                return _scale_to_length(step, radius, room, at_most=1.0)
+                return _scale_to_length(step, radius, displacement_bounds, at_most=1.0)
             case Distance.L1:
-                return _soft_threshold_to_length(step, radius, room)
+                return _soft_threshold_to_length(step, radius, displacement_bounds)
             case _:
                 assert_never(self)
 
-    def random(self, generator: Generator, radius: Array, room: Room) -> Array:
+    def random(
+        self, generator: Generator, radius: Array, displacement_bounds: DisplacementBounds
+    ) -> Array:
         """A random step in the ball and the box: uniform in the ball, then clipped to the box."""
-        shape = np.broadcast_shapes((*radius.shape, 1), room[0].shape)
+        shape = np.broadcast_shapes((*radius.shape, 1), displacement_bounds[0].shape)
         match self:
             case Distance.LINF:
                 step = generator.uniform(-1.0, 1.0, shape)
@@ -131,20 +135,20 @@ class Distance(Enum):
                 step /= total + generator.exponential(size=(*shape[:-1], 1))
             case _:
                 assert_never(self)
-        return np.clip(step * radius[..., None], -room[0], room[1])
+        return np.clip(step * radius[..., None], -displacement_bounds[0], displacement_bounds[1])
 
-    def reach(self, room: Room) -> Array:
+    def reach(self, displacement_bounds: DisplacementBounds) -> Array:
         """The distance of the farthest corner of the box, by row: no attack needs to go beyond.
 
         Infinite where a side is longer than any attack should try.
         """
-        corner = np.maximum(*room)
+        corner = np.maximum(*displacement_bounds)
         endless = np.asarray((corner > _ENDLESS).any(axis=-1))
         return np.where(endless, np.inf, self.measure(np.where(endless[..., None], 0.0, corner)))
 
 
-def _knapsack(gradient: Array, radius: Array, room: Room) -> Array:
-    capacity = np.where(gradient > 0.0, room[1], room[0])
+def _knapsack(gradient: Array, radius: Array, displacement_bounds: DisplacementBounds) -> Array:
+    capacity = np.where(gradient > 0.0, displacement_bounds[1], displacement_bounds[0])
     capacity = np.where(gradient == 0.0, 0.0, capacity)
     order = np.argsort(-np.abs(gradient), axis=-1, kind="stable")
     sizes = np.take_along_axis(capacity, order, axis=-1)
@@ -157,13 +161,15 @@ def _knapsack(gradient: Array, radius: Array, room: Room) -> Array:
     return np.asarray(np.copysign(amount, gradient))
 
 
-def _scale_to_length(direction: Array, radius: Array, room: Room, at_most: float) -> Array:
+def _scale_to_length(
+    direction: Array, radius: Array, displacement_bounds: DisplacementBounds, at_most: float
+) -> Array:
     """``clip(s * direction)`` with the largest ``s <= at_most`` whose length is <= ``radius``.
 
     Entries reach the box one by one as s grows; with the set of clipped entries known, s solves a
     quadratic equation. Starting from no clipped entry, s and the set only grow, to the fixpoint.
     """
-    down, up = room
+    down, up = displacement_bounds
     limit = np.where(direction > 0.0, up, down)
     square = np.square(direction)
     limit_square = np.square(limit)
@@ -188,12 +194,14 @@ def _finite(scale: Array) -> Array:
     return np.minimum(scale, np.finfo(np.float64).max)
 
 
-def _soft_threshold_to_length(step: Array, radius: Array, room: Room) -> Array:
+def _soft_threshold_to_length(
+    step: Array, radius: Array, displacement_bounds: DisplacementBounds
+) -> Array:
     """``clip(sign(step) * max(|step| - t, 0))`` with the least t >= 0 whose sum is <= ``radius``.
 
     The sum falls in t and is piecewise linear: Newton steps, kept in a bracket by bisection.
     """
-    limit = np.where(step > 0.0, room[1], room[0])
+    limit = np.where(step > 0.0, displacement_bounds[1], displacement_bounds[0])
     size = np.abs(step)
     low, high = np.zeros(radius.shape), size.max(axis=-1, initial=0.0)
     threshold, done = np.zeros(radius.shape), np.zeros(radius.shape, dtype=np.bool_)

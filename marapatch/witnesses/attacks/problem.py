@@ -14,7 +14,7 @@ from marapatch.errors import InputError
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array, freeze
 from marapatch.problem.ball import Ball
-from marapatch.witnesses.attacks.geometry import Distance, Room
+from marapatch.witnesses.attacks.geometry import DisplacementBounds, Distance
 from marapatch.witnesses.attacks.objective import Objective
 
 Rows = NDArray[np.int64]
@@ -119,7 +119,7 @@ class Problem:
         return _rounded(lower, self.dtype, up=True), _rounded(upper, self.dtype, up=False)
 
     @cached_property
-    def room(self) -> Room:
+    def displacement_bounds(self) -> DisplacementBounds:
         """How far each entry can go down and up inside :attr:`admissible`, (n, inputs) each."""
         low, high = self.admissible
         return np.maximum(self.centres - low, 0.0), np.maximum(high - self.centres, 0.0)
@@ -130,13 +130,13 @@ class Problem:
 
         For L1 and L2 a little less than ``radius``, by what rounding to ``dtype`` can add.
         """
-        corner = self.distance.reach(self.room)
+        corner = self.distance.reach(self.displacement_bounds)
         limited = np.isfinite(self.radius)
         if self.distance is Distance.LINF or not limited.any():
             return np.minimum(corner, self.radius)
         radius = np.where(limited, self.radius, 0.0)
         farthest = (np.abs(self.centres) + radius[:, None]).astype(self.dtype)
-        movable = np.maximum(*self.room) > 0.0
+        movable = np.maximum(*self.displacement_bounds) > 0.0
         rounding = self.distance.measure(np.where(movable, np.spacing(farthest), 0.0))
         inner = np.maximum((1.0 - 1e-9) * radius - rounding, 0.5 * radius)
         return np.minimum(corner, np.where(limited, inner, inf))
