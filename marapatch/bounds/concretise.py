@@ -6,9 +6,10 @@ knapsack: with gain g_i = |a_i| and capacity c_i a coordinate,
     max { sum g_i t_i : 0 <= t_i <= c_i, sum t_i <= r }
         = min { s r + sum c_i max(g_i - s, 0) : s >= 0 }
 
-and every price s gives a valid bound, so s is only searched for, in single precision. A linear
-cut that holds for every input of interest is used the same way, by a price of its own. Whatever
-prices are found, the values returned are rounded outward: they hold in real arithmetic.
+and every dual value s >= 0 gives a valid bound, so s is only searched for, in single precision. A
+linear cut that holds for every input of interest is used the same way, by a dual value of its own.
+Whatever dual values are found, the values returned are rounded outward: they hold in real
+arithmetic.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ Single = NDArray[np.float32]
 
 DUAL_STEPS = 8
 SHARP_STEPS = 16
-"""Bisections of a knapsack's price, from a quarter of the largest gain on; an error of it enters
-the bound only as far as the last item taken."""
+"""Bisections of a knapsack's dual value, from a quarter of the largest gain on; an error of it
+enters the bound only as far as the last item taken."""
 
 RADIUS_STEPS = 12
 SAMPLE = 256
-"""Inputs on which the price of a cut is searched for, where there are more than twice as many: it
-is a price whatever it is, and the bound that it gives is computed on all of them."""
+"""Inputs on which the dual value of a cut is searched for, where there are more than twice as many:
+it is a dual value whatever it is, and the bound that it gives is computed on all of them."""
 
 BLOCK = 100_000
 """Entries of the forms that are handled at once: more would leave the processor's cache."""
 
 MODERATE = 1e15
 """Forms whose largest coefficient is between the inverse of this and this go into single precision
-as they are: far from its ends, so that differences of prices are still held."""
+as they are: far from its ends, so that differences of dual values are still held."""
 
 FLOOR = 2.0**-900
 """Added to the size of every input: see :attr:`Concretiser.centre_size`."""
@@ -138,12 +139,12 @@ class Concretiser:
         which: NDArray[np.int64],
         steps: int,
     ) -> Array:
-        """A lower bound on ``min a . x + c`` over the x of the ball with ``cut . x + level <= 0``.
+        """A lower bound on ``min a . x + c`` over the x of the ball with ``cut . x + offset <= 0``.
 
-        ``cuts``: all cuts (cuts, inputs) and their levels (cuts,); ``which`` (forms,): the one
-        that holds for each form. By Lagrange: for every price p >= 0 the least value of
-        ``(a + p cut) . x + c + p level`` is such a bound. ``steps`` bisections look for the price
-        at which the minimiser meets the cut with equality.
+        ``cuts``: all cuts (cuts, inputs) and their levels (cuts,); ``which`` (forms,): the one that
+        holds for each form. By Lagrange: for every dual value p >= 0 the least value of ``(a + p
+        cut) . x + c + p offset`` is such a bound. ``steps`` bisections look for the dual value at
+        which the minimiser meets the cut with equality.
         """
         cut, offset = cuts
         sizes = np.abs(cut) @ self.centre_size, np.abs(offset) + SMALL
@@ -206,7 +207,7 @@ class Concretiser:
         return np.linspace(0.0, count - 1.0, SAMPLE).astype(np.int64)
 
     def _dual_value(self, a: Array, radius: Array) -> Array:
-        """About the knapsack's best price, by form; any price >= 0 is valid."""
+        """About the knapsack's best dual value, by form; any dual value >= 0 is valid."""
         a, scale = _moderate(a)
         items = self._items.largest(a)
         return scale * items.dual_value(items.gains(a), radius, DUAL_STEPS).astype(np.float64)
@@ -217,7 +218,7 @@ class Concretiser:
         gains = self._items.gains(moderate)
         dual_value = scale * self._items.dual_value(gains, radius, SHARP_STEPS).astype(np.float64)
         gain = np.abs(a)
-        gain *= gain <= dual_value[:, None] * (1.0 + 1e-6)  # the price is of single precision
+        gain *= gain <= dual_value[:, None] * (1.0 + 1e-6)  # the dual value is of single precision
         return np.asarray(gain.max(axis=1, initial=0.0))
 
     def radius_of(self, a: Array, c: Array) -> Array:
@@ -230,7 +231,8 @@ class Concretiser:
         proved = np.where(self.minimum(a, c, sharp=True) > 0.0, limit, 0.0)
         value = self.minimum(a, c, np.zeros(c.shape), sharp=True)
         todo = np.flatnonzero((proved < limit) & (value > 0.0))
-        shorten = np.full(c.shape, 1.0 - 1e-6)  # single precision prices may overstep a little
+        # Dual values in single precision may overstep a little.
+        shorten = np.full(c.shape, 1.0 - 1e-6)
         for _ in range(RADIUS_STEPS):
             if todo.size == 0:
                 break
@@ -269,8 +271,8 @@ def _moderate(forms: Array) -> tuple[Array, Array]:
 @dataclass(frozen=True, eq=False)
 class _Items:
     """The items of a knapsack, in single precision: input ``inputs[k]`` may move by up to
-    ``room[k]``, down where ``sign[k]`` is 1 and up where it is -1: an image's background, which
-    moves one way only, is one item a pixel."""
+    ``displacement_bounds[k]``, down where ``sign[k]`` is 1 and up where it is -1: an image's
+    background, which moves one way only, is one item a pixel."""
 
     inputs: NDArray[np.int64]
     sign: Single
@@ -297,7 +299,7 @@ class _Items:
         return _Items(self.inputs[best], self.sign[best], self.displacement_bounds[best])
 
     def dual_value(self, gains: Single, radius: Array, steps: int) -> Single:
-        """About the best price, by row of ``gains``: what is taken at it fits."""
+        """About the best dual value, by row of ``gains``: what is taken at it fits."""
         high = gains.max(axis=1, initial=0.0)
         low, dual_value = np.zeros_like(high), 0.25 * high
         for _ in range(steps):
@@ -309,7 +311,8 @@ class _Items:
 
 
 class _CutSearch:
-    """Prices of a cut, by form, by bisection in single precision and on a sample of the inputs.
+    """Dual values of a cut, by form, by bisection in single precision and on a sample of the
+    inputs.
 
     For L-infinity every input moves, and any few stand for all; for L1 only those of the largest
     gain do, and they are much the same for all forms.
@@ -330,7 +333,7 @@ class _CutSearch:
         self.cuts = self.items.gains(cut)
 
     def run(self, forms: Array, which: NDArray[np.int64], steps: int) -> Array:
-        """The price found for each form, of cut ``which``: 0 where the cut does not bind."""
+        """The dual value found for each form, of cut ``which``: 0 where the cut does not bind."""
         dual_value = np.zeros(which.size)
         a, cut, base = self.items.gains(forms), self.cuts[which], self.at_middle[which]
         moved = cut * self.items.displacement_bounds

@@ -1,7 +1,8 @@
-"""Bounding many sub-problems at once: phase splits, their multipliers, and the property's mix.
+"""Bounding many sub-problems at once: phase splits, their multipliers, and the multipliers of the
+property's rows.
 
 A node fixes the phase of some neurons. Over the inputs of a ball that have these phases, and for
-any lower slopes alpha in [0, 1], split multipliers beta >= 0 and mix lambda >= 0 of the
+any lower slopes alpha in [0, 1], split multipliers beta >= 0 and row multipliers lambda >= 0 of the
 condition's rows,
 
     -lambda . (C y - d)  -  beta . (sign * z)   >=   a . x + c        (backward substitution)
@@ -50,7 +51,7 @@ MOMENTUM, SIZE_MEMORY = 0.75, 0.95
 """The shares kept, from step to step, of the mean of the gradients and of their squares."""
 
 CUT_STEPS = 4
-"""Prices tried for the condition's own cut when a pre-activation is bounded."""
+"""Dual values tried for the condition's own cut when a pre-activation is bounded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class Nodes:
     ``phases`` (nodes, neurons); ``alpha``, ``beta`` (nodes, neurons); ``row_multipliers`` (nodes,
     rows of the condition), a convex combination, or zero where the phases alone are refuted.
     ``cut`` (nodes, inputs), ``offset`` (nodes,): every input of the node that meets the condition
-    has ``cut . x + level <= 0``: the linear form that a bound of the node, or of one above it,
+    has ``cut . x + offset <= 0``: the linear form that a bound of the node, or of one above it,
     proved.
     """
 
@@ -248,7 +249,7 @@ class NodeBounder:
         """(weights (nodes, inputs), constant (nodes,)) of the form, rounding subtracted."""
         result, relaxations = self.form_of(nodes)
         lead = nodes.row_multipliers @ self.condition.rhs
-        # The mix of the rows, here and in the form started from, is itself rounded.
+        # The row with these multipliers, here and in the form started from, is itself rounded.
         lost = (
             gamma(nodes.row_multipliers.shape[1]) * (nodes.row_multipliers @ self.row_size)
             + self.underflown
@@ -348,8 +349,8 @@ def _merge(old: Nodes, new: Nodes, better: NDArray[np.bool_]) -> Nodes:
 
 
 class _Ascent:
-    """Adam on the concave dual, by node. The mix is projected back onto the simplex: exponentiated
-    steps would not bring a row back that was near 0 once, and refute far less."""
+    """Adam on the concave dual, by node. The row multipliers are projected back onto the simplex:
+    exponentiated steps would not bring a row back that was near 0 once, and refute far less."""
 
     def __init__(self, nodes: Nodes) -> None:
         self.first = [np.zeros(1)] * 3

@@ -2,10 +2,10 @@
 
 Over the triangle relaxation of a node, the least distance (L1) or the largest slack of the
 condition within the ball (L-infinity) is a linear program; its duals are the best alpha, beta and
-mix of :mod:`marapatch.bounds.subproblems` for the node's bounds. Supergradient steps come near them
-in less time, but not to the last digits, which count near the optimum; for L1 the program is small,
-no row a coordinate being needed. What is returned are multipliers only; the bound they prove is
-computed elsewhere, rounded outward.
+row multipliers of :mod:`marapatch.bounds.subproblems` for the node's bounds. Supergradient steps
+come near them in less time, but not to the last digits, which count near the optimum; for L1 the
+program is small, no row a coordinate being needed. What is returned are multipliers only; the bound
+they prove is computed elsewhere, rounded outward.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class TriangleProgram:
         high = self.row_high.copy()
         high[n : 2 * n] = np.where(unstable, upper, np.inf)
         self.program.bound_rows(self.row_low, high)
-        # What is on its side by its bounds alone, not by a phase, has no price there.
+        # What is on its side by its bounds alone, not by a phase, has no dual value there.
         change = self._changes(ball)
         a_low = np.where(active & (phases == 0), -np.inf, 0.0)
         t_low = np.where(inactive & (phases == 0), -np.inf, 0.0)
@@ -177,7 +177,7 @@ class TriangleProgram:
         n = self.hidden
         reduced = -(self.matrix.T @ ray)
         reduced[self.inputs + n :] -= (self.slopes - 1.0) * ray[n : 2 * n]
-        # What binds from one side only has a price of one sign.
+        # What binds from one side only has a dual value of one sign.
         phases, unstable = nodes.phases[index], nodes.take(np.array([index])).unstable[0]
         rise, fall = reduced[self.inputs : self.inputs + n], reduced[self.inputs + n :]
         one_sided = rise @ (unstable | (phases > 0)) + fall @ (unstable | (phases < 0))
@@ -186,8 +186,9 @@ class TriangleProgram:
         return None if proposed is None else TriangleMultipliers(proposed, None, None)
 
     def _multiplied(self, nodes: Nodes, index: int, duals: Array, reduced: Array) -> Nodes | None:
-        """The multipliers that prices of rows and columns stand for, scaled to a mix of 1 (or to
-        a beta of 1, where the phases alone are refuted); None where all of them are 0."""
+        """The multipliers that dual values of rows and columns stand for, scaled to row multipliers
+        of sum 1 (or to a beta of 1, where the phases alone are refuted); None where all of them are
+        0."""
         n = self.hidden
         row_multipliers = np.maximum(duals[2 * n :], 0.0) / self.scale
         floor = np.maximum(reduced[self.inputs : self.inputs + n], 0.0)

@@ -107,7 +107,7 @@ def supported(checker: Checker, leaf: Node, multipliers: Multipliers) -> float:
 
 
 def multipliers_of(record: TreeRecord, number: int) -> Multipliers:
-    """Alpha, beta and mix of node ``number``."""
+    """Alpha, beta and row multipliers of node ``number``."""
     return _double(record.alpha[number], record.beta[number], record.row_multipliers[number])
 
 

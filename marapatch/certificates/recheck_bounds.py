@@ -176,7 +176,7 @@ class Checker:
     def cut(self, node: Node, alpha: Array, beta: Array, row_multipliers: Array) -> Form:
         """A form that is at most 0 at every input of ``node`` that meets the condition:
 
-        it lies below ``- mix . (C y - d) - beta . (sign z)``. Multipliers out of their range are
+        it lies below ``- lambda . (C y - d) - beta . (sign z)``. Multipliers out of their range are
         moved into it: whatever they are, the form is valid.
         """
         row_multipliers = np.maximum(row_multipliers, 0.0)
@@ -186,7 +186,8 @@ class Checker:
         relaxations = [self._line(node, span, alpha[span]) for span in self.spans]
         rows = -(row_multipliers @ self.condition.matrix)[None]
         started = self._backward(self.maps[-1], rows, relaxations, extra)
-        # The mix of the rows is itself rounded, and what is lost there is multiplied by |y|.
+        # The row with these multipliers is itself rounded, and what is lost there is multiplied by
+        # |y|.
         size = self.maps[-1].carried + self.maps[-1].strayed
         lost = row_multipliers @ (np.abs(self.condition.matrix) @ size + np.abs(self.condition.rhs))
         lost = gamma(row_multipliers.size + 8) * lost + SMALL * (row_multipliers.size + 8) * (

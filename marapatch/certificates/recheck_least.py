@@ -88,7 +88,7 @@ class BallMinimum:
         gain = np.abs(weights)
         if ball.norm is Norm.L1:
             dual, moved = _knapsack(gain, room, ball.radius)
-            # Every dual value s >= 0 bounds the knapsack: s r + sum room max(gain - s, 0).
+            # Every dual value s >= 0 bounds the knapsack: s r + sum u max(gain - s, 0).
             over = np.maximum(gain - dual[:, None], 0.0)
             fall = dual * ball.radius + np.einsum("ni,ni->n", over, room)
         else:

@@ -37,7 +37,7 @@ COLUMNS = 100
 """Entries with which a program starts."""
 
 SMALL = 1e-3
-"""The price of the change beside that of a violation."""
+"""The dual value of the change beside that of a violation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ def _worst(missed: Array) -> NDArray[np.int64]:
 
 
 def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
-    """By columns: those that gain most first, then those that the prices ask for."""
+    """By columns: those that gain most first, then those that the dual values ask for."""
     gain = np.maximum(rows.matrix * rows.upper, rows.matrix * rows.lower).max(axis=0)
     order = np.argsort(-gain / np.maximum(weights, 1e-300), kind="stable")
     order = order[gain[order] > 0.0]
@@ -140,7 +140,7 @@ def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
 def _min_l1_over(
     rows: Rows, weights: Array, used: NDArray[np.int64], deadline: float
 ) -> tuple[Array, Array] | None:
-    """The optimum where only the entries ``used`` change, and the prices of the rows."""
+    """The optimum where only the entries ``used`` change, and the dual values of the rows."""
     matrix = rows.matrix[:, used]
     up, down = np.maximum(rows.upper[used], 0.0), np.maximum(-rows.lower[used], 0.0)
     program = LinearProgram(
@@ -205,7 +205,7 @@ def _elastic(rows: Rows, deadline: float) -> Array | None:
 def min_l0(rows: Rows, seconds: float) -> tuple[Array | None, bool]:
     """The change of fewest entries that meets every row, and whether none has fewer (HiGHS).
 
-    ``-reach y <= d <= reach y`` with y binary for every entry; the best found in the time.
+    ``-extent y <= d <= extent y`` with y binary for every entry; the best found in the time.
     """
     size, count = rows.lower.size, rows.rhs.size
     eye = sp.eye_array(size, format="csr")

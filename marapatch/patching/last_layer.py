@@ -1,7 +1,7 @@
 """No ReLU behind the change: the least patch is a linear program, solved exactly.
 
-HiGHS proposes the change and the prices of the rows; the change is judged and the prices are
-turned into a lower bound of our own, rounded outward.
+HiGHS proposes the change and the dual values of the rows; the change is judged and the dual values
+are turned into a lower bound of our own, rounded outward.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ CONFIRM_SECONDS = 60.0
 """For HiGHS to confirm that a program has no solution."""
 
 WIDER = 1.0 + 1e-6
-"""The radius, relative to the program's optimum, over which the prices are turned into a bound."""
+"""The radius, relative to the program's optimum, over which the dual values are turned into a
+bound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +54,8 @@ def last_layer(
     """Tighten ``start`` by one linear program (L-infinity: by a few, with the radius in Newton's
     steps). ``question.form`` must have no ReLU.
 
-    Evidence: ``bound``, except where the program is infeasible and the prices alone do not prove
-    it; then HiGHS is trusted (``solver``).
+    Evidence: ``bound``, except where the program is infeasible and the dual values alone do not
+    prove it; then HiGHS is trusted (``solver``).
     """
     started = monotonic()
     here = _rows(question)
@@ -118,7 +119,7 @@ def _none(question: Question, here: Region, seconds: float) -> bool:
 
 
 def _infeasible(question: Question, here: Region) -> _Found:
-    """The prices that refute the whole box, where it is finite."""
+    """The dual values that refute the whole box, where it is finite."""
     whole = question.ball.covering_radius
     if whole == inf:
         return _Found(None, np.zeros(here.rhs.size), 0.0)
@@ -159,7 +160,7 @@ def _least_linf(question: Question, here: Region) -> _Found:
 
 
 def refuted_radius(question: Question, dual_value: Array, about: float) -> float:
-    """The radius up to which ``price . (condition) < 0`` is proved: our own rounded bound.
+    """The radius up to which ``lambda . (condition) < 0`` is proved: our own rounded bound.
 
     Infinite where that is the whole box. ``about``: where the root is expected.
     """

@@ -239,9 +239,9 @@ class _Lowering:
     def _unstable(
         self, z: _Values, j: int, k: int, low: float, high: float, extent: float, before: int
     ) -> None:
-        """Variables b = z / reach and f = relu(b), and the rows that say so.
+        """Variables b = z / extent and f = relu(b), and the rows that say so.
 
-        Where one equality does, b is z / reach only up to its error, and so is f.
+        Where one equality does, b is z / extent only up to its error, and so is f.
         """
         a, c = low / extent - WIDENING, high / extent + WIDENING
         b = self.pool.fresh(f"z{k + 1}[{j}]", a, c)

@@ -18,7 +18,7 @@ from marapatch.bounds.subproblems import Nodes
 Numbers = NDArray[np.int64]
 Single = NDArray[np.float32]
 Multipliers = tuple[Single, Single, Single]
-"""Alpha, beta and mix of one node."""
+"""Alpha, beta and row multipliers of one node."""
 
 Split = tuple[int, int, int]
 """Of a node: its parent, the neuron and the phase."""
@@ -34,7 +34,8 @@ class TreeRecord:
     0: the root). ``alpha``, ``beta`` (nodes, neurons), ``row_multipliers`` (nodes, rows of the
     condition): multipliers, float32, because any will do; ``alpha`` is 1 or 0 where the phase was
     known. ``solver_certified`` (nodes,): leaves that only a solver closed. ``rounds``: alpha, beta
-    and mix by which the root's bounds were tightened, one after the other, before it was split.
+    and row multipliers by which the root's bounds were tightened, one after the other, before it
+    was split.
     """
 
     radius: float

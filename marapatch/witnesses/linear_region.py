@@ -62,7 +62,8 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """The nearest point of a region: its distance, the change, and the price >= 0 of each row."""
+    """The nearest point of a region: its distance, the change, and the dual value >= 0 of each
+    row."""
 
     distance: float
     change: Array

@@ -3,9 +3,9 @@
 One branch-and-bound tree minimises the distance: over ReLU phases
 (:mod:`marapatch.search.branch_and_bound.relu_tree`), or over halves of the input box where that has
 few sides (:mod:`marapatch.search.branch_and_bound.box_tree`). Where the tree below the witness is
-too large for the time, rungs of a ladder below it raise the bracket's lower end: in a smaller ball
-fewer neurons are unstable, so a smaller radius is proved with far less work. A tree whose open
-nodes get fewer has more of it. (DESIGN: 6.5.)
+too large for the time, smaller radii are proved first: they raise the bracket's lower end: in a
+smaller ball fewer neurons are unstable, so a smaller radius is proved with far less work. A tree
+whose open nodes get fewer has more of it. (DESIGN: 6.5.)
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, 
 from marapatch.solvers.base import Backend
 
 FIRST_SHARE = 0.65
-"""The share of the time for the tree just below the witness before the ladder begins."""
+"""The share of the time for the tree just below the witness before smaller radii are tried."""
 
 ENDING_SHARE = 0.9
 """The share of the time for a tree that is ending."""
 
 SMALLER_RADII_SHARE = 0.7
-"""The share of the rest for the ladder; the tree has what is left."""
+"""The share of the rest for smaller radii; the tree has what is left."""
 
 RADIUS_SHARE = 0.3
-"""The share of the ladder's remaining time that one rung may take."""
+"""The share of their remaining time that one of them may take."""
 
 NARROW_ENOUGH = 0.02
-"""The ladder ends when the radius it could not prove is relatively this near to the proved one."""
+"""Smaller radii end when the radius it could not prove is relatively this near to the proved
+one."""
 
 
 def tree(
@@ -46,7 +47,7 @@ def tree(
     options: SearchOptions,
     report: Report,
 ) -> Outcome:
-    """Tighten ``start``; see the module's text. Without a limit there is no ladder.
+    """Tighten ``start``; see the module's text. Without a limit no smaller radius is tried.
 
     Raises Interrupted, with what is known, on a KeyboardInterrupt.
     """
@@ -119,13 +120,13 @@ class _Schedule:
         return bracket if other.witness is None else bracket.tighten(Sat(other.witness))
 
     def _smaller_radii(self, limit: Limit) -> None:
-        """Halve between what is proved and what was too much, while that is worth a rung."""
+        """Halve between what is proved and what was too much, while that is worth it."""
         failed = min(self.options.ceiling(self.bracket), self.question.ball.radius)
         while not limit.over(self.bounded) and not self.options.closed(self.bracket):
             lower = self.bracket.lower
             failed = min(failed, self.options.ceiling(self.bracket))
-            # A rung within the tolerance of ``lower`` is closed before it begins: with at least 1.5
-            # tolerances to go, each rung raises ``lower`` or has failed, and the halving ends.
+            # A radius within the tolerance of ``lower`` is closed before it begins: with at least
+            # 1.5 tolerances to go, each raises ``lower`` or has failed, and the halving ends.
             if failed - lower <= max(3.0 * self.options.tolerance, NARROW_ENOUGH * failed):
                 return
             radius = 0.5 * (lower + failed)

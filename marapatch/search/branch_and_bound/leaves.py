@@ -25,8 +25,8 @@ def pattern(bounder: NodeBounder, node: Nodes) -> Pattern:
 
 
 def refuted(bounder: NodeBounder, node: Nodes, here: Region, found: Slack) -> tuple[float, Nodes]:
-    """The radius that the prices of a linear program prove, by our own rounded bound, and the
-    node with those prices as multipliers."""
+    """The radius that the dual values of a linear program prove, by our own rounded bound, and the
+    node with those dual values as multipliers."""
     dual_value = found.dual_value / here.scales
     beta, row_multipliers = np.zeros(node.beta.shape), np.zeros(node.row_multipliers.shape)
     phases = node.phases.copy()

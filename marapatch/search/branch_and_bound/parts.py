@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from marapatch.search.branch_and_bound.relu_tree import ReluTree
 
 ENOUGH = 8
-"""Open nodes a helper from which on a tree is divided."""
+"""Open nodes a worker from which on a tree is divided."""
 
 SHARED_SECONDS = 3.0
 """How long each then works on its part, before all parts are dealt out anew."""
@@ -31,7 +31,7 @@ def enough(count: int, workers: Workers) -> bool:
 
 
 def share(tree: ReluTree, workers: Workers, expand: Callable[[Part], ExpandedPart]) -> None:
-    """Let each helper work on a part of what is open for a while, and take in what came of it."""
+    """Let each worker work on a part of what is open for a while, and take in what came of it."""
     dealt = tree.open_nodes.nodes()
     until, most = min(tree.deadline, monotonic() + SHARED_SECONDS), inf
     if tree.options.counted:

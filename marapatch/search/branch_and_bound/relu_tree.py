@@ -66,7 +66,7 @@ ROOT_ROUNDS = 3
 """How often the root's bounds are tightened by the cut its own bound proved."""
 
 LEAF_ROUNDS = 5
-"""How often a feasible leaf may give a nearer witness before it counts as stuck."""
+"""How often a feasible leaf may give a nearer witness before it counts as unresolved."""
 
 NEARLY_DONE = 0.5
 """A tree is about to end when no more than this share of its most open nodes is left."""
@@ -76,10 +76,10 @@ POLISH_SHARE = 0.25
 
 
 class ReluTree:
-    """The tree of one question: :meth:`advance` grows it, and may be called again.
+    """The tree of one question: :meth:`advance` expands it, and may be called again.
 
     Without a witness and a cutoff the ball's own radius is where the tree begins; it must then
-    be finite. Leaves that only a solver can close are posed to ``backend``, unless the options
+    be finite. Leaves that only a solver can close are put to ``backend``, unless the options
     accept no such evidence. ``bracket``, ``records``, ``bounded``: what came of it so far.
     """
 

@@ -1,4 +1,4 @@
-"""One tree grown by several processes: its open nodes are dealt out, and dealt out anew."""
+"""One tree expanded by several processes: its open nodes are dealt out, and dealt out anew."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from marapatch.search.processes import processes
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some of the open nodes of a tree, and what it takes to grow them ``until`` a time
+    """Some of the open nodes of a tree, and what it takes to expand them ``until`` a time
     of the monotonic clock (which all processes of a machine share) and by at most about ``most``
     nodes.
 
@@ -38,7 +38,8 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class ExpandedPart:
-    """What came of a part: nodes still open, leaves that are stuck, a nearer witness if any."""
+    """What came of a part: nodes still open, leaves that are unresolved, a nearer witness if
+    any."""
 
     open: tuple[OpenNode, ...]
     unresolved: tuple[float, ...]
@@ -50,7 +51,7 @@ class ExpandedPart:
 
 @dataclass(frozen=True, eq=False)
 class Workers:
-    """Processes that grow parts of a tree; they start with the first part."""
+    """Processes that expand parts of a tree; they start with the first part."""
 
     jobs: int
     pool: ProcessPoolExecutor
@@ -64,7 +65,7 @@ class Workers:
 
 @contextmanager
 def workers(jobs: int) -> Iterator[Workers | None]:
-    """``jobs`` helpers, or none for one job: the process itself is enough."""
+    """``jobs`` workers, or none for one job: the process itself is enough."""
     if jobs == 1:
         yield None
         return
