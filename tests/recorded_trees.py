@@ -11,6 +11,7 @@ import numpy as np
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence
+from marapatch.query.lowering import SHRINKAGE
 from marapatch.query.query import Query
 from marapatch.search.branch_and_bound.driver import tree
 from marapatch.search.options import Outcome, SearchOptions
@@ -22,6 +23,7 @@ class Says:
     """A backend that always answers alike."""
 
     name = "scripted"
+    needs_confirmation, claim_shrinkage = False, SHRINKAGE
 
     def __init__(self, answer: Answer | None = None) -> None:
         self.answer = answer or Undecided("scripted")

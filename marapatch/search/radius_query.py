@@ -141,7 +141,8 @@ class QuerySession:
                 claim = supported_radius(radius, self.backend, query, left, confirm=confirm)
                 if claim > 0.0:
                     return Unsat(claim, Evidence.SOLVER)
-                return Unknown("Marabou said unsat and HiGHS sat: neither is believed")
+                name = self.backend.name
+                return Unknown(f"{name} said unsat and highs sat: neither is believed")
             case Undecided(reason=reason):
                 return Unknown(reason)
             case Candidate(assignment=assignment):

@@ -30,6 +30,9 @@ class Undecided:
 
 Answer = Candidate | Infeasible | Undecided
 
+UNCONFIRMED_SHRINKAGE = 1e-3
+"""kappa for an ``unsat`` of an engine that is not trusted and that no second engine confirmed."""
+
 
 class Backend(Protocol):
     """Answers queries. Implementations are stateless from outside: no answer depends on another.
@@ -38,12 +41,24 @@ class Backend(Protocol):
     seconds; only an explicit ``unsat`` of the engine gives :class:`Infeasible`; a failure of the
     engine gives :class:`Undecided`; :class:`~marapatch.errors.BackendError` is raised only where
     the engine cannot be started at all or does not support a kind of constraint.
+
+    An engine that says nothing about it is not trusted: see :mod:`marapatch.solvers.trust`.
     """
 
     @property
     def name(self) -> str:
         """The name under which people choose it, e.g. ``marabou``."""
         ...
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether an ``unsat`` needs a second engine's to count for all that can be claimed."""
+        return True
+
+    @property
+    def claim_shrinkage(self) -> float:
+        """kappa: how much less, relatively, than the radius asked an ``unsat`` alone supports."""
+        return UNCONFIRMED_SHRINKAGE
 
     def solve(self, query: Query, timeout: float) -> Answer:
         """Answer ``query`` within ``timeout`` seconds (a positive, finite number)."""

@@ -14,9 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from marapatch.query.lowering import SHRINKAGE
 from marapatch.query.query import Query
 from marapatch.query.reduction import check_objective, check_timeout, reduce
-from marapatch.solvers.base import Answer, Candidate, Infeasible, Optimum, Undecided
+from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Optimum, Undecided
 from marapatch.solvers.highs.backend import REFUSED, explain, open_solver, run, set_option
 from marapatch.solvers.highs.milp import Program, scaled
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row, Variable, row
@@ -28,7 +29,7 @@ _Status = highspy.HighsModelStatus
 
 
 @dataclass(frozen=True)
-class EnumerationBackend:
+class EnumerationBackend(Backend):
     """Decides tiny queries: depth first over phases, pruning each infeasible prefix by an LP.
 
     Shares nothing with the MILP but the scaling of rows: no big-M, no derived bounds, no binary.
@@ -42,6 +43,16 @@ class EnumerationBackend:
     def name(self) -> str:
         """``enumeration``."""
         return "enumeration"
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """No: nothing was found that it answers wrongly by more than its tolerance."""
+        return False
+
+    @property
+    def claim_shrinkage(self) -> float:
+        """What covers its tolerance."""
+        return SHRINKAGE
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from marapatch.problem.conditions import Rule, beats
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Evidence
+from marapatch.query.lowering import SHRINKAGE
 from marapatch.query.query import Query
 from marapatch.search.branch_and_bound.driver import tree
 from marapatch.search.branch_and_bound.relu_tree import ReluTree
@@ -29,6 +30,7 @@ class Forbidden:
     """A backend that must not be asked."""
 
     name = "forbidden"
+    needs_confirmation, claim_shrinkage = False, SHRINKAGE
 
     def solve(self, query: Query, timeout: float) -> Answer:
         raise AssertionError("asked a solver although only bounds are accepted")
@@ -41,6 +43,7 @@ class Says:
     """A backend that always answers alike, and counts."""
 
     name = "scripted"
+    needs_confirmation, claim_shrinkage = False, SHRINKAGE
 
     def __init__(self, answer: Answer) -> None:
         self.answer, self.asked = answer, 0
@@ -203,7 +206,7 @@ def test_halving_ends_where_nothing_moves_the_lower_end(monkeypatch: pytest.Monk
         return ReluTree(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(
-        import_module("marapatch.search.branch_and_bound.driver"), "PhaseTree", counted
+        import_module("marapatch.search.branch_and_bound.driver"), "ReluTree", counted
     )
     outcome = run(small_case(3, ("plain",)).question, tolerance=0.1, nodes=100, record=True)
     assert outcome.bracket.lower == 0.0

@@ -15,6 +15,7 @@ from marapatch.modelling.freezing import freeze
 from marapatch.network.graph import Network, dense_network
 from marapatch.problem.conditions import Rule
 from marapatch.problem.verdict import Evidence, Unknown
+from marapatch.query.lowering import SHRINKAGE
 from marapatch.query.query import Query
 from marapatch.solvers import Answer, Candidate, HighsBackend, Infeasible, MarabouBackend
 from marapatch.solvers.base import Undecided
@@ -338,6 +339,8 @@ class Scripted:
 
     says: list[Answer]
     name: str = "scripted"
+    needs_confirmation: bool = False
+    claim_shrinkage: float = SHRINKAGE
 
     def solve(self, query: Query, timeout: float) -> Answer:
         del query, timeout

@@ -114,7 +114,9 @@ def test_a_tree_that_is_ending_has_more_of_the_time(
         "marapatch.search.branch_and_bound.driver"
     )  # the package exports its function
     monkeypatch.setattr(tree_search, "FIRST_SHARE", 0.0)
-    monkeypatch.setattr(tree_search._Schedule, "_ladder", lambda _, until: rungs.append(until))
+    monkeypatch.setattr(
+        tree_search._Schedule, "_smaller_radii", lambda _, until: rungs.append(until)
+    )
     monkeypatch.setattr(ReluTree, "ending", property(lambda _: ending))
     backend = create("highs")
     case = small_case(0, ("plain",))

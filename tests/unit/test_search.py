@@ -29,8 +29,14 @@ from marapatch.search.branch_and_bound.driver import tree
 from marapatch.search.descent import descent
 from marapatch.search.options import Outcome, Search, SearchOptions
 from marapatch.solvers import EnumerationBackend, HighsBackend
-from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Undecided
-from marapatch.solvers.trust import ALONE
+from marapatch.solvers.base import (
+    UNCONFIRMED_SHRINKAGE,
+    Answer,
+    Backend,
+    Candidate,
+    Infeasible,
+    Undecided,
+)
 from marapatch_encodings.l1_ball import L1_FORMS
 
 TOLERANCE = 1e-3
@@ -46,6 +52,8 @@ class Scripted:
     script: Script
     calls: list[float] = field(default_factory=list)
     name: str = "scripted"
+    needs_confirmation: bool = False
+    claim_shrinkage: float = SHRINKAGE
 
     def solve(self, query: Query, timeout: float) -> Answer:
         assert isfinite(timeout)
@@ -56,6 +64,16 @@ class Scripted:
 
     def close(self) -> None:
         pass
+
+
+class Untrusted(Scripted, Backend):
+    """One that says nothing about how far it is trusted."""
+
+    needs_confirmation = Backend.needs_confirmation
+    claim_shrinkage = Backend.claim_shrinkage
+
+    def __init__(self, script: Script) -> None:
+        self.script, self.calls, self.name = script, [], "untrusted"
 
 
 @dataclass
@@ -255,23 +273,23 @@ def test_an_unsat_is_claimed_with_kappa_taken_off(search: Search, question: Ques
     assert not outcome.note
 
 
-def test_marabou_s_unsat_that_highs_refutes_is_not_believed(question: Question) -> None:
+def test_an_untrusted_unsat_that_highs_refutes_is_not_believed(question: Question) -> None:
     """Within 0.4 there is a witness at 0.2: the second engine finds it."""
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.4, 0.0))
-    lie = Scripted(UNSAT, name="marabou")
+    lie = Untrusted(UNSAT)
     outcome, _ = run(descent, question, lie, start, NO_BOUNDS)
     assert "neither is believed" in outcome.queries[0].verdict
     assert outcome.bracket.lower <= OPTIMUM
 
 
-def test_marabou_s_unsat_alone_claims_less(question: Question) -> None:
+def test_an_untrusted_unsat_alone_claims_less(question: Question) -> None:
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.4, 0.0))
-    backend = Scripted(in_turn(UNSAT, TIMEOUT), name="marabou")
+    backend = Untrusted(in_turn(UNSAT, TIMEOUT))
     outcome, watch = run(bisection, question, backend, start, NO_BOUNDS)
     assert outcome.queries[0].radius == 0.2
-    assert watch.brackets[0].lower == 0.2 * (1.0 - ALONE)
-    box, _ = run(bisection, question, Scripted(UNSAT, name="marabou"), options=NO_BOUNDS)
-    assert box.bracket.lower == pytest.approx(1.0 - ALONE)
+    assert watch.brackets[0].lower == 0.2 * (1.0 - UNCONFIRMED_SHRINKAGE)
+    box, _ = run(bisection, question, Untrusted(UNSAT), options=NO_BOUNDS)
+    assert box.bracket.lower == pytest.approx(1.0 - UNCONFIRMED_SHRINKAGE)
 
 
 @pytest.mark.parametrize("search", ASKERS.values(), ids=ASKERS)
@@ -358,11 +376,11 @@ def test_a_tolerance_below_kappa_ends_all_the_same(
         assert 0.98 * OPTIMUM <= outcome.bracket.lower <= OPTIMUM <= outcome.bracket.upper
 
 
-def test_bisection_ends_where_marabou_s_answers_alone_support_no_more(question: Question) -> None:
+def test_bisection_ends_where_untrusted_answers_alone_support_no_more(question: Question) -> None:
     """Each further query would be wasted: what kappa takes off is more than there is to gain."""
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.21, -0.21))
     options = SearchOptions(1e-7, nodes=2000, bounds=False)
-    outcome, _ = run(bisection, question, Scripted(honest, name="marabou"), start, options)
+    outcome, _ = run(bisection, question, Untrusted(honest), start, options)
     assert len(outcome.queries) <= 12
     assert OPTIMUM * (1.0 - 4e-3) <= outcome.bracket.lower <= OPTIMUM <= outcome.bracket.upper
     assert outcome.bracket.upper <= OPTIMUM * (1.0 + 4e-3)
@@ -372,7 +390,7 @@ def test_bisection_ends_where_marabou_s_answers_alone_support_no_more(question: 
 def test_bisection_closes_with_a_second_engine(question: Question) -> None:
     start = Bracket(0.0, Evidence.BOUND, witness_at(question, 0.21, -0.21))
     options = SearchOptions(1e-5, nodes=2000, confirm=True, bounds=False)
-    outcome, _ = run(bisection, question, Scripted(honest, name="marabou"), start, options)
+    outcome, _ = run(bisection, question, Untrusted(honest), start, options)
     assert options.closed(outcome.bracket)
     assert not outcome.note
 

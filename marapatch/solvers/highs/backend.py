@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from marapatch.errors import BackendError
 from marapatch.linear_programs.highs import new_highs, run_highs
+from marapatch.query.lowering import SHRINKAGE
 from marapatch.query.query import Query
 from marapatch.query.reduction import check_objective, check_timeout
-from marapatch.solvers.base import Answer, Candidate, Infeasible, Optimum, Undecided
+from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Optimum, Undecided
 from marapatch.solvers.highs.interruptible import interruptible
 from marapatch.solvers.highs.milp import Program, translate
 
@@ -29,7 +30,7 @@ _Status = highspy.HighsModelStatus
 
 
 @dataclass(frozen=True)
-class HighsBackend:
+class HighsBackend(Backend):
     """Answers queries with HiGHS: branch and cut with zero gap on one thread.
 
     Trusts HiGHS within :data:`TOLERANCE` (evidence: solver). It runs in this process, so nothing
@@ -42,6 +43,16 @@ class HighsBackend:
     def name(self) -> str:
         """``highs``."""
         return "highs"
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """No: nothing was found that it answers wrongly by more than its tolerance."""
+        return False
+
+    @property
+    def claim_shrinkage(self) -> float:
+        """What covers its tolerance."""
+        return SHRINKAGE
 
     def __enter__(self) -> Self:
         return self

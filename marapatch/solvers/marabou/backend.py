@@ -22,7 +22,7 @@ from marapatch.errors import BackendError, InputError
 from marapatch.query.intervals import propagate
 from marapatch.query.query import Query
 from marapatch.query.reduction import absorb, check_timeout, reduce
-from marapatch.solvers.base import Answer, Candidate, Infeasible, Undecided
+from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Undecided
 from marapatch.solvers.marabou.process import DeadlineError, Reply, Worker, WorkerLostError
 from marapatch.solvers.marabou.request import Numbers, request_of
 from marapatch_encodings import worst_violation
@@ -101,7 +101,7 @@ class SolveOptions:
 
 
 @dataclass(eq=False)
-class MarabouBackend:
+class MarabouBackend(Backend):
     """Answers queries with Marabou 2.0.0 in a process of its own.
 
     ``memory_bytes``: address space the worker may map beyond what it maps when idle.
