@@ -18,8 +18,9 @@ from marapatch.data.fetch import locate
 from marapatch.groundtruth.api import GroundTruthOptions
 from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 from marapatch.search.branch_and_bound.branching import RULES
 
 Array = NDArray[np.float64]

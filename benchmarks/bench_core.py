@@ -23,8 +23,9 @@ from marapatch.groundtruth.report import status
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.norm import Norm
 from marapatch.query.lowering import lower
 from marapatch.witnesses.attacks import CarliniWagner, Objective, Problem
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form

@@ -39,7 +39,7 @@ from marapatch.groundtruth.report import status
 from marapatch.network.graph import Network
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
-from marapatch.witnesses.attacks import CarliniWagner, Distance, Objective, Problem
+from marapatch.witnesses.attacks import CarliniWagner, Objective, Problem
 
 __all__ = ["Goal", "attack_distance", "target_of"]
 
@@ -151,7 +151,7 @@ def attack_distance(
         else Objective.towards([target], argmin=argmin)
     )
     problem = Problem.of_ball(network.standard_form, ball, objective, network.input_dtype)
-    assert problem.distance is Distance.of(ball.norm)
+    assert problem.distance is ball.norm
     started = monotonic()
     result = CarliniWagner().run(problem)
     return float(result.distances[0]), monotonic() - started

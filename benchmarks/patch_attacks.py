@@ -46,8 +46,9 @@ from marapatch.network.load import load
 from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
 from marapatch.patch_attack.measures import decisions
 from marapatch.patch_attack.records import Record, record
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 
 Array = NDArray[np.float64]
 

@@ -57,13 +57,13 @@ if TYPE_CHECKING:
     from marapatch.patching.api import minimal_patch
     from marapatch.patching.mark_graph import Marking, mark
     from marapatch.patching.patch import Patch
-    from marapatch.problem.ball import Norm
     from marapatch.problem.conditions import Rule
+    from marapatch.problem.norm import Norm
     from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Witness
     from marapatch.verification.api import verify
 
 _HOMES = {
-    "problem.ball": ("Norm",),
+    "problem.norm": ("Norm",),
     "errors": (
         "BackendError",
         "ContradictionError",

@@ -10,9 +10,10 @@ import numpy as np
 from marapatch.data.bundled import resolve
 from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
 from marapatch.network.load import load
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 

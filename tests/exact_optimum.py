@@ -29,8 +29,9 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 
 Vector = list[Fraction]
 Pattern = tuple[tuple[bool, ...], ...]

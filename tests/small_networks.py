@@ -29,8 +29,9 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 
 Single = NDArray[np.float32]
 

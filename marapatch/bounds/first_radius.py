@@ -14,7 +14,7 @@ import numpy as np
 from marapatch.bounds.crown import ROW_BLOCK, linear_bounds, row_radii
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 
 TRIES = 8
@@ -78,7 +78,7 @@ def _estimate(form: StandardForm, ball: Ball, rows: OutputCondition) -> float:
     gradient = np.abs(form.pullback(pattern, rows.matrix[nearest]))
     down, up = ball.with_radius(inf).displacement_bounds
     gradient = gradient * ((down + up) > 0.0)
-    slope = gradient.max(axis=1) if ball.norm is Norm.L1 else gradient.sum(axis=1)
+    slope = ball.norm.dual(gradient)
     known = slope > 0.0
     if not known.any():
         return ball.radius

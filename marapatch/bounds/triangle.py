@@ -20,8 +20,9 @@ from marapatch.bounds.subproblems import Nodes
 from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 
 STEEPEST = 1e4
 """Chords steeper than this are flattened, which lifts them by less than 1e-4 of the upper end:

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from marapatch.errors import InputError
 from marapatch.files.arrays import read_npz
 from marapatch.files.atomic_write import write_whole
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 from marapatch.search.tree_record import TreeRecord
 
 FORMATS = ("marapatch trees 1", "marapatch trees 2")

@@ -11,7 +11,8 @@ import numpy as np
 
 from marapatch.arithmetic.float_model import gamma
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 
 DUAL_STEPS = 8
 """Bisections of the dual value of a node's cut when a neuron is bounded."""

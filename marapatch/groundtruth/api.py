@@ -22,10 +22,11 @@ from marapatch.errors import InputError
 from marapatch.groundtruth.earlier import Earlier, question_of
 from marapatch.groundtruth.targets import TargetProblem, TargetSearch, TargetState
 from marapatch.network.graph import Network
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule
 from marapatch.problem.input_ball import ball_of
+from marapatch.problem.norm import Norm
 from marapatch.problem.replay import decided_class
 from marapatch.problem.verdict import Evidence, Witness
 from marapatch.search import SEARCHES
@@ -288,7 +289,7 @@ def ground_truth(
     """
     options = options or GroundTruthOptions()
     started = monotonic() if started is None else started
-    rule, norm = _choice(Rule, decision, "decision"), _choice(Norm, norm, "norm")
+    rule, norm = _choice(Rule, decision, "decision"), Norm.of(norm)
     ball, image = ball_of(network, x, norm, box, mask)
     decided = decided_class(network, ball.centre, rule)
     label = decided if label is None else _class(label, network, "label")

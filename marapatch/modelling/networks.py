@@ -17,7 +17,8 @@ from marapatch.modelling.model import Model
 from marapatch.network.affine_relu.standard_form import AffineMap
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch_encodings.relu import relu
 from marapatch_encodings.terms import Constraint, VariablePool, dense_row
 

@@ -24,9 +24,9 @@ from marapatch.patch_attack.realise import InputBox, realised
 from marapatch.patch_attack.row_lp import Rows, min_l1
 from marapatch.patch_attack.shrink import Target, shrunk
 from marapatch.patch_attack.trust_region_lp import derivative, trust_region_lp
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.input_ball import ball_of
+from marapatch.problem.norm import Norm
 from marapatch.problem.replay import Replay, decided_class
 from marapatch.witnesses.attacks.nearest import nearest
 from marapatch.witnesses.attacks.objective import Objective

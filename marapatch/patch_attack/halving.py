@@ -28,9 +28,9 @@ from marapatch.patch_attack.options import PatchAttackOptions, Stage, StageKind
 from marapatch.patch_attack.phases import Samples
 from marapatch.patch_attack.preimage import Relaxing, equalities, relaxed
 from marapatch.patch_attack.stage import MISSED, STAGE_SECONDS, Outcome, StageSearch, formulate
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.layers import Array, Matrix
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.solvers.highs.backend import minimise_program
 from marapatch.solvers.highs.milp import Program
 from marapatch.witnesses.linear_region import Region, nearest_in_region

@@ -22,8 +22,9 @@ from marapatch.patch_attack.row_lp import Rows, min_l0, min_l1, min_linf
 from marapatch.patch_attack.trust_region_lp import derivative, nearer
 from marapatch.patching.first_witness import shrink
 from marapatch.patching.tail import Start, compose
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Witness

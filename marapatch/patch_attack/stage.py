@@ -18,9 +18,10 @@ from marapatch.patching.first_witness import estimate, first_witness
 from marapatch.patching.last_layer import last_layer
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 from marapatch.search import SEARCHES

@@ -22,7 +22,8 @@ from marapatch.patching.goals import Clause
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose, stack_copies, with_goals
 from marapatch.patching.verify_patch import PatchVerifier, Replays
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 
 

@@ -17,8 +17,8 @@ from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.backward import BackwardPass
 from marapatch.bounds.concretise import Concretiser
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat, Unsat
 from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions

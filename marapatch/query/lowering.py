@@ -19,8 +19,9 @@ from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.bounds import Bounds
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.query.query import Assignment, Query
 from marapatch_encodings.l1_ball import L1Form, l1_ball
 from marapatch_encodings.terms import Constraint, Relu, Sense, Variable, VariablePool, dense_row

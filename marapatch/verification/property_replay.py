@@ -24,7 +24,8 @@ from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
 from marapatch.network.output_transform import OutputTransform
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.problem.softmax_conditions import estimate, holds
 from marapatch.problem.specification import Alternative, ExactBox
 from marapatch.problem.verdict import Witness

@@ -18,8 +18,9 @@ from marapatch.arithmetic.rationals import down, up
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.softmax_conditions import Group
 from marapatch.problem.specification import Alternative, Case

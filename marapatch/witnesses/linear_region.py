@@ -18,8 +18,9 @@ from marapatch.bounds.bounds import Bounds
 from marapatch.linear_programs.warm import LinearProgram, Solution
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 
 Pattern = tuple[NDArray[np.bool_], ...]

@@ -23,8 +23,9 @@ from marapatch.bounds.crown import bound_condition, cached_bounds, linear_bounds
 from marapatch.bounds.interval import interval_bounds, interval_image
 from marapatch.errors import ScopeError
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.norm import PROVED, Norm
 
 BOUNDS = {"interval": interval_bounds, "linear": linear_bounds}
 Bounder = Callable[[StandardForm, Ball], Bounds]
@@ -59,7 +60,7 @@ def test_bounds_enclose_the_exact_values(bounder: Bounder, kind: str) -> None:
 
 
 @pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_bounds_of_branching_networks_enclose_the_network_as_defined(
     bounder: Bounder, norm: Norm
 ) -> None:
@@ -77,7 +78,7 @@ def test_bounds_of_branching_networks_enclose_the_network_as_defined(
 
 
 @pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_rounding_is_outward_where_everything_cancels(bounder: Bounder, norm: Norm) -> None:
     for form, ball, rng in cancelling_balls(norm):
         bounds = bounder(form, ball)
@@ -85,7 +86,7 @@ def test_rounding_is_outward_where_everything_cancels(bounder: Bounder, norm: No
             assert not list(misses(bounds, *exact.evaluate(form, x)))
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 @pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
 def test_these_networks_do_need_the_rounding_terms(
     bounder: Bounder, norm: Norm, monkeypatch: pytest.MonkeyPatch
@@ -121,7 +122,7 @@ def test_bounds_against_every_phase_pattern(seed: int) -> None:
     assert widths["linear"] <= widths["interval"]
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_bounds_of_branching_networks_against_every_phase_pattern(norm: Norm) -> None:
     rng = np.random.default_rng(4)
     for _ in range(2):
@@ -174,7 +175,7 @@ def forms(rng: np.random.Generator, norm: Norm) -> Iterator[tuple[Ball, np.ndarr
         yield ball, a, rng.normal(size=5) - a @ centre
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 @pytest.mark.parametrize("sharp", [False, True])
 def test_the_least_value_of_a_form_is_rigorous_and_close(norm: Norm, sharp: bool) -> None:
     for ball, a, c in forms(np.random.default_rng(5), norm):
@@ -193,7 +194,7 @@ def gap(ball: Ball, a: np.ndarray, c: float, dual_value: float) -> float:
     return rounding + share * float(np.abs(a).max()) * ball.radius
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_the_least_value_within_a_smaller_radius(norm: Norm) -> None:
     rng = np.random.default_rng(6)
     for ball, a, c in forms(rng, norm):
@@ -205,7 +206,7 @@ def test_the_least_value_within_a_smaller_radius(norm: Norm) -> None:
             assert found[i] >= float(true) - gap(ball, a[i], c[i], 0.05)
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_the_greedy_filling_of_this_test_solves_the_linear_program(norm: Norm) -> None:
     rng = np.random.default_rng(7)
     for _ in range(30):
@@ -225,7 +226,7 @@ def test_the_greedy_filling_of_this_test_solves_the_linear_program(norm: Norm) -
         assert float(exact_minimum(ball, a, 0.0)) == pytest.approx(expected, abs=1e-8)
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_the_minimiser_is_a_point_of_the_ball_and_the_minimum_a_bound(norm: Norm) -> None:
     for ball, a, c in forms(np.random.default_rng(8), norm):
         value, x = Concretiser(ball).minimum_and_minimiser(a, c)
@@ -239,7 +240,7 @@ def test_the_minimiser_is_a_point_of_the_ball_and_the_minimum_a_bound(norm: Norm
             assert Fraction(value[i]) <= exact_minimum(ball, a[i], c[i])
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_a_box_without_end_leaves_the_ball_alone(norm: Norm) -> None:
     """Patches are asked about a tail whose input has no box."""
     rng = np.random.default_rng(9)
@@ -259,7 +260,7 @@ def test_a_box_without_end_leaves_the_ball_alone(norm: Norm) -> None:
 
 
 @pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_bounds_within_a_box_without_end(bounder: Bounder, norm: Norm) -> None:
     rng = np.random.default_rng(10)
     form = small_case(1, ("plain",)).network.standard_form
@@ -270,7 +271,7 @@ def test_bounds_within_a_box_without_end(bounder: Bounder, norm: Norm) -> None:
         assert not list(misses(bounds, *exact.evaluate(form, x)))
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_a_proved_radius_is_never_too_large(norm: Norm) -> None:
     useful = 0
     for ball, a, _ in forms(np.random.default_rng(11), norm):
@@ -298,7 +299,7 @@ def test_nothing_is_proved_where_the_form_vanishes_at_the_centre() -> None:
 
 @pytest.mark.parametrize("size", [1.0, 1e9, 1e300])
 def test_a_form_that_does_not_depend_on_the_input_is_proved_everywhere(size: float) -> None:
-    for norm in Norm:
+    for norm in PROVED:
         ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), norm, 0.5)
         assert Concretiser(ball).radius_of(np.zeros((1, 2)), np.array([size])).tolist() == [0.5]
 
@@ -448,7 +449,7 @@ def test_sparse_rows_are_bounded_on_their_own_inputs(
         assert (z <= sparse[1]).all()
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_a_sparse_layer_that_takes_nothing_of_the_input(norm: Norm) -> None:
     ball = Ball(np.array([0.5, 0.25]), np.zeros(2), np.ones(2), norm, 0.125)
     bias = np.array([1.0, 0.0, -2.0])

@@ -15,14 +15,14 @@ from marapatch.errors import InputError
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.witnesses.attacks import (
     Attack,
     AttackResult,
     BasicIterativeMethod,
     CarliniWagner,
     Cascade,
-    Distance,
     FastGradientMethod,
     Objective,
     Problem,
@@ -38,24 +38,24 @@ ATTACKS: dict[str, Attack] = {
 }
 
 FACTORS = {
-    ("fgm", Distance.LINF): 1.01,
-    ("fgm", Distance.L1): 1.01,
-    ("fgm", Distance.L2): 1.01,
-    ("bim", Distance.LINF): 1.005,
-    ("bim", Distance.L1): 1.01,
-    ("bim", Distance.L2): 1.005,
-    ("carlini-wagner", Distance.LINF): 1.02,
-    ("carlini-wagner", Distance.L1): 1.1,
-    ("carlini-wagner", Distance.L2): 1.02,
-    ("cascade", Distance.LINF): 1.005,
-    ("cascade", Distance.L1): 1.005,
-    ("cascade", Distance.L2): 1.005,
+    ("fgm", Norm.LINF): 1.01,
+    ("fgm", Norm.L1): 1.01,
+    ("fgm", Norm.L2): 1.01,
+    ("bim", Norm.LINF): 1.005,
+    ("bim", Norm.L1): 1.01,
+    ("bim", Norm.L2): 1.005,
+    ("carlini-wagner", Norm.LINF): 1.02,
+    ("carlini-wagner", Norm.L1): 1.1,
+    ("carlini-wagner", Norm.L2): 1.02,
+    ("cascade", Norm.LINF): 1.005,
+    ("cascade", Norm.L1): 1.005,
+    ("cascade", Norm.L2): 1.005,
 }
 """How far above the optimum of an affine network each attack may end. For L1 Carlini-Wagner
 spends part of its way on entries that are nearly as steep as the steepest one."""
 
 EVERY = pytest.mark.parametrize("name", ATTACKS)
-DISTANCES = pytest.mark.parametrize("distance", list(Distance))
+DISTANCES = pytest.mark.parametrize("distance", list(Norm))
 
 
 def relu_network(seed: int, sizes: tuple[int, ...] = (8, 12, 12, 4)) -> Network:
@@ -71,7 +71,7 @@ def decided(form: StandardForm, inputs: np.ndarray, *, argmin: bool = False) -> 
 
 
 def random_problem(
-    seed: int, distance: Distance, *, targeted: bool = True, argmin: bool = False, n: int = 5
+    seed: int, distance: Norm, *, targeted: bool = True, argmin: bool = False, n: int = 5
 ) -> Problem:
     """Inputs of float32 in the unit box, a quarter of the entries masked."""
     form = relu_network(seed).standard_form
@@ -108,9 +108,9 @@ def check(problem: Problem, result: AttackResult) -> None:
         assert result.margins[i] == pytest.approx(lead, rel=1e-9)
         difference = vector - problem.centres[i]
         expected = {
-            Distance.LINF: np.abs(difference).max(),
-            Distance.L1: np.abs(difference).sum(),
-            Distance.L2: np.sqrt(np.square(difference).sum()),
+            Norm.LINF: np.abs(difference).max(),
+            Norm.L1: np.abs(difference).sum(),
+            Norm.L2: np.sqrt(np.square(difference).sum()),
         }[problem.distance]
         assert result.distances[i] == pytest.approx(expected, rel=1e-12, abs=1e-300)
         assert result.distances[i] <= problem.radius[i]
@@ -121,7 +121,7 @@ def check(problem: Problem, result: AttackResult) -> None:
 @pytest.mark.parametrize("targeted", [True, False])
 @pytest.mark.parametrize("argmin", [True, False])
 def test_affine_networks_are_attacked_within_the_stated_factor_of_the_optimum(
-    name: str, distance: Distance, targeted: bool, argmin: bool
+    name: str, distance: Norm, targeted: bool, argmin: bool
 ) -> None:
     """No box binds, so the optimum is gap / dual norm of the difference of the two rows."""
     rng = np.random.default_rng(1)
@@ -144,8 +144,8 @@ def test_affine_networks_are_attacked_within_the_stated_factor_of_the_optimum(
 
 
 @EVERY
-@pytest.mark.parametrize("distance", [Distance.L1, Distance.LINF])
-def test_a_binding_box_is_respected_and_used(name: str, distance: Distance) -> None:
+@pytest.mark.parametrize("distance", [Norm.L1, Norm.LINF])
+def test_a_binding_box_is_respected_and_used(name: str, distance: Norm) -> None:
     """The steepest entry may go 0.1 only; the rest of the gap falls to the next one."""
     weight = np.array([[0.0, 0.0, 0.0], [4.0, 2.0, 1.0]])
     form = dense_network([weight], [np.array([1.0, 0.0])]).standard_form
@@ -153,7 +153,7 @@ def test_a_binding_box_is_respected_and_used(name: str, distance: Distance) -> N
     problem = Problem(form, np.zeros((1, 3)), -upper, upper, Objective.towards([1]), distance)
     result = ATTACKS[name].run(problem)
     check(problem, result)
-    optimum = 0.1 + 0.6 / 2.0 if distance is Distance.L1 else 0.6 / 3.0
+    optimum = 0.1 + 0.6 / 2.0 if distance is Norm.L1 else 0.6 / 3.0
     assert optimum <= result.distances[0] <= 1.1 * optimum
 
 
@@ -162,7 +162,7 @@ def test_a_binding_box_is_respected_and_used(name: str, distance: Distance) -> N
 @pytest.mark.parametrize(("targeted", "argmin"), [(True, False), (False, False), (True, True)])
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_found_on_relu_networks_holds(
-    name: str, distance: Distance, targeted: bool, argmin: bool, seed: int
+    name: str, distance: Norm, targeted: bool, argmin: bool, seed: int
 ) -> None:
     problem = random_problem(seed, distance, targeted=targeted, argmin=argmin)
     result = ATTACKS[name].run(problem)
@@ -173,7 +173,7 @@ def test_what_is_found_on_relu_networks_holds(
 
 @EVERY
 @DISTANCES
-def test_runs_repeat(name: str, distance: Distance) -> None:
+def test_runs_repeat(name: str, distance: Norm) -> None:
     problem = random_problem(0, distance)
     first, second = ATTACKS[name].run(problem), ATTACKS[name].run(problem)
     assert np.array_equal(first.inputs, second.inputs, equal_nan=True)
@@ -181,7 +181,7 @@ def test_runs_repeat(name: str, distance: Distance) -> None:
 
 
 def test_the_seed_matters_where_starts_are_random() -> None:
-    problem = random_problem(0, Distance.L2)
+    problem = random_problem(0, Norm.L2)
     runs = [BasicIterativeMethod(steps=20, restarts=8, seed=s).run(problem) for s in (0, 1)]
     assert not np.array_equal(runs[0].distances, runs[1].distances)
 
@@ -190,9 +190,7 @@ def test_the_seed_matters_where_starts_are_random() -> None:
     "attack", [FastGradientMethod(), BasicIterativeMethod(steps=40, restarts=2), CarliniWagner(40)]
 )
 @DISTANCES
-def test_a_batch_is_attacked_as_its_inputs_are_one_by_one(
-    attack: Attack, distance: Distance
-) -> None:
+def test_a_batch_is_attacked_as_its_inputs_are_one_by_one(attack: Attack, distance: Norm) -> None:
     problem = random_problem(2, distance)
     together = attack.run(problem)
     alone = [attack.run(problem.take(np.array([i]))) for i in range(len(problem))]
@@ -204,7 +202,7 @@ def test_a_batch_is_attacked_as_its_inputs_are_one_by_one(
 
 @EVERY
 @DISTANCES
-def test_an_incumbent_is_never_worsened(name: str, distance: Distance) -> None:
+def test_an_incumbent_is_never_worsened(name: str, distance: Norm) -> None:
     problem = random_problem(3, distance)
     incumbent = Cascade(steps=60, seed=5).run(problem)
     result = ATTACKS[name].run(problem, incumbent)
@@ -215,7 +213,7 @@ def test_an_incumbent_is_never_worsened(name: str, distance: Distance) -> None:
 @EVERY
 @DISTANCES
 @pytest.mark.parametrize("targeted", [True, False])
-def test_a_constant_network_gives_no_success(name: str, distance: Distance, targeted: bool) -> None:
+def test_a_constant_network_gives_no_success(name: str, distance: Norm, targeted: bool) -> None:
     form = dense_network([np.zeros((3, 4))], [np.array([1.0, 0.0, 0.5])]).standard_form
     objective = Objective.towards([1]) if targeted else Objective.away_from([0])
     result = ATTACKS[name].run(
@@ -228,7 +226,7 @@ def test_a_constant_network_gives_no_success(name: str, distance: Distance, targ
 
 @EVERY
 @DISTANCES
-def test_a_tie_is_no_success(name: str, distance: Distance) -> None:
+def test_a_tie_is_no_success(name: str, distance: Norm) -> None:
     """At the corner of the box the target draws level with its rival, and no more."""
     form = dense_network([np.array([[0.0], [1.0]])], [np.array([1.0, 0.0])]).standard_form
     problem = Problem(form, np.zeros((1, 1)), 0.0, 1.0, Objective.towards([1]), distance)
@@ -238,7 +236,7 @@ def test_a_tie_is_no_success(name: str, distance: Distance) -> None:
 
 @EVERY
 @DISTANCES
-def test_masked_everywhere_gives_no_success(name: str, distance: Distance) -> None:
+def test_masked_everywhere_gives_no_success(name: str, distance: Norm) -> None:
     problem = random_problem(1, distance)
     fixed = Problem(
         problem.form, problem.centres, problem.centres, problem.centres, problem.objective, distance
@@ -248,9 +246,7 @@ def test_masked_everywhere_gives_no_success(name: str, distance: Distance) -> No
 
 @EVERY
 @DISTANCES
-def test_an_input_that_is_a_success_already_is_at_distance_zero(
-    name: str, distance: Distance
-) -> None:
+def test_an_input_that_is_a_success_already_is_at_distance_zero(name: str, distance: Norm) -> None:
     form = relu_network(0).standard_form
     inputs = np.full((1, 8), 0.5)
     objective = Objective.towards(decided(form, inputs))
@@ -261,7 +257,7 @@ def test_an_input_that_is_a_success_already_is_at_distance_zero(
 
 @EVERY
 @DISTANCES
-def test_an_unbounded_box_is_searched_outward(name: str, distance: Distance) -> None:
+def test_an_unbounded_box_is_searched_outward(name: str, distance: Norm) -> None:
     form = dense_network([np.array([[0.0, 0.0], [1.0, 1e-3]])], [np.array([1e3, 0.0])])
     problem = Problem(
         form.standard_form, np.zeros((1, 2)), -np.inf, np.inf, Objective.towards([1]), distance
@@ -273,7 +269,7 @@ def test_an_unbounded_box_is_searched_outward(name: str, distance: Distance) -> 
 
 @EVERY
 @DISTANCES
-def test_the_radius_and_the_margin_are_kept(name: str, distance: Distance) -> None:
+def test_the_radius_and_the_margin_are_kept(name: str, distance: Norm) -> None:
     free = random_problem(8, distance)
     known = Cascade(steps=60).run(free)
     rows = np.flatnonzero(known.success & (known.distances > 0.0))
@@ -301,7 +297,7 @@ def test_the_radius_and_the_margin_are_kept(name: str, distance: Distance) -> No
 
 
 @DISTANCES
-def test_plain_gradient_descent_stays_at_the_radius_given(distance: Distance) -> None:
+def test_plain_gradient_descent_stays_at_the_radius_given(distance: Norm) -> None:
     free = random_problem(8, distance)
     radius = 1.5 * Cascade(steps=60).run(free).distances
     plain = BasicIterativeMethod(steps=60, search=False)
@@ -317,7 +313,7 @@ def test_plain_gradient_descent_stays_at_the_radius_given(distance: Distance) ->
 
 
 def test_the_time_given_is_kept() -> None:
-    problem = random_problem(0, Distance.LINF)
+    problem = random_problem(0, Norm.LINF)
     endless = BasicIterativeMethod(steps=10**7, restarts=1)
     started = monotonic()
     result = endless.run(problem, deadline=started + 0.2)
@@ -326,7 +322,7 @@ def test_the_time_given_is_kept() -> None:
 
 
 def test_nearest_repeats_by_its_seed_and_counts_its_work() -> None:
-    problem = random_problem(4, Distance.L1)
+    problem = random_problem(4, Norm.L1)
     first, second = (nearest(problem, steps=30, seed=3) for _ in range(2))
     assert np.array_equal(first.distances, second.distances)
     assert first.gradients == pytest.approx(1 + 30 * (16 + 2))
@@ -339,7 +335,7 @@ def test_untargeted_search_is_no_farther_than_the_best_target() -> None:
     """Two rivals: the nearer in margin is not the nearer in distance."""
     weight = np.array([[0.0, 0.0], [0.1, 0.0], [0.0, 10.0]])
     form = dense_network([weight], [np.array([1.0, 0.9, 0.0])]).standard_form
-    problem = Problem(form, np.zeros((1, 2)), -5.0, 5.0, Objective.away_from([0]), Distance.L2)
+    problem = Problem(form, np.zeros((1, 2)), -5.0, 5.0, Objective.away_from([0]), Norm.L2)
     found = nearest(problem)
     assert found.distances[0] == pytest.approx(0.1, rel=1e-2)
     assert FastGradientMethod().run(problem).distances[0] == pytest.approx(1.0, rel=1e-2)
@@ -353,7 +349,7 @@ def test_a_network_that_ends_in_a_relu_is_not_flat_for_attacks() -> None:
     inputs = np.array([[0.5, 0.0]])
     assert form.evaluate(inputs)[0].tolist() == [1.0, 0.0, 0.0]
     for target in (1, 2):
-        problem = Problem(form, inputs, -1.0, 1.0, Objective.towards([target]), Distance.LINF)
+        problem = Problem(form, inputs, -1.0, 1.0, Objective.towards([target]), Norm.LINF)
         for name, attack in ATTACKS.items():
             result = attack.run(problem)
             check(problem, result)
@@ -365,7 +361,7 @@ def test_smoothing_finds_a_target_whose_neuron_sleeps() -> None:
     weights = [np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([[0.0, 0.0], [10.0, 1e-6]])]
     form = dense_network(weights, [np.array([-1.2, 5.0]), np.array([1.0, 0.0])]).standard_form
     inputs = np.array([[0.25, 0.25]])
-    problem = Problem(form, inputs, 0.0, 1.0, Objective.towards([1]), Distance.LINF)
+    problem = Problem(form, inputs, 0.0, 1.0, Objective.towards([1]), Norm.LINF)
     blind = BasicIterativeMethod(restarts=2, smoothing=0.0).run(problem)
     seeing = BasicIterativeMethod(restarts=2).run(problem)
     assert seeing.success.all()
@@ -395,7 +391,7 @@ def test_directions_are_the_gradient_of_the_margin(targeted: bool, argmin: bool)
 
 
 def test_the_judge_believes_nothing() -> None:
-    problem = random_problem(0, Distance.LINF, n=2)
+    problem = random_problem(0, Norm.LINF, n=2)
     honest = Cascade(steps=40).run(problem)
     assert honest.success.all()
     lies = np.stack([problem.centres[0], np.full(8, np.nan), np.full(8, 1e9), np.full(8, np.inf)])
@@ -483,7 +479,7 @@ def test_a_ball_is_attacked_for_all_targets_at_once() -> None:
     ball = Ball(centre, np.zeros(8), np.ones(8), Norm.L1, 8.0)
     targets = [c for c in range(4) if c != decided(form, centre[None])[0]]
     problem = Problem.of_ball(form, ball, Objective.towards(targets), np.dtype(np.float32), 0.01)
-    assert problem.distance is Distance.L1
+    assert problem.distance is Norm.L1
     result = nearest(problem, steps=40)
     check(problem, result)
     assert result.success.any()
@@ -516,7 +512,7 @@ def test_mnist_networks_trained_with_squared_error_are_attacked(data_dir: Path) 
     pixels = (images / np.float32(255)).astype(np.float32).astype(np.float64)
     form = network.standard_form
     assert np.array_equal(decided(form, pixels), labels)
-    problem = Problem(form, pixels, 0.0, 1.0, Objective.away_from(labels), Distance.LINF)
+    problem = Problem(form, pixels, 0.0, 1.0, Objective.away_from(labels), Norm.LINF)
     for attack in (BasicIterativeMethod(), CarliniWagner()):
         result = attack.run(problem)
         check(problem, result)

@@ -216,12 +216,12 @@ def test_bundled_examples_are_there_by_name() -> None:
 
 def test_the_command_line_offers_what_the_library_takes() -> None:
     from marapatch.formats.inputs import Scale
-    from marapatch.problem.ball import Norm
     from marapatch.problem.conditions import Rule
+    from marapatch.problem.norm import PROVED
     from marapatch.problem.verdict import Evidence
     from marapatch_encodings.l1_ball import L1_FORMS
 
-    assert {n.value for n in NormName} == {n.value for n in Norm}
+    assert {n.value for n in NormName} == {n.value for n in PROVED}
     assert {d.value for d in DecisionName} == {r.value for r in Rule}
     asked = {Evidence.BOUND, Evidence.SOLVER}  # of a file nobody asks: it is handed on
     assert {e.value for e in EvidenceName} == {e.value for e in asked}

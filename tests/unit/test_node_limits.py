@@ -21,9 +21,9 @@ from marapatch.network.graph import Network, dense_network
 from marapatch.patching.api import minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Unknown

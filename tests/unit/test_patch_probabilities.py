@@ -22,8 +22,8 @@ from marapatch.patching.goal_files import read_goals
 from marapatch.patching.goals import linear, parse
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 
 OPTIONS = PatchOptions(nodes=2000)
 

@@ -10,8 +10,8 @@ import pytest
 from digit_questions import digit_question
 from small_networks import small_case
 
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import PROVED, Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence
 from marapatch.search.branch_and_bound import parts as tree_parts
@@ -37,7 +37,7 @@ def expanded(question: Question, start: Bracket, options: SearchOptions, memory:
 @pytest.mark.parametrize("seed", range(6))
 def test_without_memory_for_open_nodes_the_answer_is_the_same(seed: int) -> None:
     case = small_case(seed, ("plain",))
-    for norm in Norm:
+    for norm in PROVED:
         question = replace(case.question, ball=replace(case.question.ball, norm=norm))
         best = expanded(question, Bracket(), OPTIONS, memory=1 << 30).bracket
         deep = expanded(question, Bracket(), OPTIONS, memory=0).bracket

@@ -20,8 +20,9 @@ from wide_networks import KINDS, WideCase, wide_case
 
 from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
 from marapatch.network.load import load
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.norm import Norm
 
 HALF = Fraction(1, 2)
 

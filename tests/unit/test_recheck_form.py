@@ -32,8 +32,9 @@ from marapatch.network.layers import (
     Relu,
     Sum,
 )
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.norm import Norm
 
 RNG = np.random.default_rng(0)
 

@@ -16,8 +16,9 @@ from small_networks import KINDS, branching_network, cancelling_balls, small_cas
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
 from marapatch.network.onnx.writer import write_onnx
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.norm import PROVED, Norm
 from marapatch.problem.replay import Replay, decided_class, round_into_box
 from marapatch.problem.verdict import Witness
 
@@ -156,7 +157,7 @@ def test_the_margin_asked_for_is_demanded_on_top() -> None:
 def test_a_lead_smaller_than_the_evaluation_error_is_told_apart_exactly() -> None:
     """float64 sees a lead in each of these; real arithmetic does not always."""
     deceived, hidden, kept = 0, 0, 0
-    for norm in Norm:
+    for norm in PROVED:
         for form, ball, rng in cancelling_balls(norm):
             weights = [*(h.weights[0] for h in form.hidden), form.output.weights[0]]
             biases = [*(h.bias for h in form.hidden), form.output.bias]
@@ -217,7 +218,7 @@ def test_the_evaluation_error_is_a_bound(kind: str) -> None:
                 assert abs(Fraction(c) - t) <= Fraction(e)
 
 
-@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("norm", PROVED)
 def test_the_evaluation_error_is_a_bound_where_everything_cancels(norm: Norm) -> None:
     for form, ball, rng in cancelling_balls(norm):
         for x in rng.uniform(ball.lower, ball.upper, (6, ball.centre.size)):

@@ -17,9 +17,10 @@ from rich.console import Console
 from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
 from marapatch.groundtruth.report import remarks, status, summary, table, target_status, to_json
 from marapatch.network.graph import Source, dense_network
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 from marapatch.problem.verdict import Evidence, Witness
 from marapatch.reporting.json_text import dump
 from marapatch.reporting.rounded import rounded_down, rounded_up

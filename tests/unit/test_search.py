@@ -14,9 +14,10 @@ from small_networks import Case, small_case
 
 from marapatch.errors import ContradictionError
 from marapatch.network.graph import dense_network
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule, beats
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Evidence, Witness

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from marapatch.errors import InputError
 from marapatch.network.graph import dense_network
 from marapatch.network.output_transform import OutputTransform
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.problem.row_groups import Groups
 from marapatch.problem.softmax_conditions import ScoreRow, estimate, holds, score_rows, tangent_at
 from marapatch.problem.specification import LinearRow

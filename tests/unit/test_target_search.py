@@ -16,15 +16,14 @@ from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
 from marapatch.groundtruth.targets import TargetSearch
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import Network, dense_network
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition, Rule
 from marapatch.problem.input_ball import ball_of
+from marapatch.problem.norm import PROVED, Norm
 from marapatch.problem.verdict import Evidence
 from marapatch.search.budget import Limit
 from marapatch.witnesses.attacks.bim import BasicIterativeMethod
 from marapatch.witnesses.attacks.carlini_wagner import CarliniWagner
 from marapatch.witnesses.attacks.fgm import FastGradientMethod
-from marapatch.witnesses.attacks.geometry import Distance
 from marapatch.witnesses.attacks.objective import Objective
 from marapatch.witnesses.attacks.problem import Problem
 from marapatch.witnesses.attacks.tracker import Tracker
@@ -41,7 +40,7 @@ def wide(classes: int, width: int = 16) -> Network:
 IMAGE = np.full(6, 0.5)
 
 
-@pytest.mark.parametrize("norm", Norm, ids=lambda norm: norm.value)
+@pytest.mark.parametrize("norm", PROVED, ids=lambda norm: norm.value)
 @pytest.mark.parametrize("seed", range(6))
 def test_first_radii_are_below_every_witness(norm: Norm, seed: int) -> None:
     """And above 0 where the decision has any lead."""
@@ -176,11 +175,11 @@ class Countdown(Tracker):
 
 
 @pytest.mark.parametrize("left", [1, 2, 5])
-@pytest.mark.parametrize("distance", [Distance.LINF, Distance.L1, Distance.L2])
+@pytest.mark.parametrize("distance", [Norm.LINF, Norm.L1, Norm.L2])
 @pytest.mark.parametrize("attack", [FastGradientMethod(), BasicIterativeMethod(), CarliniWagner()])
 def test_attacks_stop_within_a_step(
     attack: FastGradientMethod | BasicIterativeMethod | CarliniWagner,
-    distance: Distance,
+    distance: Norm,
     left: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,8 +8,8 @@ from time import monotonic
 
 import numpy as np
 
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Sat, Unknown, Unsat
 from marapatch.search.branch_and_bound.input_tree import InputSplit

@@ -10,7 +10,7 @@ import numpy as np
 
 from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
 from marapatch.bounds.triangle import TriangleMultipliers, TriangleProgram
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 
 EASY = 6
 """Unstable neurons up to which any node gets a linear program."""

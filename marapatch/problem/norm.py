@@ -1,20 +1,21 @@
-"""The geometry of one attack step: measure, steepest step, projection, in a norm ball and a box.
+"""Norms: how far two inputs are apart, and the geometry of a step in a norm ball and a box.
 
-Everything is batched by row: ``step`` and ``gradient`` are (rows, inputs), ``radius`` is (rows,),
-and ``displacement_bounds`` is the pair ``(down, up)`` of arrays >= 0 that says ``-down <= step <=
-up``, entry by entry. An entry that must not change has no room. Shapes broadcast.
+Batched by row: ``step`` and ``gradient`` are (rows, inputs), ``radius`` is (rows,), and
+``displacement_bounds`` is the pair ``(down, up)`` of arrays >= 0 that says ``-down <= step <= up``,
+entry by entry; an entry that must not change has 0 in both. Shapes broadcast.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import assert_never
 
 import numpy as np
 from numpy.random import Generator
 
+from marapatch.errors import InputError
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Norm
 
 DisplacementBounds = tuple[Array, Array]
 
@@ -24,38 +25,54 @@ _ROUNDS = 60
 """Rounds of the scalar searches; they nearly always stop by themselves after 3 to 8."""
 
 
-class Distance(Enum):
-    """The norm in which an attack measures; L2 exists for attacks only, proofs are L-inf or L1."""
+class Norm(Enum):
+    """The norm in which a distance is measured. L2 is for attacks only; see :data:`PROVED`."""
 
     LINF = "linf"
     L1 = "l1"
     L2 = "l2"
 
     @staticmethod
-    def of(norm: Norm) -> Distance:
-        """The distance that ``norm`` measures."""
-        match norm:
-            case Norm.LINF:
-                return Distance.LINF
-            case Norm.L1:
-                return Distance.L1
-            case _:
-                assert_never(norm)
+    def of(name: str | Norm) -> Norm:
+        """The norm of that name, for a proof. Raises InputError where there is none."""
+        known = {norm.value: norm for norm in PROVED}
+        norm = known.get(name.value if isinstance(name, Norm) else name)
+        if norm is None:
+            raise InputError(f"norm {name!r} is not one of {', '.join(known)}")
+        return norm
+
+    def distance(self, difference: Array) -> float:
+        """The norm of ``difference`` in float64, rounded up so that it is never understated."""
+        flat = np.asarray(difference).reshape(-1)
+        return float(self.measure(flat)) if flat.any() else 0.0
+
+    def between(self, x: Array, y: Array) -> float:
+        """The distance between two float64 vectors, never less than the true one.
+
+        Entries whose difference float64 cannot hold are rounded away from 0: the error of a
+        difference is itself a float64 number (Knuth, "The Art of Computer Programming", 4.2.2,
+        theorem B), so it is known which these are.
+        """
+        difference = x - y
+        back = x - difference
+        error = (x - (difference + back)) + (back - y)
+        short = np.sign(error) * np.sign(difference) > 0.0
+        further = np.nextafter(difference, np.copysign(inf, difference))
+        return self.distance(np.where(short, further, difference))
 
     def measure(self, difference: Array) -> Array:
-        """The norm of each row in float64; sums are rounded up, as in
-        :class:`marapatch.problem.ball.Norm`.
+        """The norm of each row in float64; sums are rounded up.
 
         Exact for L-inf of the difference given; one-sided (never understated) for L1 and L2.
         """
         size = np.abs(difference)
         slack = 1.0 + (size.shape[-1] + 2) * 2.0**-52
         match self:
-            case Distance.LINF:
+            case Norm.LINF:
                 return np.asarray(size.max(axis=-1, initial=0.0))
-            case Distance.L1:
+            case Norm.L1:
                 return np.asarray(np.nextafter(size.sum(axis=-1) * slack, np.inf))
-            case Distance.L2:
+            case Norm.L2:
                 scale = size.max(axis=-1, initial=0.0)
                 unit = np.divide(size, scale[..., None], where=scale[..., None] > 0.0, out=size)
                 root = np.sqrt(np.square(unit).sum(axis=-1))
@@ -67,11 +84,11 @@ class Distance(Enum):
         """The dual norm of each row: by how much a unit step can raise a linear function."""
         size = np.abs(gradient)
         match self:
-            case Distance.LINF:
+            case Norm.LINF:
                 return np.asarray(size.sum(axis=-1))
-            case Distance.L1:
+            case Norm.L1:
                 return np.asarray(size.max(axis=-1, initial=0.0))
-            case Distance.L2:
+            case Norm.L2:
                 return np.asarray(np.sqrt(np.square(size).sum(axis=-1)))
             case _:
                 assert_never(self)
@@ -87,13 +104,13 @@ class Distance(Enum):
         """
         down, up = displacement_bounds
         match self:
-            case Distance.LINF:
+            case Norm.LINF:
                 return np.clip(radius[..., None] * np.sign(gradient), -down, up)
-            case Distance.L2:
+            case Norm.L2:
                 size = np.abs(gradient).max(axis=-1, initial=0.0, keepdims=True)
                 unit = np.divide(gradient, size, where=size > 0.0, out=np.zeros_like(gradient))
                 return _scale_to_length(unit, radius, displacement_bounds, at_most=np.inf)
-            case Distance.L1:
+            case Norm.L1:
                 return _knapsack(gradient, radius, displacement_bounds)
             case _:
                 assert_never(self)
@@ -106,12 +123,12 @@ class Distance(Enum):
         """
         down, up = displacement_bounds
         match self:
-            case Distance.LINF:
+            case Norm.LINF:
                 far = radius[..., None]
                 return np.clip(step, -np.minimum(down, far), np.minimum(up, far))
-            case Distance.L2:
+            case Norm.L2:
                 return _scale_to_length(step, radius, displacement_bounds, at_most=1.0)
-            case Distance.L1:
+            case Norm.L1:
                 return _soft_threshold_to_length(step, radius, displacement_bounds)
             case _:
                 assert_never(self)
@@ -122,13 +139,13 @@ class Distance(Enum):
         """A random step in the ball and the box: uniform in the ball, then clipped to the box."""
         shape = np.broadcast_shapes((*radius.shape, 1), displacement_bounds[0].shape)
         match self:
-            case Distance.LINF:
+            case Norm.LINF:
                 step = generator.uniform(-1.0, 1.0, shape)
-            case Distance.L2:
+            case Norm.L2:
                 step = generator.normal(size=shape)
                 depth = generator.uniform(size=(*shape[:-1], 1)) ** (1.0 / shape[-1])
                 step *= depth / np.sqrt(np.square(step).sum(axis=-1, keepdims=True))
-            case Distance.L1:
+            case Norm.L1:
                 step = generator.laplace(size=shape)
                 # One more exponential draw makes the point uniform inside, not on the sphere.
                 total = np.abs(step).sum(axis=-1, keepdims=True)
@@ -137,7 +154,7 @@ class Distance(Enum):
                 assert_never(self)
         return np.clip(step * radius[..., None], -displacement_bounds[0], displacement_bounds[1])
 
-    def reach(self, displacement_bounds: DisplacementBounds) -> Array:
+    def farthest(self, displacement_bounds: DisplacementBounds) -> Array:
         """The distance of the farthest corner of the box, by row: no attack needs to go beyond.
 
         Infinite where a side is longer than any attack should try.
@@ -145,6 +162,10 @@ class Distance(Enum):
         corner = np.maximum(*displacement_bounds)
         endless = np.asarray((corner > _ENDLESS).any(axis=-1))
         return np.where(endless, np.inf, self.measure(np.where(endless[..., None], 0.0, corner)))
+
+
+PROVED = (Norm.LINF, Norm.L1)
+"""The norms of a :class:`~marapatch.problem.ball.Ball`: lower ends can be proved in them."""
 
 
 def _knapsack(gradient: Array, radius: Array, displacement_bounds: DisplacementBounds) -> Array:
