@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from marapatch.bounds.crown import linear_bounds
 from marapatch.data.bundled import resolve
 from marapatch.data.fetch import locate
-from marapatch.groundtruth.api import GroundTruthOptions
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.network.graph import Network
 from marapatch.network.load import load
 from marapatch.problem.ball import Ball

@@ -18,8 +18,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from marapatch.bounds.crown import bound_condition, linear_bounds
 from marapatch.bounds.interval import interval_bounds
 from marapatch.data.bundled import resolve
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.groundtruth.report import status
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import Network
 from marapatch.network.load import load

@@ -34,8 +34,9 @@ from _peers import PEER_SUITES, compared
 from numpy.typing import NDArray
 
 from marapatch.errors import MarapatchError
-from marapatch.groundtruth.api import GroundTruth, Progress, ground_truth
+from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.report import status
+from marapatch.groundtruth.result import GroundTruth, Progress
 from marapatch.network.graph import Network
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule

@@ -32,8 +32,9 @@ from small_networks import KINDS, branching_network
 
 from marapatch.certificates.check import recheck
 from marapatch.certificates.file import TargetClaim
-from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.certificate import certificate_of
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Abs, Affine, Clip, Layer, LeakyRelu, MaxPool, Relu, Sum
 from marapatch.problem.verdict import Evidence

@@ -23,13 +23,9 @@ if TYPE_CHECKING:
         UnsupportedOperatorError,
     )
     from marapatch.files.memory import memory_limit
-    from marapatch.groundtruth.api import (
-        GroundTruth,
-        GroundTruthOptions,
-        Progress,
-        TargetResult,
-        ground_truth,
-    )
+    from marapatch.groundtruth.api import ground_truth
+    from marapatch.groundtruth.options import GroundTruthOptions
+    from marapatch.groundtruth.result import GroundTruth, Progress, TargetResult
     from marapatch.modelling import (
         Expression,
         Problem,
@@ -72,13 +68,9 @@ _HOMES = {
         "ScopeError",
         "UnsupportedOperatorError",
     ),
-    "groundtruth.api": (
-        "GroundTruth",
-        "GroundTruthOptions",
-        "Progress",
-        "TargetResult",
-        "ground_truth",
-    ),
+    "groundtruth.api": ("ground_truth",),
+    "groundtruth.options": ("GroundTruthOptions",),
+    "groundtruth.result": ("GroundTruth", "Progress", "TargetResult"),
     "files.memory": ("memory_limit",),
     "modelling": (
         "Expression",

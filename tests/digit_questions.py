@@ -8,7 +8,8 @@ from math import inf
 import numpy as np
 
 from marapatch.data.bundled import resolve
-from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.network.load import load
 from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket

@@ -21,7 +21,9 @@ from marapatch.errors import (
     InputError,
     UnsupportedOperatorError,
 )
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
+from marapatch.groundtruth.result import GroundTruth, TargetResult
 from marapatch.network.load import load
 
 OVERSTATED = Fraction(1, 10**9)

@@ -179,8 +179,9 @@ def command(
     # Half a second to import: a file that is refused does not wait for it.
     from marapatch.cli.live import LiveLine
     from marapatch.cli.outputs import Outputs, report
-    from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+    from marapatch.groundtruth.api import ground_truth
     from marapatch.groundtruth.earlier import Earlier
+    from marapatch.groundtruth.options import GroundTruthOptions
     from marapatch.problem.verdict import Evidence
 
     chosen = {} if search is None else {"search": search}

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from marapatch.groundtruth.api import GroundTruth
 from marapatch.groundtruth.certificate import certificate_of
+from marapatch.groundtruth.result import GroundTruth
 
 LATER = 0.05
 """The share of ``--timeout`` that the check may take beyond it."""

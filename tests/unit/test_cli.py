@@ -16,7 +16,8 @@ from marapatch.cli import main
 from marapatch.cli.groundtruth import EncodingName, EvidenceName
 from marapatch.cli.options import DecisionName, NormName, ScaleName
 from marapatch.data.bundled import examples
-from marapatch.groundtruth.api import GroundTruthOptions, Progress
+from marapatch.groundtruth.options import GroundTruthOptions
+from marapatch.groundtruth.result import Progress
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
 

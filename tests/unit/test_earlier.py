@@ -14,9 +14,11 @@ import pytest
 
 from marapatch.cli import main
 from marapatch.errors import ContradictionError, InputError
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.earlier import Earlier
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.groundtruth.report import remarks, to_json
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.groundtruth.targets import TargetSearch
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load

@@ -13,13 +13,9 @@ import pytest
 from small_networks import small_case
 
 from marapatch.errors import InputError
-from marapatch.groundtruth.api import (
-    GroundTruth,
-    GroundTruthOptions,
-    Progress,
-    TargetResult,
-    ground_truth,
-)
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
+from marapatch.groundtruth.result import GroundTruth, Progress, TargetResult
 from marapatch.network.graph import Network, dense_network
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule, beats

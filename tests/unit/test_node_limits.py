@@ -16,14 +16,15 @@ from small_networks import small_case
 from marapatch.bounds.crown import linear_bounds
 from marapatch.errors import InputError
 from marapatch.formats.vnnlib.reader import parse_property
-from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.network.graph import Network, dense_network
 from marapatch.patching.api import minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
-from marapatch.problem.norm import Norm
+from marapatch.problem.norm import PROVED, Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Unknown
@@ -75,7 +76,7 @@ def between(network: Network, share: float) -> OutputCondition:
     return OutputCondition(np.eye(1, network.outputs), np.array([seen + share * (most - seen)]))
 
 
-@pytest.mark.parametrize("norm", Norm, ids=lambda norm: norm.value)
+@pytest.mark.parametrize("norm", PROVED, ids=lambda norm: norm.value)
 def test_a_tree_stops_at_the_number_of_its_nodes(norm: Norm) -> None:
     question, start = digit_question(norm, 1, 8)
     backend = create("highs")

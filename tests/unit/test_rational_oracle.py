@@ -18,7 +18,9 @@ from wide_drawing import Drawing
 from wide_judge import faults, judged
 from wide_networks import KINDS, WideCase, wide_case
 
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.network.load import load
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule, beats

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, TargetResult, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.groundtruth.report import remarks, status, summary, table, target_status, to_json
+from marapatch.groundtruth.result import GroundTruth, TargetResult
 from marapatch.network.graph import Source, dense_network
 from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket

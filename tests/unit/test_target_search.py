@@ -11,8 +11,12 @@ import pytest
 from small_networks import small_case
 
 from marapatch.bounds.first_radius import first_radii
-from marapatch.groundtruth import targets as target_search
-from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.groundtruth import first_brackets
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.first_brackets import FirstWitnesses
+from marapatch.groundtruth.options import GroundTruthOptions
+from marapatch.groundtruth.target_problem import TOO_LATE, TargetProblem
+from marapatch.groundtruth.target_processes import TargetPool
 from marapatch.groundtruth.targets import TargetSearch
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import Network, dense_network
@@ -104,14 +108,14 @@ def test_many_targets_are_attacked_in_blocks_and_the_rest_where_there_is_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     blocks: list[list[int]] = []
-    attack = TargetSearch._attack
+    attack = FirstWitnesses._attack
 
-    def watched(self: TargetSearch, targets: list[int], *more: object) -> None:
+    def watched(self: FirstWitnesses, targets: list[int], *more: object) -> None:
         blocks.append(targets)
         attack(self, targets, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(TargetSearch, "_attack", watched)
-    monkeypatch.setattr(target_search, "ATTACKED_TARGETS", 7)
+    monkeypatch.setattr(FirstWitnesses, "_attack", watched)
+    monkeypatch.setattr(first_brackets, "ATTACKED_TARGETS", 7)
     network = wide(20)
     outputs = network.evaluate(IMAGE)[0]
     result = ground_truth(network, IMAGE, options=GroundTruthOptions(nodes=1, backend="highs"))
@@ -126,18 +130,18 @@ def test_the_number_of_questions_posed_does_not_grow_with_the_targets_out_of_tim
 ) -> None:
     """A question of one of a thousand classes has a million entries: it is made when asked."""
     posed: list[int] = []
-    question = target_search.TargetProblem.question
+    question = TargetProblem.question
 
-    def counted(self: target_search.TargetProblem, target: int) -> object:
+    def counted(self: TargetProblem, target: int) -> object:
         posed.append(target)
         return question(self, target)
 
-    monkeypatch.setattr(target_search.TargetProblem, "question", counted)
+    monkeypatch.setattr(TargetProblem, "question", counted)
     monkeypatch.setattr(TargetSearch, "attack", lambda self, init: None)
     options = GroundTruthOptions(timeout=1e-9)
     result = ground_truth(wide(60), IMAGE, label=None, options=options)
     assert len(posed) == 0
-    assert {t.note for t in result.targets} == {target_search.TOO_LATE}
+    assert {t.note for t in result.targets} == {TOO_LATE}
 
 
 class NoPool:
@@ -152,13 +156,13 @@ def test_out_of_time_no_search_is_handed_to_a_process() -> None:
     options = GroundTruthOptions(timeout=1.0)
     network = wide(8)
     ball, _ = ball_of(network, IMAGE, Norm.LINF, None, None)
-    asked = target_search.TargetProblem(
+    asked = TargetProblem(
         network, ball, Rule.ARGMAX, 0.0, "tree", "highs", options.for_search(), True
     )
     search = TargetSearch(asked, tuple(range(1, 8)), -inf, lambda *_: None, jobs=2)
-    pool = target_search._Pool(NoPool(), [])  # type: ignore[arg-type]
+    pool = TargetPool(NoPool(), asked)  # type: ignore[arg-type]
     search._parallel(list(search.targets), Limit(until=-inf), pool)
-    assert {found.note for found in search.found.values()} == {target_search.TOO_LATE}
+    assert {found.note for found in search.found.values()} == {TOO_LATE}
     assert pool.late == []
 
 

@@ -12,7 +12,7 @@ from marapatch.bounds.crown import linear_bounds
 from marapatch.bounds.subproblems import NodeBounder, Nodes
 from marapatch.bounds.triangle import TriangleProgram
 from marapatch.errors import InputError
-from marapatch.groundtruth.api import GroundTruthOptions
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.problem.norm import PROVED, Norm
 from marapatch.search.branch_and_bound.branching import RULES
 
