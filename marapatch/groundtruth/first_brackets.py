@@ -14,20 +14,14 @@ from marapatch.groundtruth.target_problem import TargetProblem
 from marapatch.network.layers import Array
 from marapatch.problem.conditions import OutputCondition, Rule
 from marapatch.problem.verdict import Witness
+from marapatch.search.budget import ATTACK_SECONDS, ATTACK_SHARE, FIRST_BOUNDS_SHARE
 from marapatch.witnesses.attacks.nearest import nearest
 from marapatch.witnesses.attacks.objective import Objective
 from marapatch.witnesses.attacks.problem import Problem
 from marapatch.witnesses.polish import polish
 
-ATTACK_SHARE = 0.2
-ATTACK_SECONDS = 20.0
-"""The share of the time that the attacks and their polish may take, and at most so many seconds."""
-
 POLISH_FACTOR = 1.5
 """Where only the nearest counts, a witness this much farther than the best is not polished."""
-
-BOUND_SHARE = 0.15
-"""The share of the time for first lower ends of all targets, before the attacks."""
 
 ATTACKED_TARGETS = 20
 ATTACKED_ENTRIES = 500_000
@@ -39,7 +33,7 @@ def first_lower_ends(
 ) -> Iterator[tuple[int, float]]:
     """Each target with a radius above 0 within which bounds alone refute it, infinite where that
     is the whole box, before anything else can use the time up."""
-    until = monotonic() + BOUND_SHARE * (deadline - monotonic())
+    until = monotonic() + FIRST_BOUNDS_SHARE * (deadline - monotonic())
     form, ball = asked.network.standard_form, asked.ball.with_radius(asked.ball.covering_radius)
     scores = asked.rule.sign * form.evaluate(ball.centre[None])[0]
     best = int(scores.argmax())

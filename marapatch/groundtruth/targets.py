@@ -27,7 +27,7 @@ from marapatch.network.layers import Array
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.replay import tie_note
 from marapatch.problem.verdict import Evidence, Sat, Unsat, Witness
-from marapatch.search.budget import Limit
+from marapatch.search.budget import FIRST_LOOK_SHARE, Limit
 from marapatch.search.options import Interrupted, SearchOptions
 from marapatch.search.processes import processes
 from marapatch.solvers import create
@@ -41,9 +41,6 @@ WATCHED_TARGETS = 20
 
 TIED = 1e-6
 """Outputs this near to each other, relative to the largest, are looked at for a tie."""
-
-FIRST_SHARE = 0.2
-"""The share of the time for a first look at every target, before any gets its full time."""
 
 
 Watch = Callable[[int, int, Bracket, int], None]
@@ -134,7 +131,7 @@ class TargetSearch:
 
     def _rounds(self, whole: Limit, pool: TargetPool | None) -> None:
         several = whole.finite and len(self.targets) > 1
-        for share in (FIRST_SHARE, 1.0, 1.0) if several else (1.0,):
+        for share in (FIRST_LOOK_SHARE, 1.0, 1.0) if several else (1.0,):
             late = self.deadline - monotonic() <= SHORTEST or whole.over(self._bounded)
             if share == 1.0 and late and several:
                 break

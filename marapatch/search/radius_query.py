@@ -42,7 +42,7 @@ class QuerySession:
     report: Report
     deadline: float
     confirm: bool = True
-    records: list[QueryRecord] = field(default_factory=list)
+    queries: list[QueryRecord] = field(default_factory=list)
 
     @property
     def remaining(self) -> float:
@@ -57,7 +57,7 @@ class QuerySession:
     @property
     def all_asked(self) -> bool:
         """Whether as many queries were asked as may be."""
-        return len(self.records) >= self.options.most_nodes
+        return len(self.queries) >= self.options.most_nodes
 
     def refuted_by_bounds(self, radius: float) -> bool:
         """Whether bounds alone refute ``radius``, if they may; then ``lower`` can get there."""
@@ -72,7 +72,7 @@ class QuerySession:
         closed = self.options.closed(self.bracket)
         if self.all_asked and self.remaining > 0.0:
             note = f"the limit of {self.options.nodes} sub-problems is reached"
-        records = tuple(self.records)
+        records = tuple(self.queries)
         return Outcome(self.bracket, records, len(records), "" if closed else note)
 
     def ask(self, radius: float, seconds: float, *, polished: bool = True) -> Verdict:
@@ -99,9 +99,9 @@ class QuerySession:
                 answer = f"unknown: {reason}"
         variables, rows = (len(query.names), len(query.rows)) if query else (0, 0)
         seconds_used = monotonic() - started
-        self.records.append(QueryRecord(radius, answer, seconds_used, variables, rows, relus, who))
+        self.queries.append(QueryRecord(radius, answer, seconds_used, variables, rows, relus, who))
         self.bracket = self.bracket.tighten(verdict)
-        self.report(self.bracket, len(self.records))
+        self.report(self.bracket, len(self.queries))
         return verdict
 
     def _decide(self, radius: float, seconds: float) -> tuple[Verdict, Query | None, int, str]:

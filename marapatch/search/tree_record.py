@@ -52,14 +52,44 @@ class TreeRecord:
         return int(self.parent.size)
 
 
+class Observer:
+    """Is told what a tree does, and gives nodes their names; this one keeps nothing."""
+
+    def round(self, root: Nodes) -> None:
+        """The root's bounds are about to be tightened by the cut of these multipliers."""
+
+    def add_root(self, root: Nodes) -> int:
+        """The root; returns its name."""
+        return 0
+
+    def add(self, children: Nodes, splits: Sequence[Split]) -> list[int]:
+        """Children, and what bounds them so far; returns their names."""
+        return [0] * len(splits)
+
+    def improve(self, name: int, nodes: Nodes, index: int = 0) -> None:
+        """Better multipliers for a node: those of ``nodes`` at ``index``."""
+
+    def certify_by_solver(self, name: int) -> None:
+        """A solver closed the node."""
+
+
+NOBODY = Observer()
+
+
 @dataclass
-class Recorder:
-    """Grows a :class:`TreeRecord`; nodes are named by the numbers that :meth:`add_root` and
-    :meth:`add` return."""
+class Recorder(Observer):
+    """Makes a :class:`TreeRecord`; nodes are named by their numbers in it."""
 
     rounds: list[Multipliers] = field(default_factory=list)
     nodes: list[tuple[Split, Multipliers]] = field(default_factory=list)
     solver_certified: set[int] = field(default_factory=set)
+
+    @staticmethod
+    def of_root(root: Nodes) -> Recorder:
+        """Of a tree that is its root alone."""
+        recorder = Recorder()
+        recorder.add_root(root)
+        return recorder
 
     def round(self, root: Nodes) -> None:
         """The root's bounds are about to be tightened by the cut of these multipliers."""
@@ -80,13 +110,13 @@ class Recorder:
         self.nodes += [(split, _of(children, i)) for i, split in enumerate(splits)]
         return list(range(first, first + len(splits)))
 
-    def improve(self, number: int, nodes: Nodes, index: int = 0) -> None:
+    def improve(self, name: int, nodes: Nodes, index: int = 0) -> None:
         """Better multipliers for a node."""
-        self.nodes[number] = (self.nodes[number][0], _of(nodes, index))
+        self.nodes[name] = (self.nodes[name][0], _of(nodes, index))
 
-    def certify_by_solver(self, number: int) -> None:
+    def certify_by_solver(self, name: int) -> None:
         """A solver closed the node."""
-        self.solver_certified.add(number)
+        self.solver_certified.add(name)
 
     def finish(self, radius: float) -> TreeRecord:
         """The record so far, of a tree that refutes ``radius``."""

@@ -20,6 +20,7 @@ from marapatch.network.onnx.session import OnnxSession
 from marapatch.network.output_transform import OutputTransform
 from marapatch.problem.specification import Property
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict
+from marapatch.search.budget import DISJUNCT_ATTACK_SHARE, DISJUNCT_SECONDS
 from marapatch.solvers.base import Backend
 from marapatch.verification.disjuncts import conjunctions_of, groups_of
 from marapatch.verification.property_search import CaseBox, DisjunctSearch
@@ -33,15 +34,13 @@ INTERRUPTED = "interrupted"
 SECONDS = 116.0
 """For a property where nothing is said: the competition's limit."""
 
-SLICE_SECONDS = 4.0
 TURN_NODES = 500
-"""The first turn of each disjunct, in sub-problems where these are limited; turns grow twice as
+"""The first turn of each disjunct, in sub-problems where these are limited; turns get twice as
 long while several are open."""
 
-ATTACK_SHARE = 0.5
 ATTACK_ROUNDS = 2
-"""The share of its turn in which a disjunct that stays open is attacked once more; in batches where
-sub-problems are limited."""
+"""Batches in which a disjunct that stays open is attacked once more, where sub-problems are
+limited."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def _in_turns(
     turn = np.inf if nodes is None else TURN_NODES
     still = list(searches)
     grades: list[Evidence] = []
-    seconds = SLICE_SECONDS
+    seconds = DISJUNCT_SECONDS
     verdict: Unknown | None = None
     given_up: Unknown | None = None
     while still:
@@ -168,7 +167,7 @@ def _in_turns(
                 if monotonic() < until and search.bounded < bounded + most:
                     still.remove(search)
                     given_up = found
-                attacked_until, rounds = monotonic() + ATTACK_SHARE * seconds, None
+                attacked_until, rounds = monotonic() + DISJUNCT_ATTACK_SHARE * seconds, None
                 if nodes is not None:
                     attacked_until, rounds = deadline, ATTACK_ROUNDS
                 seed += 1

@@ -78,10 +78,10 @@ def test_without_memory_fewer_nodes_are_open(monkeypatch: pytest.MonkeyPatch) ->
     assert most[0] < most[1 << 30]
 
 
-@pytest.mark.parametrize("norm", Norm, ids=lambda norm: norm.value)
+@pytest.mark.parametrize("norm", PROVED, ids=lambda norm: norm.value)
 def test_two_processes_prove_what_one_proves(norm: Norm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree_parts, "ENOUGH", 1)
-    monkeypatch.setattr(tree_parts, "SHARED_SECONDS", 0.5)
+    monkeypatch.setattr(tree_parts, "WORKER_SECONDS", 0.5)
     shared = []
     share = ReluTree._share
 
@@ -113,7 +113,7 @@ def test_a_tree_that_is_ending_has_more_of_the_time(
     tree_search = import_module(
         "marapatch.search.branch_and_bound.driver"
     )  # the package exports its function
-    monkeypatch.setattr(tree_search, "FIRST_SHARE", 0.0)
+    monkeypatch.setattr(tree_search, "TREE_AT_WITNESS_SHARE", 0.0)
     monkeypatch.setattr(
         tree_search._Schedule, "_smaller_radii", lambda _, until: rungs.append(until)
     )

@@ -238,7 +238,7 @@ def test_conditions_met_by_equality(tmp_path: Path, marabou: MarabouBackend) -> 
 
 
 @pytest.mark.parametrize(
-    ("conditions", "word"),
+    ("conditions", "status"),
     [
         (("(<= (+ X_0 X_1) -0.5)", "(>= Y_0 0.45)"), "sat"),  # |x0 + x1| >= 0.5
         (("(<= (+ X_0 X_1) 0.5)", "(>= (+ X_0 X_1) -0.5)", "(>= Y_0 0.51)"), "unsat"),
@@ -362,7 +362,7 @@ def test_command_with_a_real_valued_counterexample(
 
 
 @pytest.mark.parametrize(
-    ("text", "word", "said"),
+    ("text", "status", "said"),
     [
         (text_of(1, 1, [[1, -1]], "(>= Y_0 0)"), "unsat", "warning: the property's input box is"),
         (

@@ -235,7 +235,7 @@ def test_command_export_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("network", "number", "word"),
+    ("network", "number", "status"),
     [("1_1", 4, "unsat"), ("4_5", 3, "unsat"), ("2_1", 2, "sat"), ("1_1", 1, "unsat")],
 )
 def test_acas_xu(
