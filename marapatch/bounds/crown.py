@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from marapatch.bounds.backward import BackwardPass, InputForm, Relaxation, relax
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import Concretiser, concretiser_of
 from marapatch.bounds.interval import interval_bounds, interval_image
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array
@@ -35,7 +35,7 @@ def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     """
     first = interval_bounds(form, ball)
     passes = _passes(form, first)
-    concretiser = Concretiser(ball)
+    concretiser = concretiser_of(ball)
     box = [ball.enclosing_box]
     relaxations: list[Relaxation] = []
     pre: list[tuple[Array, Array]] = []
@@ -155,7 +155,7 @@ def _by_row(form: StandardForm, bounds: Bounds, condition: OutputCondition) -> t
     ]
     started = passes.start(form.output, -condition.matrix[None])
     result = passes.run(started, len(relaxations), relaxations)
-    concretiser = Concretiser(bounds.ball)
+    concretiser = concretiser_of(bounds.ball)
     constant = (result.constant - result.error + condition.rhs)[0]
     slack = 4.0 * np.finfo(np.float64).eps * np.abs(condition.rhs)
     least = concretiser.minimum(result.weights[0], constant - slack)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import Concretiser, concretiser_of
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array, Matrix
 from marapatch.problem.ball import Ball
@@ -27,7 +27,7 @@ ROWS = 32
 
 def interval_bounds(form: StandardForm, ball: Ball) -> Bounds:
     """Bounds from interval arithmetic; maps from the input are exact over the ball itself."""
-    concretiser = Concretiser(ball)
+    concretiser = concretiser_of(ball)
     box: list[tuple[Array, Array]] = [ball.enclosing_box]
     pre: list[tuple[Array, Array]] = []
     for layer in (*form.hidden, form.output):
@@ -107,7 +107,8 @@ def _sparse_over_ball(weight: sp.csr_array, concretiser: Concretiser) -> tuple[A
             lower=ball.lower[columns],
             upper=ball.upper[columns],
         )
-        dense, mine, zero = block[:, columns].toarray(), Concretiser(part), np.zeros(block.shape[0])
+        mine = concretiser_of(part)
+        dense, zero = block[:, columns].toarray(), np.zeros(block.shape[0])
         low[start : start + rows] = mine.minimum(dense, zero)
         high[start : start + rows] = -mine.minimum(-dense, zero)
         start += rows

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from marapatch.bounds.subproblems import Nodes
+from marapatch.bounds.nodes import Nodes
 from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array

@@ -19,7 +19,8 @@ from time import monotonic
 import numpy as np
 
 from marapatch.bounds.crown import cached_bounds
-from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
+from marapatch.bounds.nodes import Bounded, Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.bounds.triangle import TriangleProgram
 from marapatch.certificates.recheck import (
     NEAR,

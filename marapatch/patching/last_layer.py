@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.backward import BackwardPass
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import concretiser_of
 from marapatch.network.layers import Array
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.norm import Norm
@@ -183,7 +183,7 @@ def refuted_radius(question: Question, dual_value: Array, about: float) -> float
     size += float(row_multipliers @ np.abs(question.condition.matrix) @ most)
     lost = gamma(row_multipliers.size + 8) * size + SMALL * (2.0 + float(most.sum()))
     constant = result.constant[0] - result.error[0] + lead - lost
-    proved = float(Concretiser(ball).radius_of(result.weights[0], constant)[0])
+    proved = float(concretiser_of(ball).radius_of(result.weights[0], constant)[0])
     proved = max(proved, _plain_radius(question, result.weights[0, 0], float(constant[0])))
     return inf if proved >= whole else proved
 

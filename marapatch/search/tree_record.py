@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.bounds.subproblems import Nodes
+from marapatch.bounds.nodes import Nodes
 
 Numbers = NDArray[np.int64]
 Single = NDArray[np.float32]

@@ -15,10 +15,10 @@ from scipy.optimize import linprog
 from small_networks import KINDS, Case, branching_network, cancelling_balls, small_case
 
 from marapatch.bounds import backward as relaxation
-from marapatch.bounds import concretise, interval
 from marapatch.bounds import crown as linear
+from marapatch.bounds import interval
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import Concretiser, base, concretiser_of, l1
 from marapatch.bounds.crown import bound_condition, cached_bounds, linear_bounds
 from marapatch.bounds.interval import interval_bounds, interval_image
 from marapatch.errors import ScopeError
@@ -92,7 +92,7 @@ def test_these_networks_do_need_the_rounding_terms(
     bounder: Bounder, norm: Norm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without them the test above fails: so it tests them."""
-    for module in (concretise, interval, relaxation):
+    for module in (base, l1, interval, relaxation):
         monkeypatch.setattr(module, "gamma", lambda operations: 0.0)
     found = 0
     for form, ball, rng in cancelling_balls(norm):
@@ -179,7 +179,7 @@ def forms(rng: np.random.Generator, norm: Norm) -> Iterator[tuple[Ball, np.ndarr
 @pytest.mark.parametrize("sharp", [False, True])
 def test_the_least_value_of_a_form_is_rigorous_and_close(norm: Norm, sharp: bool) -> None:
     for ball, a, c in forms(np.random.default_rng(5), norm):
-        found = Concretiser(ball).minimum(a, c, sharp=sharp)
+        found = concretiser_of(ball).minimum(a, c, sharp=sharp)
         for i in range(5):
             true = exact_minimum(ball, a[i], c[i])
             assert Fraction(found[i]) <= true
@@ -199,7 +199,7 @@ def test_the_least_value_within_a_smaller_radius(norm: Norm) -> None:
     rng = np.random.default_rng(6)
     for ball, a, c in forms(rng, norm):
         smaller = ball.radius * rng.random(5)
-        found = Concretiser(ball).minimum(a, c, smaller)
+        found = concretiser_of(ball).minimum(a, c, smaller)
         for i in range(5):
             true = exact_minimum(ball.with_radius(smaller[i]), a[i], c[i])
             assert Fraction(found[i]) <= true
@@ -229,7 +229,7 @@ def test_the_greedy_filling_of_this_test_solves_the_linear_program(norm: Norm) -
 @pytest.mark.parametrize("norm", PROVED)
 def test_the_minimiser_is_a_point_of_the_ball_and_the_minimum_a_bound(norm: Norm) -> None:
     for ball, a, c in forms(np.random.default_rng(8), norm):
-        value, x = Concretiser(ball).minimum_and_minimiser(a, c)
+        value, x = concretiser_of(ball).minimum_and_minimiser(a, c)
         if norm is Norm.LINF:  # for L1 only "about where it is taken"
             size = np.abs(a).sum(axis=1) + np.abs(c)
             assert (np.abs((a * x).sum(axis=1) + c - value) <= 1e-9 * size).all()
@@ -251,10 +251,10 @@ def test_a_box_without_end_leaves_the_ball_alone(norm: Norm) -> None:
         open_ball = Ball(centre, centre - inf, centre + inf, norm, 0.7)
         wide_ball = Ball(centre, centre - 9.0, centre + 9.0, norm, 0.7)
         for method in ("minimum", "radius_of"):
-            open_value = getattr(Concretiser(open_ball), method)(a, c)
-            wide_value = getattr(Concretiser(wide_ball), method)(a, c)
+            open_value = getattr(concretiser_of(open_ball), method)(a, c)
+            wide_value = getattr(concretiser_of(wide_ball), method)(a, c)
             np.testing.assert_allclose(open_value, wide_value, atol=1e-9)
-        value, x = Concretiser(open_ball).minimum_and_minimiser(a, c)
+        value, x = concretiser_of(open_ball).minimum_and_minimiser(a, c)
         assert np.isfinite(x).all()
         assert (value <= (a * x).sum(axis=1) + c + 1e-9).all()
 
@@ -278,7 +278,7 @@ def test_a_proved_radius_is_never_too_large(norm: Norm) -> None:
         size = np.abs(a).sum(axis=1)
         for share in (0.0, 1e-3, 0.1, 1e9):
             c = share * size * ball.radius - a @ ball.centre
-            found = Concretiser(ball).radius_of(a, c)
+            found = concretiser_of(ball).radius_of(a, c)
             assert (found <= ball.radius).all()
             for i in range(5):
                 if found[i] > 0.0:
@@ -294,14 +294,14 @@ def test_a_proved_radius_is_never_too_large(norm: Norm) -> None:
 def test_nothing_is_proved_where_the_form_vanishes_at_the_centre() -> None:
     ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), Norm.LINF, 0.5)
     a = np.array([[1.0, -1.0], [0.0, 0.0], [0.0, 0.0]])
-    assert Concretiser(ball).radius_of(a, np.array([0.0, 0.0, -1.0])).tolist() == [0.0] * 3
+    assert concretiser_of(ball).radius_of(a, np.array([0.0, 0.0, -1.0])).tolist() == [0.0] * 3
 
 
 @pytest.mark.parametrize("size", [1.0, 1e9, 1e300])
 def test_a_form_that_does_not_depend_on_the_input_is_proved_everywhere(size: float) -> None:
     for norm in PROVED:
         ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), norm, 0.5)
-        assert Concretiser(ball).radius_of(np.zeros((1, 2)), np.array([size])).tolist() == [0.5]
+        assert concretiser_of(ball).radius_of(np.zeros((1, 2)), np.array([size])).tolist() == [0.5]
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -433,9 +433,9 @@ def test_sparse_rows_are_bounded_on_their_own_inputs(
         return minimum(self, a, *more)
 
     monkeypatch.setattr(Concretiser, "minimum", counted)
-    sparse = interval._over_ball(sp.csr_array(weight), Concretiser(ball))
+    sparse = interval._over_ball(sp.csr_array(weight), concretiser_of(ball))
     entries, asked[:] = sum(asked), []
-    dense = interval._over_ball(weight, Concretiser(ball))
+    dense = interval._over_ball(weight, concretiser_of(ball))
     assert entries * 4 < sum(asked)
     for mine, other, outward in zip(sparse, dense, (-1.0, 1.0), strict=True):
         assert np.allclose(mine, other, rtol=1e-6, atol=1e-9)
@@ -454,7 +454,7 @@ def test_a_sparse_layer_that_takes_nothing_of_the_input(norm: Norm) -> None:
     ball = Ball(np.array([0.5, 0.25]), np.zeros(2), np.ones(2), norm, 0.125)
     bias = np.array([1.0, 0.0, -2.0])
     layer = AffineMap((0,), (sp.csr_array((3, 2)),), bias, (None,), np.zeros(3))
-    low, high = interval_image(layer, [ball.enclosing_box], Concretiser(ball))
+    low, high = interval_image(layer, [ball.enclosing_box], concretiser_of(ball))
     assert low == pytest.approx(bias, abs=1e-12)
     assert high == pytest.approx(bias, abs=1e-12)
     assert ((low <= bias) & (bias <= high)).all()

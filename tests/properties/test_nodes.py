@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from small_networks import KINDS, branching_network, small_case
 
-from marapatch.bounds import concretise
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import concretiser_of, knapsack
 from marapatch.bounds.crown import linear_bounds
-from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule, beats
@@ -151,7 +151,7 @@ def test_the_least_value_under_a_cut_is_rigorous(
     norm: Norm, sample: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the price: a sample of one input finds poor ones."""
-    monkeypatch.setattr(concretise, "SAMPLE", sample)
+    monkeypatch.setattr(knapsack, "SAMPLE", sample)
     rng = np.random.default_rng(3)
     helped = 0
     for _ in range(40):
@@ -162,7 +162,7 @@ def test_the_least_value_under_a_cut_is_rigorous(
         c = rng.normal(size=6)
         sizes = np.abs(cut).sum(axis=1)
         offset = rng.normal(size=6) * sizes * 0.3 - cut @ centre
-        concretiser = Concretiser(ball)
+        concretiser = concretiser_of(ball)
         found = concretiser.minimum_under_cut(a, c, (cut, offset), np.arange(6), 12)
         helped += int((found > concretiser.minimum(a, c)).sum())
         for x in exact.points(ball, rng, 20):
@@ -186,11 +186,11 @@ def test_a_price_from_a_sample_gives_nearly_the_whole_bound(norm: Norm) -> None:
     a, cut = rng.normal(size=(2, 32, 784)) * np.hanning(784)
     cut = cut - 0.5 * a
     offset = -cut @ ball.centre + 0.5 * np.abs(cut).mean(axis=1)
-    concretiser = Concretiser(ball)
+    concretiser = concretiser_of(ball)
     plain = concretiser.minimum(a, np.zeros(32))
     few = concretiser.minimum_under_cut(a, np.zeros(32), (cut, offset), np.arange(32), 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(concretise, "SAMPLE", 784)
+        patch.setattr(knapsack, "SAMPLE", 784)
         whole = concretiser.minimum_under_cut(a, np.zeros(32), (cut, offset), np.arange(32), 4)
     gain = (whole - plain).sum()
     assert gain > 0.01 * np.abs(plain).sum()
@@ -201,7 +201,7 @@ def test_a_price_from_a_sample_gives_nearly_the_whole_bound(norm: Norm) -> None:
 def test_what_overflows_proves_nothing(norm: Norm) -> None:
     """No NaN may slip through a comparison: it would read as refuted."""
     ball = Ball(np.full(3, 0.5), np.zeros(3), np.ones(3), norm, 0.25)
-    concretiser = Concretiser(ball)
+    concretiser = concretiser_of(ball)
     a = np.array([[1e308, 1e308, 1e308], [1e308, -1e308, 1e308], [np.inf, 0.0, 1.0]])
     cut = np.array([[1e-300, 0.0, 0.0], [1e308, 1e308, 1e308], [1.0, 1.0, 1.0]])
     with np.errstate(all="ignore"):

@@ -10,7 +10,9 @@ from digit_questions import digit_question
 from small_networks import small_case
 
 from marapatch.bounds.crown import linear_bounds
-from marapatch.bounds.subproblems import NodeBounder, Nodes, _onto_simplex
+from marapatch.bounds.dual_ascent import onto_simplex
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.bounds.triangle import TriangleProgram
 from marapatch.problem.norm import PROVED, Norm
 from marapatch.search.branch_and_bound import branching
@@ -58,11 +60,11 @@ def test_a_row_of_the_condition_comes_back_from_nothing(norm: Norm) -> None:
 
 def test_projection_onto_the_simplex() -> None:
     points = np.random.default_rng(0).normal(size=(200, 7)) * 10.0 ** np.arange(-3, 4)
-    found = _onto_simplex(points)
+    found = onto_simplex(points)
     assert (found >= 0.0).all()
     assert found.sum(axis=1) == pytest.approx(1.0)
     inside = np.random.default_rng(1).dirichlet(np.ones(7), 50)
-    assert _onto_simplex(inside) == pytest.approx(inside)
+    assert onto_simplex(inside) == pytest.approx(inside)
     # The nearest point: no other of the simplex makes an acute angle with the way to it.
     for corner in np.eye(7):
         assert ((points - found) * (corner - found)).sum(axis=1).max() < 1e-9 * np.abs(points).max()

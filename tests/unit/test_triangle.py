@@ -9,7 +9,8 @@ from recorded_trees import expand
 from small_networks import Case, small_case
 
 from marapatch.bounds.crown import linear_bounds
-from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.bounds.triangle import TriangleProgram
 from marapatch.errors import InputError
 from marapatch.groundtruth.options import GroundTruthOptions

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 from marapatch.query.lowering import SHRINKAGE, Lowered, lower

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
+from marapatch.bounds.nodes import Bounded, Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.bounds.triangle import TriangleMultipliers, TriangleProgram
 from marapatch.problem.norm import Norm
 

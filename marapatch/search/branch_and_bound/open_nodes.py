@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from typing import Any
 
-from marapatch.bounds.subproblems import Nodes
+from marapatch.bounds.nodes import Nodes
 from marapatch.network.layers import Array
 
 MEMORY = 2 << 30

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.arithmetic.float_model import proving
-from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
+from marapatch.bounds.nodes import Bounded, Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.network.layers import Array
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question

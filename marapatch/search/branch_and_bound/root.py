@@ -8,7 +8,8 @@ from typing import Any
 
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.crown import cached_bounds
-from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
+from marapatch.bounds.nodes import Bounded, Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.problem.question import Question
 from marapatch.query.lowering import SHRINKAGE
 from marapatch.search.branch_and_bound.lp_multipliers import LpMultipliers

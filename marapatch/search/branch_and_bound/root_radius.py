@@ -5,7 +5,8 @@ from __future__ import annotations
 from time import monotonic
 
 from marapatch.bounds.crown import cached_bounds
-from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.problem.question import Question
 
 PROBES = 12
