@@ -41,14 +41,19 @@ class DualAscent:
         """The multipliers after one step along the supergradient at the minimiser."""
         self.count += 1
         rate = DECAY**self.count
+        # d bound / d alpha_j = c_j z_j where the lower line was used (c_j >= 0), and z_j < 0 wants
+        # less.
         by_alpha = np.maximum(coefficients, 0.0) * z * nodes.unstable
+        # The gradient by a phase's multiplier is how far the minimiser violates the phase: -sign z.
         by_beta = -nodes.phases * z
-        by_mix = slack.mean(axis=1, keepdims=True) - slack
+        # Relative to the mean, since only the part along the simplex counts: its sum stays 1.
+        by_rows = slack.mean(axis=1, keepdims=True) - slack
         alpha = nodes.alpha + ALPHA_RATE * rate * self._adam(0, by_alpha, by_alpha**2)
+        # beta is in units of coefficients, alpha and the row multipliers have none.
         scale = np.abs(coefficients).sum(axis=1, keepdims=True) / max(z.shape[1], 1) + 1e-12
         beta = nodes.beta + BETA_RATE * rate * scale * self._adam(1, by_beta, by_beta**2)
-        size = (by_mix**2).mean(axis=1, keepdims=True)
-        row_multipliers = nodes.row_multipliers + ROW_RATE * rate * self._adam(2, by_mix, size)
+        size = (by_rows**2).mean(axis=1, keepdims=True)
+        row_multipliers = nodes.row_multipliers + ROW_RATE * rate * self._adam(2, by_rows, size)
         return replace(
             nodes,
             alpha=np.clip(alpha, 0.0, 1.0),
@@ -67,6 +72,9 @@ class DualAscent:
 
 def onto_simplex(points: Array) -> Array:
     """The nearest point of the simplex to each of ``points`` (points, entries)."""
+    # Subtract what brings the sum to 1 and cut at 0: the entries that stay above 0 are the largest
+    # ones, as many as keep their shift below themselves. Source: Held, Wolfe, Crowder, "Validation
+    # of subgradient optimization", 1974.
     falling: Array = -np.sort(-points, axis=1)
     shift = (np.cumsum(falling, axis=1) - 1.0) / np.arange(1, points.shape[1] + 1)
     last = np.count_nonzero(falling > shift, axis=1) - 1

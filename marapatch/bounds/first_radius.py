@@ -78,6 +78,7 @@ def _estimate(form: StandardForm, ball: Ball, rows: OutputCondition) -> float:
     gradient = np.abs(form.pullback(pattern, rows.matrix[nearest]))
     down, up = ball.with_radius(inf).displacement_bounds
     gradient = gradient * ((down + up) > 0.0)
+    # By the dual norm no step of length r changes the linear model by more than r times this.
     slope = ball.norm.dual(gradient)
     known = slope > 0.0
     if not known.any():

@@ -48,9 +48,11 @@ def interval_image(
             part_low, part_high = _over_ball(weight, concretiser)
         else:
             a, b = box[source]
+            # W [a, b] = W m + |W| [-h, h]: two products instead of four with the signs of W apart.
             middle, half = weight @ ((a + b) / 2), abs(weight) @ ((b - a) / 2)
             part_low, part_high = middle - half, middle + half
         low, high = low + part_low, high + part_high
+    # Middles and halves are rounded, and the sums over them: by so much, relative to |W| |a|.
     sizes = [np.maximum(np.abs(a), np.abs(b)) for a, b in box]
     slack = interval_slack(layer, sizes)
     low, high = low - slack, high + slack
@@ -95,12 +97,16 @@ def _sparse_over_ball(weight: sp.csr_array, concretiser: Concretiser) -> tuple[A
     while start < count:
         block = weight[start : start + rows]
         columns = np.unique(block.indices)
+        # A block of rows is made dense over the inputs that it has: half as many rows, fewer of
+        # these.
         if rows > 1 and rows * columns.size > CHUNK:  # rows far apart
             rows //= 2
             continue
         if not columns.size:  # nothing of the input: exactly 0
             start += rows
             continue
+        # The ball of some inputs alone holds the projection of the ball, so its least value is no
+        # more.
         part = replace(
             ball,
             centre=ball.centre[columns],

@@ -46,6 +46,8 @@ class NodeBounder:
 
     def __init__(self, form: StandardForm, root: Bounds, condition: OutputCondition) -> None:
         self.form, self.condition = form, condition
+        # Rounding is measured over the root: nodes are parts of it, so what holds there holds in
+        # them.
         self.passes = BackwardPass(form, magnitudes(root))
         output = np.maximum(np.abs(root.output[0]), np.abs(root.output[1]))
         self.row_size = np.abs(condition.matrix) @ output + np.abs(condition.rhs) + SMALL
@@ -101,16 +103,24 @@ class NodeBounder:
         for k, span in enumerate(self.spans):
             stale = (lower[:, span] < 0.0) & (upper[:, span] > 0.0)
             if after is not None:
+                # A layer before the newest split is bounded no better by it but through the cut;
+                # the first is the input itself, where the cut says most and a bound costs one
+                # knapsack.
                 stale &= (after < k)[:, None] | (k == 0)
             node, neuron = np.nonzero(stale)
             for part in range(0, node.size, self.block):
                 if monotonic() > until:
                     break
                 at = slice(part, part + self.block)
+                # Both ends of few neurons of each node: pairs (node, neuron), since every node has
+                # its own.
                 low, high = self._pairs(k, node[at], neuron[at], relaxations, nodes)
                 column = span.start + neuron[at]
+                # The node lies within its parent: what was proved there is kept where it is better.
                 lower[node[at], column] = np.maximum(lower[node[at], column], low)
                 upper[node[at], column] = np.minimum(upper[node[at], column], high)
+            # Ends that cross prove the node empty (:attr:`Nodes.empty`); a relaxation needs lower
+            # <= upper.
             relaxations.append(relax(lower[:, span], np.maximum(upper[:, span], lower[:, span])))
         return replace(nodes, lower=lower, upper=upper)
 
@@ -145,6 +155,9 @@ class NodeBounder:
         started = self.passes.start(
             self.form.output, -(nodes.row_multipliers @ self.condition.matrix)[:, None]
         )
+        # A phase says sign * z >= 0. Its multiplier beta >= 0 adds -beta sign z <= 0 to the form,
+        # which stays a lower bound of it on the node, and may be above 0 where the form itself is
+        # not.
         sign = np.clip(nodes.beta, 0.0, None) * -nodes.phases
         used = {k + 1: sign[:, span] for k, span in enumerate(self.spans) if sign[:, span].any()}
         return self.passes.run(started, len(relaxations), relaxations, used), relaxations
@@ -152,6 +165,8 @@ class NodeBounder:
     def evaluate(self, nodes: Nodes) -> tuple[Array, Array, InputForm, list[Relaxation]]:
         """(weights (nodes, inputs), constant (nodes,)) of the form, rounding subtracted."""
         result, relaxations = self.form_of(nodes)
+        # Every row of the condition is >= 0 at a witness; so is their sum with multipliers >= 0. A
+        # sum whose greatest value is below 0 refutes all of them together, which no single row may.
         lead = nodes.row_multipliers @ self.condition.rhs
         # The row with these multipliers, here and in the form started from, is itself rounded.
         lost = (
@@ -175,6 +190,7 @@ class NodeBounder:
         for step in range(steps + 1):
             weights, constant, result, relaxations = self.evaluate(nodes)
             value, x = self.concretiser.minimum_and_minimiser(weights, constant)
+            # A step may make a node worse: the best of all steps is kept, node by node.
             better = value > best_value
             best_value = np.where(better, value, best_value)
             best = _merge(best, nodes, better)
@@ -184,6 +200,8 @@ class NodeBounder:
                 break
             z, _, outputs = self._relaxed(x, result, relaxations)
             nodes = ascent.step(nodes, result, self._flat(result), z, self.condition.slack(outputs))
+        # The form of the best multipliers is worked out again rather than remembered: it becomes
+        # the node's cut, so it must be of the multipliers that are kept with it.
         weights, constant, _, _ = self.evaluate(best)
         radius = self.concretiser.radius_of(weights, constant)
         best = replace(best, cut=weights, offset=constant)
@@ -234,6 +252,8 @@ class NodeBounder:
         for k, (layer, line) in enumerate(zip(self.form.hidden, relaxations, strict=True)):
             z = layer(activations)
             coefficient = result.coefficients[k]
+            # The relaxed network takes, of each neuron, the line that the backward pass used for
+            # it.
             chosen = np.zeros_like(z) if coefficient is None else coefficient[:, 0]
             above = line.upper_slope * z + line.upper_intercept
             activations.append(np.where(chosen >= 0.0, line.lower_slope * z, above))

@@ -108,10 +108,14 @@ class ReluTree:
     def _target(self) -> float:
         """The radius at which everything must be refuted to close the bracket."""
         ceiling = min(self.options.ceiling(self.bracket), self.question.ball.radius)
+        # Refuting the whole box proves that there is none at all: nothing is taken off for a
+        # tolerance.
         if ceiling == self.question.ball.covering_radius and ceiling < self.options.ceiling(
             self.bracket
         ):
             return ceiling
+        # A little more than the tolerance below the witness would leave the bracket open by
+        # rounding.
         return min(ceiling - 0.98 * self.options.tolerance, ceiling * (1.0 - 1e-7))
 
     def aim(self, bracket: Bracket) -> None:
@@ -162,6 +166,8 @@ class ReluTree:
                 self._share(self.workers)
                 continue
             now = monotonic()
+            # Each split bounds two nodes: half of what is left, so that the limit is met and not
+            # passed.
             left = self.last - self.bounded
             most = self.batch if left == inf else min(self.batch, ceil(0.5 * left))
             chosen = self.open_nodes.choose(most, self.target)
@@ -169,6 +175,8 @@ class ReluTree:
             self._raise()
             if not self.options.counted:
                 pace = BATCH_SECONDS / max(monotonic() - now, 1e-6)
+                # Batches follow the pace: small enough that the order of the queue counts, large
+                # enough that a product of matrices is worth it.
                 self.batch = int(np.clip(len(chosen) * pace, 4, BATCH))
         self._raise()
         closed = self.options.closed(self.bracket)
@@ -206,12 +214,16 @@ class ReluTree:
             return
         chosen = [chosen[i] for i in np.flatnonzero(inner)]
         nodes, known = nodes.take(np.flatnonzero(inner)), known[inner]
+        # Every unstable neuron may be chosen, also one that costs nothing; no other may.
         score = np.where(unstable[inner], score[inner] + 1e-12, -1.0)
         neuron = self.branch(self.bounder, nodes, score)
         children = Nodes.stack([nodes.split(neuron, 1), nodes.split(neuron, -1)])
         layers = np.tile(self.bounder.layer_of[neuron], 2)
+        # The split narrows what is behind it; in a large network bounding that anew costs more than
+        # it saves, and the split's multiplier has most of the effect.
         if unstable.shape[1] <= REBOUNDED:
             children = self.bounder.tighten(children, layers, self.deadline)
+        # A child whose bounds cross has no input at all: it is refuted at every radius.
         alive = np.flatnonzero(~children.empty)
         self.bounded += len(children)
         names = self._named(children, chosen, neuron)
@@ -224,6 +236,7 @@ class ReluTree:
         for row, name in enumerate(names):
             self.observer.improve(name, result.nodes, row)
         self._open(result, np.tile(known, 2)[alive], bases, names)
+        # The minimiser of the relaxed network is a guess at a witness, and costs one evaluation.
         self._look(result.point)
 
     def _named(
@@ -246,6 +259,7 @@ class ReluTree:
 
     def _open(self, result: Bounded, known: Array, bases: list[Any], names: list[int]) -> None:
         """Open the nodes that are not refuted at the target."""
+        # A child is refuted at least as far as its parent: whatever its own bounds say.
         radius = np.maximum(result.radius, known)
         for i in np.flatnonzero((result.value <= 0.0) & (radius < self.target)):
             one = np.array([i])
@@ -256,6 +270,7 @@ class ReluTree:
         """Move the bracket's lower end to the least radius over everything that is open."""
         least = self.open_nodes.least(self.target)
         self.proved = max(self.proved, least)
+        # There is nothing beyond the box: refuted to its edge is refuted everywhere.
         if least >= self.question.ball.covering_radius:
             least = inf
         if least > self.bracket.lower:

@@ -82,6 +82,9 @@ def bound_root(
         if result.value[0] > 0.0 or over():
             break
         bounded += 1
+        # The form that the root proved below 0 somewhere cuts the ball: every witness lies on its
+        # one side, so the neurons need bounds there only. Tighter bounds give a better form, and so
+        # on.
         cutting = lp_multipliers.better(result, [None], deadline)[0].nodes
         observer.round(cutting)
         tighter = bounder.tighten(cutting, until=deadline)
