@@ -16,12 +16,10 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
+from marapatch.modelling.affine_only import AffineOnly, described
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
 from marapatch_encodings.terms import Sense
-
-SHOWN = 4
-"""Terms, and entries of an array, that are written out when an expression is named."""
 
 Operand: TypeAlias = "Expression | ArrayLike"
 
@@ -59,7 +57,7 @@ class Space(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Expression:
+class Expression(AffineOnly):
     """``matrix @ columns + constant``, in an array of shape ``shape`` (C order).
 
     ``matrix``: csr_array (entries, columns the problem had when it was made); ``constant``:
@@ -102,27 +100,7 @@ class Expression:
 
     def describe(self) -> str:
         """The expression in words short enough for a message."""
-        if self.size == 1:
-            return self._entry(0)
-        entries = ", ".join(self._entry(i) for i in range(min(self.size, SHOWN)))
-        more = ", ..." if self.size > SHOWN else ""
-        return f"[{entries}{more}] of shape {self.shape}"
-
-    def _entry(self, i: int) -> str:
-        row = self.matrix[[i]]
-        pairs = list(zip(row.indices.tolist(), row.data.tolist(), strict=True))
-        parts = []
-        for column, coefficient in pairs[:SHOWN]:
-            factor = "" if abs(coefficient) == 1.0 else f"{abs(coefficient):g}*"
-            sign = "-" if coefficient < 0.0 else "+"
-            parts.append(f"{sign} {factor}{self.problem.column_name(column)}")
-        if len(pairs) > SHOWN:
-            parts.append("+ ...")
-        if self.constant[i] or not parts:
-            sign = "-" if self.constant[i] < 0.0 else "+"
-            parts.append(f"{sign} {abs(self.constant[i]):g}")
-        text = " ".join(parts)
-        return text[2:] if text.startswith("+ ") else f"-{text[2:]}"
+        return described(self.matrix, self.constant, self.shape, self.problem.column_name)
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *operands: Operand, **options: object
@@ -189,15 +167,6 @@ class Expression:
                 "than 0 is affine"
             )
         return self * (1.0 / divisor.constant).reshape(divisor.shape)
-
-    def __rtruediv__(self, other: ArrayLike) -> NoReturn:
-        raise InputError(f"... / ({self.describe()}) divides by variables, which is not linear")
-
-    def __pow__(self, other: object) -> NoReturn:
-        raise InputError(f"({self.describe()}) ** {other} is not linear")
-
-    def __abs__(self) -> NoReturn:
-        raise InputError(f"abs({self.describe()}): write absolute(...) of marapatch.modelling")
 
     def __matmul__(self, other: Operand) -> Expression:
         if isinstance(other, Expression):
@@ -295,27 +264,6 @@ class Expression:
 
     def __eq__(self, other: Operand) -> Comparison:  # type: ignore[override]  # makes a condition
         return Comparison(self - other, "=")
-
-    def __ne__(self, other: object) -> NoReturn:
-        raise InputError(f"({self.describe()}) != ...: is not closed; write any_of(<=, >=)")
-
-    def __lt__(self, other: object) -> NoReturn:
-        raise InputError(
-            f"({self.describe()}) < ...: is not closed; write <= (with a margin), and minimum(...) "
-            "for Python's min"
-        )
-
-    def __gt__(self, other: object) -> NoReturn:
-        raise InputError(
-            f"({self.describe()}) > ...: is not closed; write >= (with a margin), and maximum(...) "
-            "for Python's max"
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise InputError(f"({self.describe()}) has no truth value: it depends on variables")
-
-    def __float__(self) -> NoReturn:
-        raise InputError(f"({self.describe()}) is no number: solve first, then read its value")
 
     def through(self, network: Network) -> Expression:
         """The outputs of ``network`` at this input; what ``network(x)`` calls."""
