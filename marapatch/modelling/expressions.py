@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
 from marapatch.modelling.affine_only import AffineOnly, described
+from marapatch.modelling.matrices import numbers_of, widened
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
 from marapatch_encodings.terms import Sense
@@ -177,7 +178,7 @@ class Expression(AffineOnly):
             raise InputError(
                 f"({self.describe()}) @ ({other.describe()}) is a product of variables"
             )
-        weight = _numbers(other, f"({self.describe()}) @ ...")
+        weight = numbers_of(other, f"({self.describe()}) @ ...")
         if not self.shape or weight.ndim not in (1, 2) or self.shape[-1] != weight.shape[0]:
             raise InputError(
                 f"({self.describe()}) @ array of shape {weight.shape}: shapes {self.shape} and "
@@ -190,7 +191,7 @@ class Expression(AffineOnly):
         return _make(self, outer @ self.matrix, outer @ self.constant, shape)
 
     def __rmatmul__(self, other: ArrayLike) -> Expression:
-        weight = _numbers(other, f"... @ ({self.describe()})")
+        weight = numbers_of(other, f"... @ ({self.describe()})")
         if not 1 <= self.ndim <= 2 or weight.ndim not in (1, 2):
             raise InputError(
                 f"array of shape {weight.shape} @ ({self.describe()}): both need one or two axes"
@@ -303,17 +304,9 @@ def lift(problem: Space, value: Operand, what: str) -> Expression:
         if value.problem is not problem:
             raise InputError(f"{what}: ({value.describe()}) belongs to another problem")
         return value
-    numbers = _numbers(value, what)
+    numbers = numbers_of(value, what)
     matrix = sp.csr_array((numbers.size, problem.columns))
     return Expression(problem, matrix, numbers.reshape(-1), numbers.shape)
-
-
-def widened(matrix: Matrix, columns: int) -> Matrix:
-    """``matrix`` with zero columns appended."""
-    if matrix.shape[1] == columns:
-        return matrix
-    parts = matrix.data, matrix.indices, matrix.indptr
-    return sp.csr_array(parts, shape=(matrix.shape[0], columns))
 
 
 def joined(parts: Sequence[Expression]) -> Expression:
@@ -322,16 +315,6 @@ def joined(parts: Sequence[Expression]) -> Expression:
     stacked = sp.vstack([widened(part.matrix, width) for part in parts], format="csr")
     constant = np.concatenate([part.constant for part in parts])
     return Expression(parts[0].problem, sp.csr_array(stacked), constant, (constant.size,))
-
-
-def _numbers(value: ArrayLike, what: str) -> Array:
-    try:
-        numbers = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}: {type(value).__name__} is no array of numbers") from error
-    if not np.isfinite(numbers).all():
-        raise InputError(f"{what}: contains NaN or infinity")
-    return numbers
 
 
 def _align(left: Expression, other: Operand, sign: str) -> tuple[Expression, Expression]:

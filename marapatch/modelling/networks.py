@@ -12,7 +12,8 @@ from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.crown import linear_bounds
 from marapatch.modelling.definitions import NormOf
-from marapatch.modelling.expressions import Comparison, Expression, widened
+from marapatch.modelling.expressions import Comparison, Expression
+from marapatch.modelling.matrices import widened
 from marapatch.modelling.model import Model
 from marapatch.network.affine_relu.standard_form import AffineMap
 from marapatch.network.graph import Network

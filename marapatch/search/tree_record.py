@@ -62,9 +62,13 @@ class Observer:
         """The root; returns its name."""
         return 0
 
-    def add(self, children: Nodes, splits: Sequence[Split]) -> list[int]:
-        """Children, and what bounds them so far; returns their names."""
-        return [0] * len(splits)
+    def add(self, children: Nodes, parents: Sequence[int], neuron: Numbers) -> list[int]:
+        """Children, and what bounds them so far; returns their names.
+
+        ``parents``: names; parent i was split at ``neuron[i]``, and has child i, where that is
+        active, and child ``len(parents) + i``, where it is inactive.
+        """
+        return [0] * len(children)
 
     def improve(self, name: int, nodes: Nodes, index: int = 0) -> None:
         """Better multipliers for a node: those of ``nodes`` at ``index``."""
@@ -100,15 +104,17 @@ class Recorder(Observer):
         self.nodes.append(((-1, 0, 0), _of(root, 0)))
         return len(self.nodes) - 1
 
-    def add(self, children: Nodes, splits: Sequence[Split]) -> list[int]:
-        """Children, and what bounds them so far; returns their numbers.
+    def add(self, children: Nodes, parents: Sequence[int], neuron: Numbers) -> list[int]:
+        """Children, and what bounds them so far; returns their names.
 
-        Both children of every node split must be among them: all are taken at once, so that an
-        interrupt leaves no node with one child.
+        Both children of every node split are taken at once, so that an interrupt leaves no node
+        with one child.
         """
         first = len(self.nodes)
+        phases = np.repeat([1, -1], len(parents)).tolist()
+        splits = zip((*parents, *parents), np.tile(neuron, 2).tolist(), phases, strict=True)
         self.nodes += [(split, _of(children, i)) for i, split in enumerate(splits)]
-        return list(range(first, first + len(splits)))
+        return list(range(first, len(self.nodes)))
 
     def improve(self, name: int, nodes: Nodes, index: int = 0) -> None:
         """Better multipliers for a node."""

@@ -16,7 +16,6 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from marapatch.arithmetic.float_model import proving
 from marapatch.bounds.nodes import Bounded, Nodes
@@ -226,7 +225,7 @@ class ReluTree:
         # A child whose bounds cross has no input at all: it is refuted at every radius.
         alive = np.flatnonzero(~children.empty)
         self.bounded += len(children)
-        names = self._named(children, chosen, neuron)
+        names = self.observer.add(children, [node.name for node in chosen], neuron)
         if not alive.size:
             return
         result = self.bounder.bound(children.take(alive), NODE_STEPS, self.deadline)
@@ -238,15 +237,6 @@ class ReluTree:
         self._open(result, np.tile(known, 2)[alive], bases, names)
         # The minimiser of the relaxed network is a guess at a witness, and costs one evaluation.
         self._look(result.point)
-
-    def _named(
-        self, children: Nodes, parents: list[OpenNode], neuron: NDArray[np.int64]
-    ) -> list[int]:
-        """The names that the observer gives the children."""
-        phases = np.repeat([1, -1], len(parents)).tolist()
-        neurons = np.tile(neuron, 2).tolist()
-        above = (parent.name for parent in 2 * parents)
-        return self.observer.add(children, list(zip(above, neurons, phases, strict=True)))
 
     def _look(self, points: Array) -> None:
         """Take the best of ``points`` as a witness, if it meets the condition."""
