@@ -37,7 +37,8 @@ class Counted(torch.nn.Module):
 
     def __init__(self, form: StandardForm) -> None:
         super().__init__()
-        if not form.is_chain:
+        chain = all(layer.sources == (k,) for k, layer in enumerate((*form.hidden, form.output)))
+        if not chain:
             raise SystemExit("the comparison with Foolbox needs fully connected networks")
         layers: list[torch.nn.Module] = []
         for layer in (*form.hidden, form.output):

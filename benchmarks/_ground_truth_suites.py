@@ -109,7 +109,8 @@ def unstable(network: Network, ball: Ball, radius: float) -> int | None:
     """Neurons that linear bounds leave on either side of 0 within ``radius``; None if infinite."""
     if radius == inf:
         return None
-    return linear_bounds(network.standard_form, ball.with_radius(radius)).unstable_count
+    bounds = linear_bounds(network.standard_form, ball.with_radius(radius))
+    return int(sum(unstable.sum() for unstable in bounds.unstable))
 
 
 def _digits(network: Network) -> Subject:

@@ -220,3 +220,8 @@ def cancelling_balls(norm: Norm) -> Iterator[tuple[StandardForm, Ball, np.random
         centre = rng.uniform(0.0, 1.0, inputs)
         radius = 10.0 ** rng.uniform(-9, 0)
         yield form, Ball(centre, np.zeros(inputs), np.ones(inputs), norm, radius), rng
+
+
+def is_chain(form: StandardForm) -> bool:
+    """Whether every map takes only the layer just before it."""
+    return all(map_.sources == (k,) for k, map_ in enumerate((*form.hidden, form.output)))

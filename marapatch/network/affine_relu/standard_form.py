@@ -133,12 +133,6 @@ class StandardForm:
         """The size of every source: the input, then each ReLU layer."""
         return (self.inputs, *(layer.outputs for layer in self.hidden))
 
-    @property
-    def is_chain(self) -> bool:
-        """Whether every map takes only the layer just before it."""
-        maps = (*self.hidden, self.output)
-        return all(layer.sources == (k,) for k, layer in enumerate(maps))
-
     def pre_activations(self, x: Array) -> tuple[list[Array], Array]:
         """All z_k and the output at a batch ``x`` of shape (batch, inputs)."""
         activations = [x]
