@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,24 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
             if not (path / needed).exists():
                 pytest.skip(f"{NEEDS}: there is no {needed} in MARAPATCH_DATA={value}")
     return path
+
+
+@pytest.fixture
+def heeded_signals() -> Iterator[None]:
+    """Processes are started as from a terminal, also where these tests run under nohup (SIGHUP is
+    ignored) or behind a shell script's ``&`` (SIGINT is): what is ignored is handed on to them."""
+
+    def nothing(*_: object) -> None:
+        """Whoever started the tests so wants them to go on."""
+
+    inherited = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = {number: signal.getsignal(number) for number in inherited}
+    ignored = [number for number in inherited if before[number] == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, nothing)
+    yield
+    for number in ignored:
+        signal.signal(number, before[number])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, islice, product
 
 import numpy as np
 
@@ -35,6 +35,11 @@ from marapatch.problem.norm import Norm
 
 Vector = list[Fraction]
 Pattern = tuple[tuple[bool, ...], ...]
+
+TIGHT = 1e-9
+"""What of a row is left at the optimum of a linear program where it may be 0 in truth."""
+
+MAX_CHOICES = 1000
 
 
 @dataclass(frozen=True)
@@ -376,17 +381,31 @@ def _verified(search: _Search) -> Optimum:
     slack = matrix @ x + np.array([float(c) for c in constants])
     slack /= np.maximum(np.abs(matrix).max(axis=1) * max(search.value, 1e-300), 1e-300)
     order = [int(i) for i in np.argsort(np.abs(slack)) if matrix[i].any()]
-    vertex = _vertex([rows[i] for i in order], [constants[i] for i in order], x.size)
-    if vertex is not None and all(
-        sum(a * v for a, v in zip(row, vertex, strict=True)) + c >= 0
-        for row, c in zip(rows, constants, strict=True)
-    ):
+    met = None
+    for chosen in _choices(order, int((np.abs(slack[order]) <= TIGHT).sum()), x.size):
+        vertex = _vertex([rows[i] for i in chosen], [constants[i] for i in chosen], x.size)
+        nearer = vertex is not None and (met is None or vertex[-1] < met[-1])
+        if nearer and all(
+            sum(a * v for a, v in zip(row, vertex, strict=True)) + c >= 0
+            for row, c in zip(rows, constants, strict=True)
+        ):
+            met = vertex
+            if chosen is order:
+                break
+    if met is not None:
         centre = fractions(search.ball.centre)
-        point = tuple(c + d for c, d in zip(centre, vertex[:-1], strict=True))
-        return Optimum(vertex[-1], point, exact=True)
+        point = tuple(c + d for c, d in zip(centre, met[:-1], strict=True))
+        return Optimum(met[-1], point, exact=True)
     return Optimum(
         Fraction(search.value), tuple(fractions(search.ball.centre + change)), exact=False
     )
+
+
+def _choices(order: list[int], tight: int, size: int) -> Iterator[Sequence[int]]:
+    """Rows that may meet in the optimum: the tightest, then any ``size`` of those that all but
+    are: which of several come first is for the rounding of the linear program to say."""
+    yield order
+    yield from islice(combinations(order[:tight], size), MAX_CHOICES)
 
 
 def _vertex(rows: list[Vector], constants: Vector, size: int) -> Vector | None:

@@ -82,6 +82,7 @@ def test_images_that_there_is_no_time_for_are_counted(
     assert "out of time before 3 images, as --total-timeout says" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("heeded_signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_interrupts_once(number: signal.Signals) -> None:
     handler = signal.getsignal(number)

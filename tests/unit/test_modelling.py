@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,8 +10,10 @@ from small_networks import branching_network
 
 import marapatch.modelling as mp
 from marapatch.errors import ContradictionError, InputError
-from marapatch.modelling.deciding import _Descent
+from marapatch.modelling.deciding import _Descent, least_value
 from marapatch.modelling.freezing import freeze
+from marapatch.modelling.relaxing import relaxed
+from marapatch.modelling.replaying import replay
 from marapatch.network.graph import Network, dense_network
 from marapatch.problem.conditions import Rule
 from marapatch.problem.verdict import Evidence, Unknown
@@ -364,7 +366,7 @@ def test_a_wrong_unsat_is_overruled_by_a_replayed_solution() -> None:
     assert "scripted said unsat, wrongly" in answer.notes[0]
 
 
-def test_an_unconfirmed_unsat_names_who_vouched() -> None:
+def test_an_unconfirmed_unsat_names_who_said_so() -> None:
     problem, _ = feasible_problem()
     answer = problem.solve(
         Scripted([Infeasible()]), confirm=Scripted([Undecided("out of time")], "second")
@@ -420,6 +422,81 @@ def test_minimise_notices_a_contradiction() -> None:
     state = _Descent(problem.model, x.sum().ravel(), answer, 1e-3)
     with pytest.raises(ContradictionError, match="liar said that no value is below"):
         state.refute(state.upper + 1.0, mp.NoSolution(("liar",)))
+
+
+def within(problem: mp.Problem, values: np.ndarray, tolerance: float) -> mp.Solution | None:
+    frozen = problem.freeze()
+    return replay(problem.model, frozen.declared, values, tolerance)
+
+
+@pytest.mark.parametrize("miss", [1e-14, 1e-9, 9e-7])
+def test_a_solution_within_its_tolerance_contradicts_no_proof(miss: float) -> None:
+    """The least value is 0.25; a solver may return less, as far as the tolerance goes."""
+    problem, x = feasible_problem()
+    short = within(problem, np.array([0.25 - miss, 0.0]), 1e-6)
+    assert short is not None
+    assert short.violation == pytest.approx(miss, rel=1e-2)
+    state = _Descent(problem.model, x.sum().ravel(), short, 1e-3)
+    assert 0.25 - 1.01e-6 <= state.lower <= state.upper < 0.25
+
+
+def test_a_solution_beyond_its_tolerance_contradicts_a_proof() -> None:
+    problem, x = feasible_problem()
+    good = within(problem, np.array([0.25, 0.0]), 1e-6)
+    assert good is not None
+    columns = good.columns.copy()
+    columns[0] -= 1.1e-6
+    with pytest.raises(ContradictionError, match="interval propagation said that no value"):
+        _Descent(problem.model, x.sum().ravel(), replace(good, columns=columns), 1e-3)
+
+
+CONDITIONS = {
+    "at most": lambda x: mp.relu(x[0] - x[1]) + mp.absolute(x[2]) <= 0.0,
+    "at least": lambda x: mp.maximum(x) <= -0.5,
+    "equal": lambda x: x == np.array([0.25, -0.5, 0.0]),
+    "one of two": lambda x: mp.any_of([x[0] <= -0.9375, x[1] == 0.5], [x[2] >= 0.9375]),
+    "a norm": lambda x: mp.norm_inf(x - 0.25) <= 0.125,
+    "few are not 0": lambda x: mp.at_most_k_nonzero(x, 1),
+    "none is not 0": lambda x: mp.at_most_k_nonzero(x - 0.25, 0),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_relaxed_model_takes_in_every_solution(name: str) -> None:
+    """No point that replays within a large tolerance has a value below what intervals prove."""
+    tolerance = 0.125
+    problem = mp.Problem()
+    x = problem.array("x", 3, -1, 1)
+    problem.require(CONDITIONS[name](x))
+    axis = np.linspace(-1, 1, 17)
+    grid = np.stack(np.meshgrid(axis, axis, axis), -1).reshape(-1, 3)
+    solutions = [s for s in (within(problem, p, tolerance) for p in grid) if s is not None]
+    assert any(s.violation == tolerance for s in solutions) or name.endswith("not 0")
+    for weights in (np.array([1.0, 2.0, -0.5]), np.array([-1.0, -1.0, 1.0])):
+        least = min(weights @ s["x"] for s in solutions)
+        goal = (weights @ x).ravel()
+        assert least_value(relaxed(problem.model, tolerance), goal) <= least
+
+
+@pytest.mark.parametrize("name", ["equal", "a norm", "none is not 0"])
+def test_a_relaxed_model_is_no_wider_than_the_tolerance(name: str) -> None:
+    problem = mp.Problem()
+    x = problem.array("x", 3, -1, 1)
+    problem.require(CONDITIONS[name](x))
+    goal = (x[0] - x[1]).ravel()
+    exact, wider = (least_value(relaxed(problem.model, t), goal) for t in (0.0, 0.125))
+    assert exact - 0.25 - 1e-12 <= wider < exact
+
+
+def test_bounds_are_met_though_conditions_may_be_missed() -> None:
+    """An entry that counts as 0 is not set to 0 where its bounds forbid that."""
+    problem = mp.Problem()
+    x = problem.array("x", 2, [1e-7, -1.0], 1.0)
+    problem.require(mp.at_most_k_nonzero(x, 0))
+    assert within(problem, np.array([0.0, 0.0]), 1e-6) is None
+    found = within(problem, np.array([1e-7, 1e-7]), 1e-6)
+    assert found is not None
+    assert found["x"].min() == 1e-7
 
 
 NUMBERS = {
