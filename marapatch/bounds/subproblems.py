@@ -54,11 +54,8 @@ class NodeBounder:
         self.underflown = SMALL * (2.0 + float(output.sum()))
         self.ball: Ball = root.ball
         self.concretiser = concretiser_of(root.ball)
-        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
         self.block = max(1, BLOCK // max(form.sizes))
-        self.spans = [
-            slice(e - layer.outputs, e) for e, layer in zip(ends, form.hidden, strict=True)
-        ]
+        self.spans = form.spans
         self.layer_of = np.repeat(np.arange(len(form.hidden)), [h.outputs for h in form.hidden])
 
     def shrink(self, radius: float) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
+from marapatch.query.lowering import SHRINKAGE
 from marapatch.query.query import Assignment, Query
 
 
@@ -67,6 +69,36 @@ class Backend(Protocol):
     def close(self) -> None:
         """Release processes and memory; a later ``solve`` starts them again."""
         ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class ExactBackend(Backend, Protocol):
+    """An engine of this process that was never found to answer wrongly by more than its
+    tolerance, and keeps nothing between queries."""
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """No."""
+        return False
+
+    @property
+    def claim_shrinkage(self) -> float:
+        """What covers its tolerance."""
+        return SHRINKAGE
+
+    def close(self) -> None:
+        """Nothing is kept."""
+        return
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,7 +59,7 @@ class BoxTree:
         (``nodes``) are bounded."""
         last = self.bounded + nodes
         while not self.options.closed(self.bracket) and monotonic() < until and self.bounded < last:
-            started, radius = monotonic(), self._target()
+            started, radius = monotonic(), self.options.target(self.bracket, self.question.ball)
             if self.split is None or self.split[0] > radius:
                 self.split = radius, InputSplit(self._box(radius))
             radius, split = self.split
@@ -86,13 +86,6 @@ class BoxTree:
             self.report(self.bracket, len(self.queries))
             if not isinstance(verdict, Sat):
                 return
-
-    def _target(self) -> float:
-        ceiling = min(self.options.ceiling(self.bracket), self.question.ball.radius)
-        whole = self.question.ball.covering_radius
-        if ceiling == whole and ceiling < self.options.ceiling(self.bracket):
-            return ceiling
-        return max(min(ceiling - 0.98 * self.options.tolerance, ceiling * (1.0 - 1e-7)), 0.0)
 
     def _box(self, radius: float) -> Question:
         """The same question over the whole of a smaller box."""

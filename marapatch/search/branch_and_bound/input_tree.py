@@ -104,10 +104,7 @@ class BoxBounder:
         self.sizes = magnitudes(root)
         self.sides = root.ball.upper - root.ball.lower
         self.passes = BackwardPass(form, self.sizes)
-        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
-        self.spans = [
-            slice(e - layer.outputs, e) for e, layer in zip(ends, form.hidden, strict=True)
-        ]
+        self.spans = form.spans
         self.slacks = [interval_slack(layer, self.sizes) for layer in form.hidden]
 
     def bound(self, boxes: Boxes) -> tuple[Boxes, Array]:

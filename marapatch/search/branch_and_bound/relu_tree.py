@@ -91,7 +91,7 @@ class ReluTree:
         self.floor_record: TreeRecord | None = None
         self.floor = 0.0
         self.proved = 0.0
-        self.target = self._target()
+        self.target = options.target(start, question.ball)
 
     @property
     def root_state(self) -> RootState:
@@ -104,23 +104,10 @@ class ReluTree:
         """What bounds nodes, once the root is bounded."""
         return self.root_state.bounder
 
-    def _target(self) -> float:
-        """The radius at which everything must be refuted to close the bracket."""
-        ceiling = min(self.options.ceiling(self.bracket), self.question.ball.radius)
-        # Refuting the whole box proves that there is none at all: nothing is taken off for a
-        # tolerance.
-        if ceiling == self.question.ball.covering_radius and ceiling < self.options.ceiling(
-            self.bracket
-        ):
-            return ceiling
-        # A little more than the tolerance below the witness would leave the bracket open by
-        # rounding.
-        return min(ceiling - 0.98 * self.options.tolerance, ceiling * (1.0 - 1e-7))
-
     def aim(self, bracket: Bracket) -> None:
         """Take ``bracket``, which has a nearer witness: less has to be refuted."""
         self.bracket = bracket
-        self.target = min(self.target, self._target())
+        self.target = min(self.target, self.options.target(bracket, self.question.ball))
 
     @property
     def remaining(self) -> float:

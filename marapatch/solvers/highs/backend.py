@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from math import inf, isfinite
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import highspy
 import numpy as np
@@ -14,10 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from marapatch.errors import BackendError
 from marapatch.linear_programs.highs import new_highs, run_highs
-from marapatch.query.lowering import SHRINKAGE
 from marapatch.query.query import Query
 from marapatch.query.reduction import check_objective, check_timeout
-from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Optimum, Undecided
+from marapatch.solvers.base import Answer, Candidate, ExactBackend, Infeasible, Optimum, Undecided
 from marapatch.solvers.highs.interruptible import interruptible
 from marapatch.solvers.highs.milp import Program, translate
 
@@ -30,7 +28,7 @@ _Status = highspy.HighsModelStatus
 
 
 @dataclass(frozen=True)
-class HighsBackend(Backend):
+class HighsBackend(ExactBackend):
     """Answers queries with HiGHS: branch and cut with zero gap on one thread.
 
     Trusts HiGHS within :data:`TOLERANCE` (evidence: solver). It runs in this process, so nothing
@@ -43,30 +41,6 @@ class HighsBackend(Backend):
     def name(self) -> str:
         """``highs``."""
         return "highs"
-
-    @property
-    def needs_confirmation(self) -> bool:
-        """No: nothing was found that it answers wrongly by more than its tolerance."""
-        return False
-
-    @property
-    def claim_shrinkage(self) -> float:
-        """What covers its tolerance."""
-        return SHRINKAGE
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Nothing is kept between queries."""
 
     def solve(self, query: Query, timeout: float) -> Answer:
         """Infeasible where HiGHS says kInfeasible (or interval propagation proves it); a feasible

@@ -12,8 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,17 +135,6 @@ class MarabouBackend(Backend):
     def worker_pid(self) -> int | None:
         """The process number of the worker that is kept, if there is one."""
         return None if self._worker is None else self._worker.pid
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the worker; a later :meth:`solve` starts another."""
