@@ -43,13 +43,19 @@ SECONDS = 60
 
 SEED = 13
 
+UNIT, PROPERTIES = "tests/unit/test_", "tests/properties/test_"
+ROUNDING = f"{UNIT}rounding_terms.py"
+FORMS = (ROUNDING, f"{PROPERTIES}nodes.py", f"{PROPERTIES}bounds.py")
 BOUNDS = (
-    "tests/unit/test_underflow.py",
-    "tests/properties/test_nodes.py",
-    "tests/properties/test_bounds.py",
+    ROUNDING,
+    f"{UNIT}bounds_tightness.py",
+    f"{UNIT}underflow.py",
+    f"{UNIT}supergradient.py",
+    *FORMS[1:],
 )
-RECHECK = ("tests/unit/test_recheck.py", "tests/unit/test_recheck_form.py")
-ENCODINGS = ("tests/unit/test_terms.py", "tests/properties/test_encodings.py")
+RECHECK = (f"{UNIT}recheck_terms.py", f"{UNIT}recheck_form.py", f"{UNIT}recheck.py")
+FILES = (f"{UNIT}certificate_file.py", "tests/faults/test_tree_files.py")
+ENCODINGS = (f"{UNIT}encoded_ranges.py", f"{UNIT}terms.py", f"{PROPERTIES}encodings.py")
 
 KINDS = (
     "ReplaceBinaryOperator_Add_Sub",
@@ -71,18 +77,20 @@ KINDS = (
 """Beginnings of the names of cosmic-ray's operators that change what is computed."""
 
 TESTS: Mapping[str, tuple[str, ...]] = {
+    "marapatch/bounds/concretise/*.py": FORMS,
     "marapatch/bounds/*.py": BOUNDS,
-    "marapatch/problem/replay.py": ("tests/unit/test_replay.py", "tests/unit/test_underflow.py"),
-    "marapatch/problem/bracket.py": ("tests/unit/test_bracket.py",),
-    "marapatch/recheck*.py": RECHECK,
-    "marapatch/certificate*.py": (*RECHECK, "tests/faults/test_tree_files.py"),
-    "encodings/marapatch_encodings/catalogue.py": ("tests/unit/test_catalogue.py",),
-    "encodings/marapatch_encodings/semantics.py": ("tests/unit/test_semantics.py", *ENCODINGS),
+    "marapatch/problem/replay.py": (ROUNDING, f"{UNIT}replay.py", f"{UNIT}underflow.py"),
+    "marapatch/problem/bracket.py": (f"{UNIT}bracket.py",),
+    "marapatch/certificates/recheck*.py": RECHECK,
+    "marapatch/certificates/file.py": FILES,
+    "marapatch/certificates/check.py": FILES[1:],
+    "encodings/marapatch_encodings/catalogue.py": (f"{UNIT}catalogue.py",),
+    "encodings/marapatch_encodings/semantics.py": (f"{UNIT}semantics.py", *ENCODINGS),
     "encodings/marapatch_encodings/*.py": ENCODINGS,
 }
 """The tests of each module, those that notice most first."""
 
-LEFT_OUT = ("bounds/triangle.py", "bounds/first.py", "__init__.py")
+LEFT_OUT = ("bounds/triangle.py", "bounds/first_radius.py", "__init__.py")
 """Of what only proposes (a linear program, a first radius) a mutant proves nothing false."""
 
 

@@ -79,6 +79,19 @@ def test_an_entry_between_two_numbers_of_the_type_has_no_input() -> None:
     assert round_into_box(centre, ball, FLOAT64) is not None
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.7, 0.9])
+def test_an_entry_is_never_moved_across_the_box_into_its_other_side(share: float) -> None:
+    """The nearest number of the type is on the one side of the box, the next on the other."""
+    unit = 2.0**-23
+    centre = np.array([1.0 + share * unit])
+    ball = Ball(centre, centre - 0.05 * unit, centre + 0.05 * unit, Norm.LINF, inf)
+    assert round_into_box(centre, ball, FLOAT32) is None
+    touching = Ball(centre, np.ones(1), centre, Norm.LINF, inf)
+    vector = round_into_box(centre, touching, FLOAT32)
+    assert vector is not None
+    assert vector[0] == 1.0
+
+
 @pytest.mark.parametrize("bad", [nan, inf, -inf])
 def test_a_claim_that_is_no_number_is_refused(bad: float) -> None:
     case = small_case(0, ("plain",))
