@@ -43,19 +43,24 @@ SECONDS = 60
 
 SEED = 13
 
-UNIT, PROPERTIES = "tests/unit/test_", "tests/properties/test_"
-ROUNDING = f"{UNIT}rounding_terms.py"
-FORMS = (ROUNDING, f"{PROPERTIES}nodes.py", f"{PROPERTIES}bounds.py")
-BOUNDS = (
+BOUNDS, CERTIFICATES, PROBLEM = (
+    "tests/bounds/test_",
+    "tests/certificates/test_",
+    "tests/problem/test_",
+)
+KERNEL = "tests/marapatch_encodings/test_"
+ROUNDING = f"{BOUNDS}rounding_terms.py"
+FORMS = (ROUNDING, f"{BOUNDS}subproblems.py", f"{BOUNDS}bounds.py")
+NODES = (
     ROUNDING,
-    f"{UNIT}bounds_tightness.py",
-    f"{UNIT}underflow.py",
-    f"{UNIT}supergradient.py",
+    f"{BOUNDS}tightness.py",
+    f"{BOUNDS}underflow.py",
+    f"{BOUNDS}dual_ascent.py",
     *FORMS[1:],
 )
-RECHECK = (f"{UNIT}recheck_terms.py", f"{UNIT}recheck_form.py", f"{UNIT}recheck.py")
-FILES = (f"{UNIT}certificate_file.py", "tests/faults/test_tree_files.py")
-ENCODINGS = (f"{UNIT}encoded_ranges.py", f"{UNIT}terms.py", f"{PROPERTIES}encodings.py")
+RECHECK = tuple(f"{CERTIFICATES}{name}.py" for name in ("recheck_terms", "recheck_form", "recheck"))
+FILES = (f"{CERTIFICATES}file.py", "tests/faults/test_tree_files.py")
+ENCODINGS = tuple(f"{KERNEL}{name}.py" for name in ("ranges", "terms", "encodings"))
 
 KINDS = (
     "ReplaceBinaryOperator_Add_Sub",
@@ -78,14 +83,14 @@ KINDS = (
 
 TESTS: Mapping[str, tuple[str, ...]] = {
     "marapatch/bounds/concretise/*.py": FORMS,
-    "marapatch/bounds/*.py": BOUNDS,
-    "marapatch/problem/replay.py": (ROUNDING, f"{UNIT}replay.py", f"{UNIT}underflow.py"),
-    "marapatch/problem/bracket.py": (f"{UNIT}bracket.py",),
+    "marapatch/bounds/*.py": NODES,
+    "marapatch/problem/replay.py": (ROUNDING, f"{PROBLEM}replay.py", f"{BOUNDS}underflow.py"),
+    "marapatch/problem/bracket.py": (f"{PROBLEM}bracket.py",),
     "marapatch/certificates/recheck*.py": RECHECK,
     "marapatch/certificates/file.py": FILES,
     "marapatch/certificates/check.py": FILES[1:],
-    "encodings/marapatch_encodings/catalogue.py": (f"{UNIT}catalogue.py",),
-    "encodings/marapatch_encodings/semantics.py": (f"{UNIT}semantics.py", *ENCODINGS),
+    "encodings/marapatch_encodings/catalogue.py": (f"{KERNEL}catalogue.py",),
+    "encodings/marapatch_encodings/semantics.py": (f"{KERNEL}semantics.py", *ENCODINGS),
     "encodings/marapatch_encodings/*.py": ENCODINGS,
 }
 """The tests of each module, those that notice most first."""

@@ -23,11 +23,10 @@ from itertools import pairwise
 from pathlib import Path
 from time import process_time
 
+import _test_support  # noqa: F401  # makes importable what follows
 import networkx as nx
 import numpy as np
 from _harness import RESULTS, Row, Store, finite, provenance
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from small_networks import KINDS, branching_network
 
 from marapatch.certificates.check import recheck

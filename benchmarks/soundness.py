@@ -34,10 +34,9 @@ from fractions import Fraction
 from pathlib import Path
 from time import monotonic
 
-from _harness import RESULTS, Row, Store, finite, provenance, run
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+import _test_support  # noqa: F401  # makes importable what follows
 from _agreement_trees import Agreement, agreement, tables, verdict_on
+from _harness import RESULTS, Row, Store, finite, provenance, run
 from exact_optimum import Optimum, nearest
 from small_networks import Case, small_case
 
