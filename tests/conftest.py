@@ -34,20 +34,23 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def heeded_signals() -> Iterator[None]:
-    """Processes are started as from a terminal, also where these tests run under nohup (SIGHUP is
-    ignored) or behind a shell script's ``&`` (SIGINT is): what is ignored is handed on to them."""
+    """Signals are as from a terminal, also where these tests run under nohup (SIGHUP is ignored)
+    or behind a shell script's ``&`` (SIGINT is), which every process started inherits."""
 
     def nothing(*_: object) -> None:
         """Whoever started the tests so wants them to go on."""
 
-    inherited = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    before = {number: signal.getsignal(number) for number in inherited}
-    ignored = [number for number in inherited if before[number] == signal.SIG_IGN]
+    heeded = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: nothing,
+        signal.SIGHUP: nothing,
+    }
+    ignored = [number for number in heeded if signal.getsignal(number) == signal.SIG_IGN]
     for number in ignored:
-        signal.signal(number, nothing)
+        signal.signal(number, heeded[number])
     yield
     for number in ignored:
-        signal.signal(number, before[number])
+        signal.signal(number, signal.SIG_IGN)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -145,6 +145,7 @@ class TestParents:
         assert eventually(lambda: is_gone(worker))
 
     @linux
+    @pytest.mark.usefixtures("heeded_signals")
     def test_ctrl_c_while_waiting(self, backend: MarabouBackend) -> None:
         backend.solve(YES, TIMEOUT)
         worker = worker_of(backend)

@@ -21,6 +21,7 @@ def _fail() -> None:
     raise ValueError("of the library")
 
 
+@pytest.mark.usefixtures("heeded_signals")
 def test_a_signal_stops_the_call_and_goes_on() -> None:
     stopped = threading.Event()
 
