@@ -1,9 +1,9 @@
 """Hostile files: does every command refuse them, soon, in little memory, and in one line?
 
-Each kind of file in tests/support/builders/hostile_*.py is made with a seed in a folder of its own, and the command
-``marapatch`` is run on it as a user would, in a process of its own. It must end with exit code 2
-and one short line that names the file, and leave nothing behind. What is measured is the whole
-process, from its start to its end: wall time, processor time and peak memory.
+Each kind of file in hostile_*.py of tests/support is made with a seed in a folder of its own, and
+the command ``marapatch`` is run on it as a user would, in a process of its own. It must end with
+exit code 2 and one short line that names the file, and leave nothing behind. What is measured is
+the whole process, from its start to its end: wall time, processor time and peak memory.
 
   python benchmarks/hostile.py                  every kind once
   python benchmarks/hostile.py --seeds 0 1 2    with several seeds: other files, other commands

@@ -5,7 +5,7 @@ arithmetic) are asked, as the program asks, whether an input meets the condition
 d* (1 + 10^-k): there always is one, and it is a thin cone near d*. Every ``unsat`` is wrong. What
 counts is the claim: an ``unsat`` at radius r supports r (1 - kappa), which is wrong where it
 exceeds d*. The same is asked within d* (1 - 10^-k), to see what a relaxation costs; and whole
-searches are run, whose brackets must hold d*. (DESIGN: section 5, rule 3.)
+searches are run, whose brackets must hold d*. (ARCHITECTURE: 5, rule 3.)
 
   python benchmarks/soundness.py                        the release test: 10,000 networks
   python benchmarks/soundness.py --seconds 600          as many as ten minutes allow

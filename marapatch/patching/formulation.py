@@ -3,7 +3,7 @@
 By neuron: with h entering the layer the pre-activation moves by ``dz_j = E_j . h``, and the least
 ``max |E_ji|`` that moves it so is ``|dz_j| / sum_i |h_i|`` (spread over all i with the sign of
 h_i), the least ``sum |E_ji|`` is ``|dz_j| / max_i |h_i|`` (all on one i). So the least patch is the
-least perturbation of the tail network at the pre-activation, in these units (DESIGN: 2).
+least perturbation of the tail network at the pre-activation, in these units (ARCHITECTURE: 2).
 """
 
 from __future__ import annotations

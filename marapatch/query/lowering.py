@@ -1,4 +1,4 @@
-"""From a question at a radius to a normalised query (DESIGN: 6.1).
+"""From a question at a radius to a normalised query (ARCHITECTURE: 6.1).
 
 Variables are the scaled perturbation u = (x - centre) / radius in [-1, 1] and, a neuron that can
 be on either side of 0, its scaled input and output. Constants and stable neurons are substituted

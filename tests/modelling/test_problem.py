@@ -159,7 +159,7 @@ def test_ground_truth_in_a_script(marabou: MarabouBackend) -> None:
 
 
 def test_minimal_patch_of_the_last_layer(marabou: MarabouBackend) -> None:
-    """For one input the least change is gap / (2 |h|_1) (DESIGN: section 2)."""
+    """For one input the least change is gap / (2 |h|_1) (ARCHITECTURE: 2)."""
     network = small_network(3, 3, seed=3)
     point = np.array([0.2, 0.9, 0.4])
     outputs = network.evaluate(point)[0]

@@ -29,7 +29,7 @@ def last_layer_of(size: int, classes: int) -> tuple[Network, np.ndarray]:
 
 @pytest.mark.parametrize("attempt", range(10))
 def test_closed_forms(attempt: int) -> None:
-    """gap / (2 |h|_1) and gap / max h, where the nearest class is wanted (DESIGN: 2)."""
+    """gap / (2 |h|_1) and gap / max h, where the nearest class is wanted (ARCHITECTURE: 2)."""
     network, h = last_layer_of(8, 4)
     y = network.evaluate(h)[0]
     first, second = np.argsort(-y)[:2]

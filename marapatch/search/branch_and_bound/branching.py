@@ -1,4 +1,4 @@
-"""Which neuron a node of the tree is split on. (DESIGN: 6.5.)"""
+"""Which neuron a node of the tree is split on. (ARCHITECTURE: 6.5.)"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ One branch-and-bound tree minimises the distance: over ReLU phases
 few sides (:mod:`marapatch.search.branch_and_bound.box_tree`). Where the tree below the witness is
 too large for the time, smaller radii are proved first: they raise the bracket's lower end: in a
 smaller ball fewer neurons are unstable, so a smaller radius is proved with far less work. A tree
-whose open nodes get fewer has more of it. (DESIGN: 6.5.)
+whose open nodes get fewer has more of it. (ARCHITECTURE: 6.5.)
 """
 
 from __future__ import annotations

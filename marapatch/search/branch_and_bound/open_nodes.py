@@ -1,4 +1,4 @@
-"""The open nodes of a tree, and the order in which they are split. (DESIGN: 6.5.)"""
+"""The open nodes of a tree, and the order in which they are split. (ARCHITECTURE: 6.5.)"""
 
 from __future__ import annotations
 

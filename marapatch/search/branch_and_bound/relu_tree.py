@@ -5,7 +5,8 @@ Nodes fix the phase of some neurons. Batches of them are bounded together
 node refuted least is split first, so the least radius over what is open rises from the start: the
 search is anytime. A node whose phases are all fixed is a linear program; where that is feasible its
 point is replayed and polished, and the smaller distance tightens everything that is open. Nothing
-is pruned but by an outward-rounded bound: linear programs only propose multipliers. (DESIGN: 6.5.)
+is pruned but by an outward-rounded bound: linear programs only propose multipliers. (ARCHITECTURE:
+6.5.)
 """
 
 from __future__ import annotations
