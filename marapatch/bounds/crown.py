@@ -22,7 +22,7 @@ from marapatch.problem.conditions import OutputCondition
 ROW_BLOCK = 4_000_000
 """Entries of the largest intermediate matrix of one block of rows."""
 
-REMEMBERED = 32
+CACHED_BALLS = 32
 """Balls whose bounds are kept: more than one search asks about, which probes smaller ones too."""
 
 
@@ -72,18 +72,18 @@ def cached_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     and one that is begun again, share the first ball and often the next."""
     box = (ball.centre, ball.lower, ball.upper)
     key = (form, ball.norm, ball.radius, *(array.tobytes() for array in box))
-    known = _REMEMBERED.pop(key, None)
+    known = _CACHED.pop(key, None)
     if known is None:
         known = linear_bounds(form, ball, until)
         if monotonic() > until:  # perhaps not complete
             return known
-    _REMEMBERED[key] = known  # the newest last
-    if len(_REMEMBERED) > REMEMBERED:
-        del _REMEMBERED[next(iter(_REMEMBERED))]
+    _CACHED[key] = known  # the newest last
+    if len(_CACHED) > CACHED_BALLS:
+        del _CACHED[next(iter(_CACHED))]
     return known
 
 
-_REMEMBERED: dict[Hashable, Bounds] = {}
+_CACHED: dict[Hashable, Bounds] = {}
 
 
 def _passes(form: StandardForm, bounds: Bounds) -> BackwardPass:

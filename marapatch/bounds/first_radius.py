@@ -24,7 +24,7 @@ START = 0.1
 """The first of them, as a share of the first-order estimate of the least distance: so small that
 bounds hardly ever fail there."""
 
-NARROW = 1.3
+NARROWING = 1.3
 """The search ends when the least radius not refuted is no more than so many times the largest that
 is."""
 
@@ -56,7 +56,7 @@ def first_radii(form: StandardForm, ball: Ball, rows: OutputCondition, until: fl
             proved[block] = np.maximum(proved[block], row_radii(form, bounds, part))
         least = float(proved.min())
         low, high = (max(low, radius), high) if least >= radius else (max(low, least), radius)
-        if low >= high or (low > 0.0 and high <= NARROW * low):
+        if low >= high or (low > 0.0 and high <= NARROWING * low):
             break
         doubled = min(2.0 * low, high) if high == ball.radius else float(np.sqrt(low * high))
         radius = doubled if low > 0.0 else 0.25 * radius

@@ -18,10 +18,10 @@ from marapatch.problem.ball import Ball
 CHUNK = 2_000_000
 """Entries of a dense block of input rows held at once."""
 
-FEW = 0.1
+SPARSE_SHARE = 0.1
 """The share of entries other than 0 up to which rows are looked at by the inputs they have."""
 
-ROWS = 32
+BLOCK_ROWS = 32
 """Such rows in one block: neighbours, which share most of their inputs."""
 
 
@@ -73,7 +73,7 @@ def interval_slack(layer: AffineMap, sizes: Sequence[Array]) -> Array:
 
 
 def _over_ball(weight: Matrix, concretiser: Concretiser) -> tuple[Array, Array]:
-    if sp.issparse(weight) and weight.nnz < FEW * weight.shape[0] * weight.shape[1]:
+    if sp.issparse(weight) and weight.nnz < SPARSE_SHARE * weight.shape[0] * weight.shape[1]:
         return _sparse_over_ball(sp.csr_array(weight), concretiser)
     rows = max(1, CHUNK // max(1, weight.shape[1]))
     lows, highs = [], []
@@ -91,7 +91,7 @@ def _sparse_over_ball(weight: sp.csr_array, concretiser: Concretiser) -> tuple[A
     of rows has entries for matter, and the ball of these alone."""
     ball = concretiser.ball
     count = weight.shape[0]
-    rows = ROWS
+    rows = BLOCK_ROWS
     low, high = np.zeros(count), np.zeros(count)
     start = 0
     while start < count:

@@ -34,7 +34,7 @@ from marapatch.network.layers import Array
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 
-BLOCK = 2_000_000
+BLOCK_ENTRIES = 2_000_000
 """Entries of the largest array of one backward pass over many neurons."""
 
 CUT_STEPS = 4
@@ -54,7 +54,7 @@ class NodeBounder:
         self.underflown = SMALL * (2.0 + float(output.sum()))
         self.ball: Ball = root.ball
         self.concretiser = concretiser_of(root.ball)
-        self.block = max(1, BLOCK // max(form.sizes))
+        self.block = max(1, BLOCK_ENTRIES // max(form.sizes))
         self.spans = form.spans
         self.layer_of = np.repeat(np.arange(len(form.hidden)), [h.outputs for h in form.hidden])
 

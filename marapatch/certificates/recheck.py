@@ -38,7 +38,7 @@ Multipliers = tuple[Array, Array, Array]
 Progress = Callable[[int, int], None]
 """Called with the nodes checked and their number."""
 
-NEAR = 1e-7
+NEAR_CLAIM = 1e-7
 """Relative difference of two radii that counts as none: the multipliers are kept in float32."""
 
 

@@ -14,6 +14,7 @@ from marapatch.cli.options import (
     BoxOption,
     DecisionName,
     DecisionOption,
+    EncodingName,
     ImageArgument,
     IndexOption,
     JsonOption,
@@ -33,8 +34,7 @@ from marapatch.cli.options import (
     TotalTimeoutOption,
     read_given,
 )
-
-INTERRUPTED = 130
+from marapatch.cli.signals import INTERRUPTED
 
 EPILOG = """Examples:
 
@@ -55,14 +55,6 @@ class EvidenceName(StrEnum):
 
     SOLVER = "solver"
     BOUND = "bound"
-
-
-class EncodingName(StrEnum):
-    """The forms of the L1 ball."""
-
-    SPLIT = "split"
-    RELU = "relu"
-    ABS = "abs"
 
 
 def command(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from marapatch.errors import InputError
 from marapatch.network.layers import Array, Matrix
 
-SHOWN = 4
+SHOWN_TERMS = 4
 """Terms, and entries of an array, that are written out when an expression is named."""
 
 
@@ -60,8 +60,8 @@ def described(
     size = int(constant.size)
     if size == 1:
         return _entry(matrix, constant, 0, name)
-    entries = ", ".join(_entry(matrix, constant, i, name) for i in range(min(size, SHOWN)))
-    more = ", ..." if size > SHOWN else ""
+    entries = ", ".join(_entry(matrix, constant, i, name) for i in range(min(size, SHOWN_TERMS)))
+    more = ", ..." if size > SHOWN_TERMS else ""
     return f"[{entries}{more}] of shape {shape}"
 
 
@@ -69,11 +69,11 @@ def _entry(matrix: Matrix, constant: Array, i: int, name: Callable[[int], str]) 
     row = matrix[[i]]
     pairs = list(zip(row.indices.tolist(), row.data.tolist(), strict=True))
     parts = []
-    for column, coefficient in pairs[:SHOWN]:
+    for column, coefficient in pairs[:SHOWN_TERMS]:
         factor = "" if abs(coefficient) == 1.0 else f"{abs(coefficient):g}*"
         sign = "-" if coefficient < 0.0 else "+"
         parts.append(f"{sign} {factor}{name(column)}")
-    if len(pairs) > SHOWN:
+    if len(pairs) > SHOWN_TERMS:
         parts.append("+ ...")
     if constant[i] or not parts:
         sign = "-" if constant[i] < 0.0 else "+"

@@ -21,7 +21,7 @@ from marapatch.problem.bracket import Bracket
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat, Unsat
-from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import LONGEST_QUERY, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.solvers.highs.backend import minimise_program
 from marapatch.solvers.highs.milp import Program
 from marapatch.witnesses.linear_region import Nearest, Region, SlackProgram, nearest_in_region
@@ -73,7 +73,7 @@ def last_layer(
     elif (
         bracket.lower < inf
         and options.evidence is Evidence.SOLVER
-        and _none(question, here, LONGEST if options.counted else CONFIRM_SECONDS)
+        and _none(question, here, LONGEST_QUERY if options.counted else CONFIRM_SECONDS)
     ):
         bracket = bracket.tighten(Unsat(inf, Evidence.SOLVER))
     verdict = "unsat" if bracket.lower == inf else ("sat" if bracket.witness else "unknown: replay")

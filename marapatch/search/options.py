@@ -15,7 +15,7 @@ from marapatch.search.tree_record import TreeRecord
 from marapatch.solvers.base import Backend
 from marapatch_encodings.l1_ball import L1Form
 
-LONGEST = 1e6
+LONGEST_QUERY = 1e6
 """Seconds for one query where nothing limits it: backends want a finite number."""
 
 

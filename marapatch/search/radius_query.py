@@ -17,7 +17,7 @@ from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 from marapatch.query.lowering import SHRINKAGE, Lowered, lower
 from marapatch.query.query import Query
-from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import LONGEST_QUERY, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.solvers.base import Backend, Candidate, Infeasible, Undecided
 from marapatch.solvers.trust import supported_radius
 from marapatch.witnesses.linear_region import SlackProgram, fits, region
@@ -133,8 +133,8 @@ class QuerySession:
         """The verdict of the backend; None where its ``sat`` did not replay."""
         if seconds <= 0.0:
             return Unknown("timeout")
-        until = monotonic() + min(seconds, LONGEST)
-        match self.backend.solve(lowered.query, min(seconds, LONGEST)):
+        until = monotonic() + min(seconds, LONGEST_QUERY)
+        match self.backend.solve(lowered.query, min(seconds, LONGEST_QUERY)):
             case Infeasible():
                 left = until - monotonic()
                 query, confirm = lowered.query, self.confirm

@@ -28,10 +28,10 @@ from marapatch.verification.property_search import CaseBox, DisjunctSearch
 FIRST_ROUNDS = 2
 """Batches of the attack on each disjunct before proofs begin."""
 
-INTERRUPTED = "interrupted"
+STOPPED_BY_HAND = "interrupted"
 """The reason of a verdict that somebody did not wait for."""
 
-SECONDS = 116.0
+COMPETITION_SECONDS = 116.0
 """For a property where nothing is said: the competition's limit."""
 
 TURN_NODES = 500
@@ -60,7 +60,7 @@ class Verification:
     @property
     def interrupted(self) -> bool:
         """Whether it was stopped by hand."""
-        return isinstance(self.verdict, Unknown) and self.verdict.reason == INTERRUPTED
+        return isinstance(self.verdict, Unknown) and self.verdict.reason == STOPPED_BY_HAND
 
     @property
     def status(self) -> str:
@@ -96,12 +96,12 @@ def verify(
     has few sides (:mod:`marapatch.search.branch_and_bound.input_tree`), else a tree over ReLU
     phases (:mod:`marapatch.search.branch_and_bound.relu_tree`), whose last leaves go to ``backend``
     unless ``evidence`` is ``bound``. A KeyboardInterrupt ends the search:
-    Unknown(:data:`INTERRUPTED`). Raises :class:`~marapatch.errors.InputError` where the property
-    does not fit the network or leaves an input unbounded.
+    Unknown(:data:`STOPPED_BY_HAND`). Raises :class:`~marapatch.errors.InputError` where the
+    property does not fit the network or leaves an input unbounded.
     """
     started = monotonic() if started is None else started
     if timeout is None:
-        timeout = SECONDS if nodes is None else np.inf
+        timeout = COMPETITION_SECONDS if nodes is None else np.inf
     deadline = started + timeout
     searches: list[DisjunctSearch] = []
     try:
@@ -112,7 +112,7 @@ def verify(
             )
             verdict = _consistent(searches, verdict)
     except KeyboardInterrupt:
-        verdict = Unknown(INTERRUPTED)
+        verdict = Unknown(STOPPED_BY_HAND)
     bounded = sum(search.bounded for search in searches)
     return Verification(verdict, len(searches), bounded, monotonic() - started)
 

@@ -35,7 +35,7 @@ from marapatch.verification.property_replay import InnerBox, PropertyReplay
 from marapatch.verification.score_conditions import FormulatedCondition
 from marapatch.witnesses.falsify import falsify
 
-FEW_INPUTS = 12
+FEW_SIDES = 12
 """Boxes with at most this many sides that have a length are halved; else ReLU phases are split."""
 
 TANGENT_NODES = 2000
@@ -68,7 +68,7 @@ class CaseBox:
     def few_sides(self) -> bool:
         """Whether few sides of the box have a length, so that it is halved."""
         ends = zip(self.case.box.lower, self.case.box.upper, strict=True)
-        return sum(low != high for low, high in ends) <= FEW_INPUTS
+        return sum(low != high for low, high in ends) <= FEW_SIDES
 
 
 class _Engine(Protocol):

@@ -23,10 +23,10 @@ from marapatch.bounds.concretise.cut import CutSearch
 from marapatch.network.layers import Array
 from marapatch.problem.ball import Ball
 
-RADIUS_STEPS = 12
+RADIUS_NEWTON_STEPS = 12
 """Newton steps at most towards the radius at which a form's least value is 0."""
 
-BLOCK = 100_000
+CACHED_ENTRIES = 100_000
 """Entries of the forms that are handled at once: more would leave the processor's cache."""
 
 FLOOR = 2.0**-900
@@ -129,7 +129,7 @@ class Concretiser(ABC):
         todo = np.flatnonzero((proved < limit) & (value > 0.0))
         # Dual values in single precision may overstep a little.
         shorten = np.full(c.shape, 1.0 - 1e-6)
-        for _ in range(RADIUS_STEPS):
+        for _ in range(RADIUS_NEWTON_STEPS):
             if todo.size == 0:
                 break
             at = proved[todo]
@@ -143,7 +143,7 @@ class Concretiser(ABC):
         return proved
 
     def _blocks(self, forms: int) -> Iterator[slice]:
-        size = max(1, BLOCK // self.ball.centre.size)
+        size = max(1, CACHED_ENTRIES // self.ball.centre.size)
         return (slice(start, start + size) for start in range(0, forms, size))
 
     def _outward(self, a: Array, c: Array, fall: Array, size: Array | None = None) -> Array:

@@ -15,7 +15,7 @@ from marapatch.problem.verdict import Witness
 from marapatch.query.lowering import SHRINKAGE, Lowered, lower
 from marapatch.search.branch_and_bound.root import RootState
 from marapatch.search.budget import LEAF_SECONDS
-from marapatch.search.options import LONGEST, SearchOptions
+from marapatch.search.options import LONGEST_QUERY, SearchOptions
 from marapatch.solvers.base import Backend, Infeasible
 from marapatch.solvers.trust import supported_radius
 from marapatch.witnesses.linear_region import (
@@ -130,7 +130,7 @@ def ask_backend(
     )
     phases = tuple(node.phases[0, s] for s in bounder.spans)
     lowered = lower(question.form, split, ball, question.condition, options.l1_form, phases)
-    seconds = max(min(seconds, LONGEST if options.counted else LEAF_SECONDS), 1e-3)
+    seconds = max(min(seconds, LONGEST_QUERY if options.counted else LEAF_SECONDS), 1e-3)
     holds = isinstance(backend.solve(lowered.query, seconds), Infeasible)
     if holds:
         query = lowered.query

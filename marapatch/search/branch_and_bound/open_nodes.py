@@ -11,7 +11,7 @@ from typing import Any
 from marapatch.bounds.nodes import Nodes
 from marapatch.network.layers import Array
 
-MEMORY = 2 << 30
+QUEUE_BYTES = 2 << 30
 """Bytes of open nodes beyond which the search goes depth-first."""
 
 OVERHEAD = 4000
@@ -49,7 +49,7 @@ class OpenNodes:
     ``memory`` bytes the node refuted most, which is the deepest, as a rule.
     """
 
-    def __init__(self, memory: int = MEMORY) -> None:
+    def __init__(self, memory: int = QUEUE_BYTES) -> None:
         self.memory = memory
         self.unresolved: list[float] = []
         self.most = 0

@@ -39,7 +39,7 @@ from marapatch.solvers import create
 from marapatch.solvers.base import Backend
 from marapatch.witnesses.polish import polish
 
-BATCH = 128
+BATCH_NODES = 128
 """Nodes split at once, at most."""
 
 NODE_STEPS = 10
@@ -86,7 +86,7 @@ class ReluTree:
         self.batch = 16
         if options.counted:
             neurons = max(sum(question.form.sizes[1:]), 1)
-            self.batch = int(np.clip(BATCH_ENTRIES // neurons, 4, BATCH))
+            self.batch = int(np.clip(BATCH_ENTRIES // neurons, 4, BATCH_NODES))
         self.branch = RULES[options.branching]
         self.observer: Observer = Recorder() if options.record else NOBODY
         self.floor_record: TreeRecord | None = None
@@ -164,7 +164,7 @@ class ReluTree:
                 pace = BATCH_SECONDS / max(monotonic() - now, 1e-6)
                 # Batches follow the pace: small enough that the order of the queue counts, large
                 # enough that a product of matrices is worth it.
-                self.batch = int(np.clip(len(chosen) * pace, 4, BATCH))
+                self.batch = int(np.clip(len(chosen) * pace, 4, BATCH_NODES))
         self._raise()
         closed = self.options.closed(self.bracket)
         self._log("unsat" if closed else "unknown: open nodes", started)

@@ -18,7 +18,7 @@ from marapatch.witnesses.attacks.tracker import OutOfTimeError, Tracker
 
 Flags = NDArray[np.bool_]
 
-STEP_SIZES = {Norm.LINF: 0.3, Norm.L2: 0.7, Norm.L1: 0.3}
+BIM_STEP_SIZES = {Norm.LINF: 0.3, Norm.L2: 0.7, Norm.L1: 0.3}
 """The default first step, as a share of the radius; chosen on MNIST networks."""
 
 
@@ -92,7 +92,7 @@ class BasicIterativeMethod:
             known = incumbent.distances[tracker.rows]
             # Random starts are free to look farther first: they leave the incumbent's basin.
             radius = np.where(number < 2, np.minimum(radius, known), radius)
-        size = STEP_SIZES[problem.distance] if self.step_size is None else self.step_size
+        size = BIM_STEP_SIZES[problem.distance] if self.step_size is None else self.step_size
         even = number % 2 == 0
         cap, random = np.array(radius), np.flatnonzero(number >= 2)
         points = np.array(asked.centres)

@@ -15,7 +15,7 @@ from marapatch.problem.norm import Norm
 from marapatch.witnesses.attacks.problem import AttackResult, Problem
 from marapatch.witnesses.attacks.tracker import OutOfTimeError, Tracker
 
-STEP_SIZES = {Norm.LINF: 0.1, Norm.L2: 0.2, Norm.L1: 0.1}
+CW_STEP_SIZES = {Norm.LINF: 0.1, Norm.L2: 0.2, Norm.L1: 0.1}
 """The default first steps a; chosen on MNIST networks."""
 
 CONSTANTS = {Norm.LINF: 2.0, Norm.L2: 10.0, Norm.L1: 10.0}
@@ -96,7 +96,7 @@ class CarliniWagner:
 
     def _search_constant(self, tracker: Tracker, known: Array) -> None:
         asked, distance = tracker.asked, tracker.asked.distance
-        step_size = STEP_SIZES[distance] if self.step_size is None else self.step_size
+        step_size = CW_STEP_SIZES[distance] if self.step_size is None else self.step_size
         constant = np.full(
             len(asked), CONSTANTS[distance] if self.constant is None else self.constant
         )
@@ -132,7 +132,7 @@ class CarliniWagner:
 
     def _shrink_threshold(self, tracker: Tracker, known: Array) -> None:
         asked = tracker.asked
-        step_size = STEP_SIZES[Norm.LINF] if self.step_size is None else self.step_size
+        step_size = CW_STEP_SIZES[Norm.LINF] if self.step_size is None else self.step_size
         constant = np.full(
             len(asked), CONSTANTS[Norm.LINF] if self.constant is None else self.constant
         )

@@ -10,7 +10,7 @@ import numpy as np
 from marapatch.network.layers import Array
 from marapatch.witnesses.attacks.problem import AttackResult, Problem, Rows, judge
 
-_CHUNK = 1 << 21
+_PART_ENTRIES = 1 << 21
 """Numbers a layer may hold at a time: bounds the memory of convolutions and stays in cache."""
 
 
@@ -40,7 +40,7 @@ class Tracker:
         self.deadline = deadline
         self._gradients = 0
         self._evaluations = 0
-        self._chunk = max(1, _CHUNK // max(problem.form.sizes))
+        self._chunk = max(1, _PART_ENTRIES // max(problem.form.sizes))
         self._scores = problem.scores
         self._parts = [
             (

@@ -72,7 +72,7 @@ def test_without_memory_fewer_nodes_are_open(monkeypatch: pytest.MonkeyPatch) ->
             raise_lower(self)
 
         monkeypatch.setattr(ReluTree, "_raise", watched)
-        monkeypatch.setattr(phase_tree, "BATCH", 4)
+        monkeypatch.setattr(phase_tree, "BATCH_NODES", 4)
         assert expanded(question, start, OPTIONS, memory).bracket.closed(TOLERANCE)
         most[memory] = max(sizes)
     assert most[0] < most[1 << 30]
