@@ -45,9 +45,9 @@ from marapatch.groundtruth.report import status
 from marapatch.groundtruth.result import GroundTruth
 from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
-from marapatch.patch_attack.measures import decisions
-from marapatch.patch_attack.records import Record, record
+from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
+from marapatch.patch_attacks.measures import decisions
+from marapatch.patch_attacks.records import Record, record
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
 from marapatch.problem.norm import Norm

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from marapatch.cli.progress_bar import progress_bar
-from marapatch.patch_attack.records import NOT_FOUND, Record
+from marapatch.patch_attacks.records import NOT_FOUND, Record
 
 SECONDS_BETWEEN_LINES = 5.0
 
