@@ -18,6 +18,7 @@ import argparse
 import difflib
 import json
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -95,8 +96,20 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 }
 """The tests of each module, those that notice most first."""
 
-LEFT_OUT = ("bounds/triangle.py", "bounds/first_radius.py", "__init__.py")
-"""Of what only proposes (a linear program, a first radius) a mutant proves nothing false."""
+LEFT_OUT = (
+    "bounds/triangle.py",
+    "bounds/first_radius.py",
+    "bounds/dual_ascent.py",
+    "concretise/cut.py",
+    "concretise/knapsack.py",
+    "__init__.py",
+)
+"""Of what only proposes (a linear program, a first radius, steps along a supergradient, dual values
+in single precision) a mutant proves nothing false."""
+
+DECLARED = re.compile(r"\b(?:strict|slots|frozen|eq)=(?:True|False)|[*/],")
+"""What declares and computes nothing: options of a dataclass, a check that two lengths are one, how
+parameters are passed. A mutant of nothing else is none."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +235,10 @@ def judged(mutant: Mutant, folder: Path) -> dict[str, object]:
     after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
     change = "" if after is None else _change(before, after)
     row: dict[str, object] = {"key": mutant.key, **asdict(mutant), "change": change}
-    if not change:
+    sides = ["", ""]
+    for line in change.splitlines():
+        sides[line[0] == "+"] += DECLARED.sub("", line[1:])
+    if sides[0] == sides[1]:
         return {**row, "outcome": "alike"}
     try:
         path.write_text(after)
