@@ -13,8 +13,6 @@ import _cells as cells
 from _harness import Row, geometric_mean, table
 from _search_report import SEARCH_REPORTS
 
-from marapatch.errors import InputError
-
 Rows = Sequence[Row]
 Suites = Mapping[str, Rows]
 
@@ -32,22 +30,6 @@ def report(suite: str, rows: Suites, expected: int) -> str:
     if not rows.get(suite):
         return "Not run yet: n = 0.\n"
     return f"{REPORTS[suite](rows)}\n{provenance(rows[suite], expected)}"
-
-
-def write(path: Path, texts: Mapping[str, str]) -> None:
-    """Put each text between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` in the file.
-
-    What is written outside the marks stays. Raises InputError where a mark is missing.
-    """
-    document = path.read_text(encoding="utf-8")
-    for name, text in texts.items():
-        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-        head, found, rest = document.partition(begin)
-        _, closed, tail = rest.partition(end)
-        if not found or not closed:
-            raise InputError(f"{path}: no {begin.strip()} followed by {end}; add the two lines")
-        document = f"{head}{begin}\n{text}\n{end}{tail}"
-    path.write_text(document, encoding="utf-8")
 
 
 def check(rows: Rows) -> list[str]:

@@ -2,7 +2,7 @@
 
 ``python benchmarks/agreement.py --count 1000`` adds one JSON line a problem to
 benchmarks/results/agreement.jsonl, leaving out what is there; ``--report --write
-benchmarks/PERFORMANCE.md`` writes the tables. Each problem is asked five ways: the frozen query by
+benchmarks/pages`` writes the tables. Each problem is asked five ways: the frozen query by
 Marabou exactly as it stands (``bare``: its own constraints and defaults), by our backend for
 Marabou (``plain``: rewritten, doubted), by HiGHS (``highs``), by z3 in exact rational arithmetic
 (``z3``), and the problem by ``Problem.solve`` (``shielded``: scaled, relaxed, confirmed, replayed).
@@ -22,8 +22,8 @@ from pathlib import Path
 import _test_support  # noqa: F401  # makes importable what follows
 import z3
 from _bare_marabou import BareMarabou
-from _ground_truth_report import write
 from _harness import table
+from _pages import write
 from random_problems import KINDS, random_problem  # shared with the tests
 
 from marapatch.errors import InputError
@@ -55,7 +55,7 @@ def main() -> None:
     add = parser.add_argument
     add("--count", type=int, default=1000, help="ask the problems 0 to this")
     add("--report", action="store_true", help="print the tables; runs nothing")
-    add("--write", type=Path, help="with --report: put the tables between their marks in a file")
+    add("--write", type=Path, help="with --report: put them between their marks in the pages")
     options = parser.parse_args()
     if not options.report:
         run(options.count)

@@ -9,7 +9,7 @@ instance has one thread, in a process that is replaced where it dies.
   python benchmarks/ground_truth.py --suite table1 --limit 4 --timeout 5    a first look
   python benchmarks/ground_truth.py --suite seed360 --jobs 2
   python benchmarks/ground_truth.py --report                   the tables of every suite
-  python benchmarks/ground_truth.py --report --write benchmarks/PERFORMANCE.md
+  python benchmarks/ground_truth.py --report --write benchmarks/pages
   python benchmarks/ground_truth.py --plots                    the pictures beside them
   python benchmarks/ground_truth.py --check                    rows that look wrong
 
@@ -27,9 +27,10 @@ from time import monotonic
 
 import numpy as np
 from _ground_truth_plots import PLOTS, draw, pictures
-from _ground_truth_report import SUITES_REPORTED, check, report, write
+from _ground_truth_report import SUITES_REPORTED, check, report
 from _ground_truth_suites import METHODS, SUITES, Goal, Instance, subject, unstable
 from _harness import RESULTS, Row, Store, finite, processor_seconds, run
+from _pages import write
 from _peers import PEER_SUITES, compared
 from numpy.typing import NDArray
 
@@ -171,7 +172,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("--again", action="store_true", help="forget failed rows first, so that they run again")
     add("--results", type=Path, default=RESULTS, help="folder of the rows (default: %(default)s)")
     add("--report", action="store_true", help="print the tables in markdown; runs nothing")
-    add("--write", type=Path, help="with --report: put the tables between their marks in a file")
+    add("--write", type=Path, help="with --report: put them between their marks in the pages")
     add("--plots", action="store_true", help=f"draw the rows in {PLOTS}; runs nothing")
     add("--check", action="store_true", help="print rows that look wrong; exit 1 if there are any")
     return parser

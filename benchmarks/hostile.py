@@ -8,7 +8,7 @@ the whole process, from its start to its end: wall time, processor time and peak
   python benchmarks/hostile.py                  every kind once
   python benchmarks/hostile.py --seeds 0 1 2    with several seeds: other files, other commands
   python benchmarks/hostile.py --kinds npz      the kinds whose name contains a word
-  python benchmarks/hostile.py --report --write benchmarks/PERFORMANCE.md
+  python benchmarks/hostile.py --report --write benchmarks/pages
                                                 the table of what is known
 
 One row a file in results/hostile.jsonl; a run that was stopped goes on where it ended. Exits with 1
@@ -29,8 +29,8 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import _test_support  # noqa: F401  # makes importable what follows
-from _ground_truth_report import write
 from _harness import ONE_THREAD, RESULTS, Row, Store, load_average, provenance, table
+from _pages import write
 from hostile_files import KINDS, contents, faults, hostile
 
 SECONDS, MEBIBYTES = 2.0, 500.0
@@ -171,7 +171,7 @@ def main() -> int:
     parser.add_argument("--kinds", default="", metavar="WORD", help="only kinds with this word")
     parser.add_argument("--report", action="store_true", help="only the table")
     parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="put the table between its marks"
+        "--write", type=Path, metavar="FOLDER", help="put the table between its marks in the pages"
     )
     chosen = parser.parse_args()
     store = Store(RESULTS / "hostile.jsonl")

@@ -4,7 +4,7 @@
 random, by module and with a fixed seed, and runs each module's own tests on each, in a copy of the
 tree. One JSON line a mutant goes to benchmarks/results/mutation.jsonl; a run that was stopped goes
 on there. ``--module 'marapatch/recheck*.py'`` runs those of some modules, ``--again`` runs what
-survived once more (after tests were added). ``--report --write benchmarks/PERFORMANCE.md`` writes
+survived once more (after tests were added). ``--report --write benchmarks/pages`` writes
 the table.
 
 A mutant is *killed* where a test fails, or where one file of its tests takes more than 60 seconds
@@ -31,8 +31,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from _ground_truth_report import write
 from _harness import table
+from _pages import write
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
@@ -136,7 +136,7 @@ def main() -> None:
     add("--module", default="*", help="those of modules that match, as 'marapatch/bounds/*.py'")
     add("--again", action="store_true", help="run what survived again, and what was never run")
     add("--report", action="store_true", help="print the table; runs nothing")
-    add("--write", type=Path, help="with --report: put the table between its marks in a file")
+    add("--write", type=Path, help="with --report: put them between their marks in the pages")
     options = parser.parse_args()
     if options.report:
         report = _report(_rows())

@@ -10,7 +10,7 @@ timeouts and failures too. A suite that was stopped goes on where it ended, in t
   python benchmarks/patches.py --suite engines     one variable a neuron against one a weight
   python benchmarks/patches.py --suite marks       what marking saves
   python benchmarks/patches.py --suite mnist       repair of misclassified test images
-  python benchmarks/patches.py --report --write benchmarks/PERFORMANCE.md
+  python benchmarks/patches.py --report --write benchmarks/pages
 
 The data are found through MARAPATCH_DATA.
 """
@@ -27,8 +27,8 @@ from pathlib import Path
 from time import monotonic
 
 import numpy as np
-from _ground_truth_report import write
 from _harness import RESULTS, Row, Store, finite, processor_seconds, run
+from _pages import write
 from _patch_report import report
 from numpy.typing import NDArray
 
@@ -393,7 +393,7 @@ def main() -> int:
     add("--jobs", type=int, default=1, help="instances at a time, one thread each (default 1)")
     add("--again", action="store_true", help="forget failed rows first, so that they run again")
     add("--report", action="store_true", help="print the tables; runs nothing")
-    add("--write", type=Path, help="with --report: put the tables between their marks in a file")
+    add("--write", type=Path, help="with --report: put them between their marks in the pages")
     options = parser.parse_args()
     chosen = options.suite or [*SUITES]
     if options.list or options.report:

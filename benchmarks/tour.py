@@ -8,7 +8,7 @@ only a comment, as ``ruff format`` lays them out.
 
   python benchmarks/tour.py                        run what is not there yet
   python benchmarks/tour.py --again                run everything anew
-  python benchmarks/tour.py --report --write benchmarks/PERFORMANCE.md
+  python benchmarks/tour.py --report --write benchmarks/pages
 
 The data are found through MARAPATCH_DATA.
 """
@@ -25,8 +25,9 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
-from _ground_truth_report import provenance, write
+from _ground_truth_report import provenance
 from _harness import RESULTS, Row, Store, processor_seconds, run, table
+from _pages import write
 
 from marapatch.errors import MarapatchError
 
@@ -217,7 +218,7 @@ def main() -> int:
     add("--limit", type=int, help="only the first so many rows")
     add("--again", action="store_true", help="forget all rows first")
     add("--report", action="store_true", help="print the table; runs nothing")
-    add("--write", type=Path, help="with --report: put the table between its marks in a file")
+    add("--write", type=Path, help="with --report: put them between their marks in the pages")
     options = parser.parse_args()
     if options.report:
         text = report(STORE.rows())

@@ -3,7 +3,7 @@
 ``python benchmarks/verify.py run acasxu`` adds one JSON line an instance to
 benchmarks/results/verify.jsonl and leaves out what is there already; ``run acasxu --engine
 maraboupy --sample 20`` asks plain maraboupy; ``--report`` prints solved, wrong, median and PAR-2,
-and ``--report --write benchmarks/PERFORMANCE.md`` puts them there.
+and ``--report --write benchmarks/pages`` puts them there.
 
 Instances run one after the other in this process, one thread. Seconds are of the wall clock, with
 the processor's seconds beside them (a machine that is shared shows in the difference). Verdicts to
@@ -24,8 +24,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from _ground_truth_report import write
 from _harness import geometric_mean, table
+from _pages import write
 
 from marapatch.data.fetch import locate
 from marapatch.formats.vnnlib.reader import read_property
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=60.0)
     parser.add_argument("--sample", type=int, help="every so many instances only, that many")
     parser.add_argument("--report", action="store_true", help="print the tables")
-    parser.add_argument("--write", type=Path, help="with --report: between their marks in a file")
+    parser.add_argument("--write", type=Path, help="with --report: put them in the pages")
     given = parser.parse_args()
     if given.task is None and not given.report:
         parser.error("say run, or --report")

@@ -11,7 +11,7 @@ decided otherwise in exact arithmetic, or where the image's own decision is not 
   python benchmarks/wide_range.py                       5,000 by the tree, 1,000 by the others
   python benchmarks/wide_range.py --searches tree --networks 200
   python benchmarks/wide_range.py --report              the tables of what is known
-  python benchmarks/wide_range.py --report --write benchmarks/PERFORMANCE.md
+  python benchmarks/wide_range.py --report --write benchmarks/pages
   python benchmarks/wide_range.py --show tree:17        one question: its answer and the exact one
 
 One row a question in results/wide_range.jsonl; a run that was stopped goes on where it ended. Made
@@ -31,8 +31,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from _ground_truth_report import write
 from _harness import RESULTS, Row, Store, finite, provenance, run
+from _pages import write
 from _test_support import SUPPORT
 from _wide_report import failures, report
 from wide_judge import Judgement, judged
@@ -152,7 +152,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=RESULTS / "wide_range.jsonl")
     parser.add_argument("--again", action="store_true", help="also rows of other sources")
     parser.add_argument("--report", action="store_true", help="only the tables")
-    parser.add_argument("--write", type=Path, help="put the tables between their marks")
+    parser.add_argument("--write", type=Path, help="put the tables in the pages")
     parser.add_argument("--show", metavar="SEARCH:SEED", help="one question")
     arguments = parser.parse_args(given)
     if arguments.show:
