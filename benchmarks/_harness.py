@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import lzma
 import multiprocessing
 import os
 import platform
@@ -54,15 +55,41 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Store(KeptRows):
-    """Rows of a run, some of which may have to be made again."""
+    """Rows of a run: those of earlier ones packed (NAME.jsonl.xz), new ones beside them
+    (NAME.jsonl), which count where both have a key. ``python benchmarks/pack.py`` packs all."""
+
+    @property
+    def packed(self) -> Path:
+        """The file of packed rows, which need not be there."""
+        return self.path.with_suffix(".jsonl.xz")
+
+    def rows(self) -> list[Row]:
+        """All rows, in the order in which their keys first appeared."""
+        found: dict[str, Row] = {}
+        if self.packed.exists():
+            for line in lzma.decompress(self.packed.read_bytes()).splitlines():
+                row = json.loads(line)
+                found[row["key"]] = row
+        found |= {row["key"]: row for row in super().rows()}
+        return list(found.values())
+
+    def pack(self) -> None:
+        """Put all rows into the packed file, in one step, and the others away."""
+        if self.path.exists():
+            text = "".join(json.dumps(row) + "\n" for row in self.rows())
+            beside = self.path.with_suffix(".tmp")
+            beside.write_bytes(lzma.compress(text.encode(), preset=9))
+            beside.replace(self.packed)
+            self.path.unlink()
 
     def forget(self, unwanted: Callable[[Row], bool]) -> None:
         """Drop the rows that are ``unwanted``; the file is replaced in one step."""
         kept = [row for row in self.rows() if not unwanted(row)]
-        if self.path.exists():
+        if self.path.exists() or self.packed.exists():
             beside = self.path.with_suffix(".tmp")
             beside.write_text("".join(json.dumps(row) + "\n" for row in kept))
             beside.replace(self.path)
+            self.packed.unlink(missing_ok=True)
 
 
 class Case(Protocol):
