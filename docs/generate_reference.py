@@ -49,7 +49,12 @@ def row(parameter: inspect.Parameter, annotation: object, info: ArgumentInfo | O
     if isinstance(info, ArgumentInfo):
         names, metavar = metavar or parameter.name.upper(), ""
     else:
-        names = ", ".join(info.param_decls or [f"--{parameter.name.replace('_', '-')}"])
+        own = f"--{parameter.name.replace('_', '-')}"
+        # Within Annotated the first name given stands where typer otherwise has the default.
+        first = [info.default] if str(info.default).startswith("-") else []
+        names = ", ".join([*first, *(info.param_decls or [])] or [own])
+        if parameter.default is True and not first:
+            names += f", --no-{own[2:]}"
     if kinds and not metavar:
         metavar = " or ".join(str(member.value) for member in kinds[0])
     said = " ".join((info.help or "").split()).replace("|", "\\|")
