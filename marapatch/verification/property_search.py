@@ -20,7 +20,6 @@ from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
 from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
-from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.softmax_conditions import Group
 from marapatch.problem.specification import Alternative, Case
@@ -200,7 +199,7 @@ class DisjunctSearch:
 def covering_radius(lower: Array, upper: Array, dtype: np.dtype[np.floating]) -> Ball:
     """The box as an L-infinity ball around about its middle, which is of type ``dtype`` inside."""
     middle = (0.5 * lower + 0.5 * upper).astype(dtype).astype(np.float64)
-    ball = Ball(np.clip(middle, lower, upper), lower, upper, Norm.LINF, np.inf)
+    ball = Ball.of_box(np.clip(middle, lower, upper), lower, upper)
     return ball.with_radius(ball.covering_radius)
 
 
