@@ -14,6 +14,7 @@ from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.concretise import concretiser_of
 from marapatch.bounds.crown import linear_bounds
 from marapatch.bounds.interval import interval_bounds
+from marapatch.bounds.nodes import Bounded, Nodes
 from marapatch.bounds.subproblems import NodeBounder
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import dense_network
@@ -129,3 +130,25 @@ def test_bounds_that_meet_are_of_one_value_and_not_of_none() -> None:
     assert not one.empty.any()
     crossed = replace(root, lower=np.nextafter(root.upper, inf))
     assert crossed.empty.all()
+
+
+def test_what_was_proved_of_some_nodes_is_that_of_all_of_them() -> None:
+    """Taken apart and put together again, every array with its nodes."""
+    here = bounder(Norm.LINF, 0)
+    root = here.root(linear_bounds(here.form, ball(Norm.LINF)))
+    neuron = np.flatnonzero(root.unstable[0])[:1]
+    both = Nodes.stack([root.split(neuron, 1), root.split(neuron, -1), root])
+    whole = here.bound(both, 5)
+    parts = [whole.take(np.array([i])) for i in range(3)]
+    again = Bounded.stack(parts)
+    for name in ("value", "radius", "score", "point"):
+        assert len(getattr(parts[1], name)) == 1
+        assert np.array_equal(getattr(again, name), getattr(whole, name))
+        assert np.array_equal(getattr(parts[1], name)[0], getattr(whole, name)[1])
+    for field in ("lower", "upper", "phases", "alpha", "beta", "row_multipliers", "cut", "offset"):
+        assert np.array_equal(getattr(again.nodes, field), getattr(whole.nodes, field))
+    assert whole.nodes.phases[0, neuron] == 1
+    assert whole.nodes.phases[1, neuron] == -1
+    assert whole.nodes.lower[0, neuron] == 0.0
+    assert whole.nodes.upper[1, neuron] == 0.0
+    assert len(whole.nodes.take(np.array([True, False, True]))) == 2
