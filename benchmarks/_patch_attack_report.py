@@ -13,9 +13,9 @@ from _harness import Row, table
 from numpy.typing import NDArray
 
 from marapatch.network.graph import Network
-from marapatch.patch_attack.features import penultimate
-from marapatch.patch_attack.records import Record
-from marapatch.patch_attack.report import Measures, measure
+from marapatch.patch_attacks.features import penultimate
+from marapatch.patch_attacks.records import Record
+from marapatch.patch_attacks.report import Measures, measure
 
 Networks = Callable[[str], Network]
 Replayed = Callable[[Row], tuple[Record, NDArray[np.float64]]]

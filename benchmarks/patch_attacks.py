@@ -43,9 +43,9 @@ from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_tr
 from marapatch.groundtruth.report import status
 from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
-from marapatch.patch_attack.measures import decisions
-from marapatch.patch_attack.records import Record, record
+from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
+from marapatch.patch_attacks.measures import decisions
+from marapatch.patch_attacks.records import Record, record
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.conditions import Rule
 

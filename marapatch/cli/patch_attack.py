@@ -172,7 +172,7 @@ def command(
     from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
     from marapatch.network.load import load
-    from marapatch.patch_attack.api import PatchAttackOptions
+    from marapatch.patch_attacks.api import PatchAttackOptions
     from marapatch.problem.conditions import Rule
 
     time_limit = TimeLimit(timeout, total_timeout, begun)

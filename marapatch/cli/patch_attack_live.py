@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from marapatch.patch_attack.records import NOT_FOUND, Record
+from marapatch.patch_attacks.records import NOT_FOUND, Record
 
 SECONDS_BETWEEN_LINES = 5.0
 

@@ -12,16 +12,16 @@ from small_networks import plain
 from marapatch.errors import InputError
 from marapatch.network.cut import tail
 from marapatch.network.graph import Network, dense_network
-from marapatch.patch_attack.halving import (
+from marapatch.patch_attacks.halving import (
     FirstLayerPatch,
     Halving,
     dense_layers,
     find_first_layer_patch,
     published,
 )
-from marapatch.patch_attack.options import PatchAttackOptions
-from marapatch.patch_attack.phases import FEWEST_SAMPLES, Samples, lines
-from marapatch.patch_attack.preimage import equalities, relaxed
+from marapatch.patch_attacks.options import PatchAttackOptions
+from marapatch.patch_attacks.phases import FEWEST_SAMPLES, Samples, lines
+from marapatch.patch_attacks.preimage import equalities, relaxed
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+import marapatch
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,3 +31,9 @@ def test_python_finds_its_own_encodings_from_the_repository_root() -> None:
     found = Path(done.stdout.strip())
     assert found.name == "utf_8.py"
     assert ROOT / "encodings" not in found.parents
+
+
+def test_no_exported_name_is_that_of_a_module() -> None:
+    """Once such a module is imported, ``marapatch.NAME`` is the module and not the function."""
+    shadowed = [name for name in marapatch.__all__ if find_spec(f"marapatch.{name}") is not None]
+    assert not shadowed

@@ -16,8 +16,8 @@ from onnx_models import model, node, normals, save
 from marapatch.errors import InputError
 from marapatch.network.graph import dense_network
 from marapatch.network.load import load
-from marapatch.patch_attack.features import FileFeatures, penultimate
-from marapatch.patch_attack.measures import (
+from marapatch.patch_attacks.features import FileFeatures, penultimate
+from marapatch.patch_attacks.measures import (
     Transfer,
     class_entropy,
     decisions,

@@ -15,9 +15,9 @@ from marapatch.errors import InputError
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Affine, LeakyRelu, Relu, Sum
 from marapatch.network.parameters import Parameters
-from marapatch.patch_attack import halving as halving_module
-from marapatch.patch_attack.api import PatchAttack, patch_attack
-from marapatch.patch_attack.options import PatchAttackOptions
+from marapatch.patch_attacks import halving as halving_module
+from marapatch.patch_attacks.api import PatchAttack, patch_attack
+from marapatch.patch_attacks.options import PatchAttackOptions
 from marapatch.problem.conditions import Rule
 
 SIZE = 8

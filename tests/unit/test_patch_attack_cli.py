@@ -15,7 +15,7 @@ from PIL import Image
 import marapatch.cli.patch_attack_run as runs
 from marapatch.cli import main
 from marapatch.network.load import load
-from marapatch.patch_attack.measures import distances, pielou
+from marapatch.patch_attacks.measures import distances, pielou
 
 RNG = np.random.default_rng(21)
 WEIGHTS = {

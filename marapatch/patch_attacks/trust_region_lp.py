@@ -13,7 +13,7 @@ import numpy as np
 
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.patch_attack.row_lp import Rows, least_violation, min_l1, min_linf
+from marapatch.patch_attacks.row_lp import Rows, least_violation, min_l1, min_linf
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question

@@ -18,12 +18,12 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import head
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patch_attack.halving import FirstLayerPatch, Halving
-from marapatch.patch_attack.options import Minimise, PatchAttackOptions, Stage, StageKind
-from marapatch.patch_attack.realise import InputBox, realised
-from marapatch.patch_attack.row_lp import Rows, min_l1
-from marapatch.patch_attack.shrink import Target, shrunk
-from marapatch.patch_attack.trust_region_lp import derivative, trust_region_lp
+from marapatch.patch_attacks.halving import FirstLayerPatch, Halving
+from marapatch.patch_attacks.options import Minimise, PatchAttackOptions, Stage, StageKind
+from marapatch.patch_attacks.realise import InputBox, realised
+from marapatch.patch_attacks.row_lp import Rows, min_l1
+from marapatch.patch_attacks.shrink import Target, shrunk
+from marapatch.patch_attacks.trust_region_lp import derivative, trust_region_lp
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.input_ball import ball_of
@@ -82,10 +82,11 @@ def patch_attack(
 ) -> PatchAttack:
     """An input near ``image`` that is decided otherwise, found by way of patches.
 
-    A patch of the middle layer is halved down to the first (:mod:`marapatch.patch_attack.halving`),
-    realised as an input (:mod:`marapatch.patch_attack.realise`) and shrunk; a direct search follows
-    where that fails. ``target``: the class wanted (None: any other; several are tried, the
-    nearest by a first-order estimate). ``box``: (lower, upper), numbers or arrays (None: the
+    A patch of the middle layer is halved down to the first
+    (:mod:`marapatch.patch_attacks.halving`), realised as an input
+    (:mod:`marapatch.patch_attacks.realise`) and shrunk; a direct search follows where that fails.
+    ``target``: the class wanted (None: any other; several are tried, the nearest by a first-order
+    estimate). ``box``: (lower, upper), numbers or arrays (None: the
     network file's own box, or [0, 1]). The image is rounded to the network's input type, and so
     is what is returned, replayed on the network with its evaluation error subtracted.
     ``started``: when the time of ``options`` began, by ``time.monotonic`` (None: now).

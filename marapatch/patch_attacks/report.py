@@ -14,7 +14,7 @@ from rich.table import Table
 
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patch_attack.measures import (
+from marapatch.patch_attacks.measures import (
     Transfer,
     class_entropy,
     decisions,
@@ -23,7 +23,7 @@ from marapatch.patch_attack.measures import (
     pielou,
     transferability,
 )
-from marapatch.patch_attack.records import ALREADY, NOT_FOUND, Record, finite, formatted
+from marapatch.patch_attacks.records import ALREADY, NOT_FOUND, Record, finite, formatted
 from marapatch.patching.verify_patch import run_onnx
 from marapatch.problem.conditions import Rule
 
@@ -52,7 +52,7 @@ class Spread:
 @dataclass(frozen=True)
 class Measures:
     """The measures of the paper over records; the functions are in
-    :mod:`marapatch.patch_attack.measures`.
+    :mod:`marapatch.patch_attacks.measures`.
 
     ``images``: tried, so without those that needed no attack (``already``). ``detection``: the
     share found; ``halving``: the share found by halving alone, in one pass without any fallback.

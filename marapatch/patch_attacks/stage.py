@@ -11,9 +11,9 @@ import scipy.sparse as sp
 
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.patch_attack.options import PatchAttackOptions
-from marapatch.patch_attack.phases import Samples, fixed_patch, linear_patch
-from marapatch.patch_attack.trust_region_lp import nearer, trust_region_lp
+from marapatch.patch_attacks.options import PatchAttackOptions
+from marapatch.patch_attacks.phases import Samples, fixed_patch, linear_patch
+from marapatch.patch_attacks.trust_region_lp import nearer, trust_region_lp
 from marapatch.patching.first_witness import estimate, first_witness
 from marapatch.patching.last_layer import last_layer
 from marapatch.patching.marking import marked

@@ -10,9 +10,9 @@ import numpy as np
 
 from marapatch.formats.inputs import Start
 from marapatch.network.graph import Network
-from marapatch.patch_attack.api import PatchAttackOptions, judge
-from marapatch.patch_attack.measures import distances
-from marapatch.patch_attack.records import ALREADY, Record
+from marapatch.patch_attacks.api import PatchAttackOptions, judge
+from marapatch.patch_attacks.measures import distances
+from marapatch.patch_attacks.records import ALREADY, Record
 from marapatch.problem.conditions import Rule
 from marapatch.problem.replay import decided_class
 

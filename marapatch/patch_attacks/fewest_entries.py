@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.patch_attack.realise import InputBox
+from marapatch.patch_attacks.realise import InputBox
 from marapatch.problem.conditions import OutputCondition
 
 CANDIDATES = 48

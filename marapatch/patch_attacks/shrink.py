@@ -15,11 +15,11 @@ import scipy.sparse as sp
 
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patch_attack.fewest_entries import fewer
-from marapatch.patch_attack.options import Minimise
-from marapatch.patch_attack.realise import DAMPING, MARGIN, InputBox
-from marapatch.patch_attack.row_lp import Rows, min_l0, min_l1, min_linf
-from marapatch.patch_attack.trust_region_lp import derivative, nearer
+from marapatch.patch_attacks.fewest_entries import fewer
+from marapatch.patch_attacks.options import Minimise
+from marapatch.patch_attacks.realise import DAMPING, MARGIN, InputBox
+from marapatch.patch_attacks.row_lp import Rows, min_l0, min_l1, min_linf
+from marapatch.patch_attacks.trust_region_lp import derivative, nearer
 from marapatch.patching.first_witness import shrink
 from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball, Norm

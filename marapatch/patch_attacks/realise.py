@@ -25,9 +25,9 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import head
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patch_attack.options import Minimise
-from marapatch.patch_attack.row_lp import Rows, least_violation, min_l0, min_l1, min_linf
-from marapatch.patch_attack.trust_region_lp import trust_region_lp
+from marapatch.patch_attacks.options import Minimise
+from marapatch.patch_attacks.row_lp import Rows, least_violation, min_l0, min_l1, min_linf
+from marapatch.patch_attacks.trust_region_lp import trust_region_lp
 from marapatch.problem.conditions import OutputCondition
 
 REWEIGHTED = 3

@@ -24,9 +24,9 @@ from marapatch.errors import InputError
 from marapatch.files.json_lines import Row
 from marapatch.files.reading import shown
 from marapatch.network.layers import Array
-from marapatch.patch_attack.api import PatchAttack
-from marapatch.patch_attack.measures import distances
-from marapatch.patch_attack.options import Stage
+from marapatch.patch_attacks.api import PatchAttack
+from marapatch.patch_attacks.measures import distances
+from marapatch.patch_attacks.options import Stage
 
 FOUND, NOT_FOUND, ALREADY = "found", "not found", "already"
 COLUMNS = (

@@ -24,10 +24,10 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import head_network, tail, tail_network
 from marapatch.network.graph import Network, PatchableLayer
 from marapatch.network.layers import Array
-from marapatch.patch_attack.options import PatchAttackOptions, Stage, StageKind
-from marapatch.patch_attack.phases import Samples
-from marapatch.patch_attack.preimage import Relaxing, equalities, relaxed
-from marapatch.patch_attack.stage import MISSED, STAGE_SECONDS, Outcome, StageSearch, formulate
+from marapatch.patch_attacks.options import PatchAttackOptions, Stage, StageKind
+from marapatch.patch_attacks.phases import Samples
+from marapatch.patch_attacks.preimage import Relaxing, equalities, relaxed
+from marapatch.patch_attacks.stage import MISSED, STAGE_SECONDS, Outcome, StageSearch, formulate
 from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
