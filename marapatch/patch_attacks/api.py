@@ -32,7 +32,7 @@ from marapatch.witnesses.attacks.nearest import nearest
 from marapatch.witnesses.attacks.objective import Objective
 from marapatch.witnesses.attacks.problem import Problem
 
-__all__ = ["PatchAttack", "PatchAttackOptions", "Stage", "judge", "patch_attack"]
+__all__ = ["PatchAttack", "PatchAttackOptions", "Stage", "patch_attack", "replay_of"]
 
 TRUST = 0.25
 """The first step towards the decision, as a share of what an entry may change."""
@@ -128,7 +128,7 @@ def patch_attack(
     )
 
 
-def judge(
+def replay_of(
     network: Network,
     image: ArrayLike,
     target: int,
@@ -137,7 +137,7 @@ def judge(
     box: tuple[ArrayLike, ArrayLike] | None = None,
     options: PatchAttackOptions | None = None,
 ) -> Replay:
-    """The judge of inputs that are claimed to be decided as ``target``; arguments as for
+    """What replays inputs that are claimed to be decided as ``target``; arguments as for
     :func:`patch_attack`. Whatever that returns, it accepts without changing a number."""
     options = options or PatchAttackOptions()
     domain = _domain(network, image, box, options.max_pixel)

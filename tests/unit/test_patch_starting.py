@@ -109,7 +109,7 @@ def test_to_show_that_nothing_will_do_takes_a_share_of_the_time(
         given.append(seconds)
         return False
 
-    monkeypatch.setattr(searching, "unreachable", watched)
+    monkeypatch.setattr(searching, "infeasible_by_relaxation", watched)
     rng = np.random.default_rng(0)
     small = dense_network(
         [rng.normal(size=(6, 3)), rng.normal(size=(2, 6))], [np.zeros(6), np.zeros(2)]
