@@ -45,8 +45,8 @@ from marapatch.patching.api import (
     find_layer,
     minimal_patch,
 )
-from marapatch.patching.changes import changes, sources
 from marapatch.patching.formulation import by_neuron, by_weight
+from marapatch.patching.free_weights import free_weights, sources
 from marapatch.patching.goals import Goal, combinations, linear
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
@@ -213,7 +213,7 @@ def formulated(case: Instance, by: str, *, marks: bool = True) -> Question:
     goals = check_goals(
         goals_of(case, network, given.astype(np.float64)), len(given), network, rule, case.margin
     )
-    what = changes(network, find_layer(network, case.layer))
+    what = free_weights(network, find_layer(network, case.layer))
     verifier = PatchVerifier(network, what, given, goals, Norm(case.norm))
     (clauses,) = combinations(goals)
     formulate = by_neuron if by == "neurons" else by_weight

@@ -11,9 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from marapatch.cli.heartbeat import SECONDS_BETWEEN_LINES
 from marapatch.patch_attacks.records import NOT_FOUND, Record
-
-SECONDS_BETWEEN_LINES = 5.0
 
 
 class Live:

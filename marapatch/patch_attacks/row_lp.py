@@ -23,7 +23,7 @@ from marapatch.solvers.highs.backend import minimise_program
 from marapatch.solvers.highs.milp import Program
 from marapatch.witnesses.linear_region import Region, nearest_in_region
 
-MISSED = 1e-9
+ROW_TOLERANCE = 1e-9
 """By how much a scaled row may be missed."""
 
 ROUNDS = 40
@@ -33,7 +33,7 @@ AT_ONCE = 40
 ELASTIC_ROUNDS = 2
 """The same where rows may be missed."""
 
-COLUMNS = 100
+STARTING_COLUMNS = 100
 """Entries with which a program starts."""
 
 SMALL = 1e-3
@@ -109,7 +109,7 @@ def _lazily(rows: Rows, solve: Solver, rounds: int = ROUNDS) -> Array | None:
 
 def _worst(missed: Array) -> NDArray[np.int64]:
     order = np.argsort(-missed, kind="stable")[:AT_ONCE]
-    return np.asarray(order[missed[order] > MISSED])
+    return np.asarray(order[missed[order] > ROW_TOLERANCE])
 
 
 def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
@@ -119,14 +119,14 @@ def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
     order = order[gain[order] > 0.0]
     if not order.size:
         return None
-    count = min(COLUMNS, order.size)
+    count = min(STARTING_COLUMNS, order.size)
     while True:
         used = order[:count]
         found = _min_l1_over(rows, weights, used, deadline)
         if found is not None:
             change, dual_values = found
             short = np.abs(dual_values @ rows.matrix[:, order[count:]]) - weights[order[count:]]
-            asked = order[count:][short > MISSED]
+            asked = order[count:][short > ROW_TOLERANCE]
             if not asked.size:
                 return change
             order = np.concatenate([used, asked, np.setdiff1d(order[count:], asked)])

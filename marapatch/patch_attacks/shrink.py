@@ -15,10 +15,10 @@ import scipy.sparse as sp
 
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patch_attacks.fewest_entries import fewer
 from marapatch.patch_attacks.options import Minimise
 from marapatch.patch_attacks.realise import DAMPING, MARGIN, InputBox
 from marapatch.patch_attacks.row_lp import Rows, min_l0, min_l1, min_linf
+from marapatch.patch_attacks.sparsify import fewer
 from marapatch.patch_attacks.trust_region_lp import derivative, nearer
 from marapatch.patching.first_witness import shrink
 from marapatch.patching.tail import Start, compose
@@ -30,14 +30,11 @@ from marapatch.problem.verdict import Witness
 from marapatch.witnesses.linear_region import region_of
 from marapatch.witnesses.polish import polish
 
-STEPS = 12
+DERIVATIVE_STEPS = 12
 """Linear programs at derivatives."""
 
-FARTHER = (1.0, 1.05, 1.15, 1.4)
+BEYOND_OPTIMUM = (1.0, 1.05, 1.15, 1.4)
 """How far beyond a linear program's optimum its direction is followed."""
-
-SHARES = (0.7, 0.4, 0.2, 0.1)
-"""And how much of the way to it is gone where that is too far."""
 
 REGIONS = 4
 GAIN = 1e-4
@@ -113,7 +110,7 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
     """Linear programs at the derivative of what is known, while they lead to something smaller."""
     form, domain = target.network.standard_form, target.domain
     here, extent = change, np.maximum(domain.extent, 1e-3)
-    for _ in range(STEPS):
+    for _ in range(DERIVATIVE_STEPS):
         if monotonic() >= deadline:
             break
         matrix, rhs = derivative(form, domain.x + here, target.condition)
@@ -127,10 +124,10 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
         if found is None:
             break
         before = change
-        for factor in FARTHER:
+        for factor in BEYOND_OPTIMUM:
             claimed = np.clip(factor * found, domain.lower - domain.x, domain.upper - domain.x)
             change = _judged(
-                target, np.where(np.abs(claimed) > 1e-9, claimed, 0.0), change, minimise
+                target, np.where(np.abs(claimed) > UNCHANGED, claimed, 0.0), change, minimise
             )
             if change is not before:
                 break

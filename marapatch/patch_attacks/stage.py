@@ -37,7 +37,7 @@ UNHURRIED = 60.0
 FURTHER = (1.0, 1.02, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0)
 """How much farther in the direction of the nearest values a witness is looked for."""
 
-MISSED = 1e-7
+PROPERTY_TOLERANCE = 1e-7
 """By how much, relatively, rows of a property half way may be missed: it is a means, and what
 comes out at the end is replayed."""
 
@@ -46,7 +46,7 @@ GUIDING = 5
 
 RELAXED = "property out of reach: relaxed to the decision, from the nearest values"
 
-GROWTHS = 8
+RADII = 8
 """How often the radius that a backend is asked about grows."""
 
 TOLERANCE = 1e-3
@@ -143,7 +143,7 @@ class StageSearch:
         seconds = UNHURRIED if left == inf else max(left / 4.0, 1e-3)
         until = monotonic() + seconds
         bracket = Bracket()
-        for _ in range(GROWTHS):
+        for _ in range(RADII):
             asked = replace(question, ball=question.ball.with_radius(radius))
             bracket = self._search("bisection", asked, bracket, max(until - monotonic(), 1e-3))
             if bracket.witness is not None or monotonic() >= until:

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from marapatch.arithmetic.float_model import gamma
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.patching.changes import Changes, Sources
+from marapatch.patching.free_weights import FreeWeights, Sources
 from marapatch.patching.goals import Clause
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose, stack_copies, with_goals
@@ -48,14 +48,14 @@ def by_weight(
     Goldberger et al., "Minimal Modifications of Deep Neural Networks using Verification",
     section 3.
     """
-    changes = verifier.changes
-    matrices = [changes.matrix(values) for values in sources.values]
+    weights = verifier.weights
+    matrices = [weights.matrix(values) for values in sources.values]
     errors = [
-        changes.error(values, error)
+        weights.error(values, error)
         for values, error in zip(sources.values, sources.values_error, strict=True)
     ]
     acting = sum(abs(m).sum(axis=0) + e.sum(axis=0) for m, e in zip(matrices, errors, strict=True))
-    columns = np.flatnonzero(changes.free & (np.asarray(acting).reshape(-1) > 0.0))
+    columns = np.flatnonzero(weights.free & (np.asarray(acting).reshape(-1) > 0.0))
     forms = []
     for i, (matrix, error) in enumerate(zip(matrices, errors, strict=True)):
         start = Start(
@@ -67,21 +67,21 @@ def by_weight(
         forms.append(compose(tail, start))
 
     def spread(vector: Array) -> Array:
-        change = np.zeros(changes.numbers)
+        change = np.zeros(weights.numbers)
         change[columns] = vector
         return change
 
     replays = Replays(verifier, spread, lambda change: change[columns])
     ball = Ball(
-        np.zeros(columns.size), changes.lower[columns], changes.upper[columns], verifier.norm, inf
+        np.zeros(columns.size), weights.lower[columns], weights.upper[columns], verifier.norm, inf
     )
     return _formulated(stack_copies(forms), clauses, ball, replays, marks=marks)
 
 
-def projectable(changes: Changes, inputs: int, norm: Norm) -> bool:
+def projectable(weights: FreeWeights, inputs: int, norm: Norm) -> bool:
     """Whether :func:`by_neuron` poses the same question: one input, a dense layer, and no limit
     on single weights where these would make the cost of a neuron a knapsack (L1)."""
-    return inputs == 1 and changes.dense and (norm is Norm.LINF or changes.unlimited)
+    return inputs == 1 and weights.dense and (norm is Norm.LINF or weights.unlimited)
 
 
 def by_neuron(
@@ -96,12 +96,12 @@ def by_neuron(
 
     The scale of a neuron is rounded up, so that what is refuted here is refuted for weights.
     """
-    changes = verifier.changes
+    weights = verifier.weights
     h, error = sources.values[0], sources.values_error[0]
-    if changes.bias.size:
+    if weights.bias.size:
         h, error = np.append(h, 1.0), np.append(error, 0.0)
-    free = _by_row(changes, changes.free.astype(np.float64)) > 0.0
-    limit = _by_row(changes, np.where(changes.free, changes.upper, 0.0)).max(axis=1, initial=0.0)
+    free = _by_row(weights, weights.free.astype(np.float64)) > 0.0
+    limit = _by_row(weights, np.where(weights.free, weights.upper, 0.0)).max(axis=1, initial=0.0)
     size = np.where(free, np.abs(h), 0.0)
     most = np.where(free, np.abs(h) + error, 0.0)
     best = size.argmax(axis=1)
@@ -123,10 +123,10 @@ def by_neuron(
             moved = np.zeros(free.shape)
             rows = np.arange(free.shape[0])
             moved[rows, best] = vector * np.sign(h[best])
-        return _from_rows(changes, moved)
+        return _from_rows(weights, moved)
 
     def seen(change: Array) -> Array:
-        return np.asarray((_by_row(changes, change) @ h) / np.where(scale > 0.0, scale, 1.0))
+        return np.asarray((_by_row(weights, change) @ h) / np.where(scale > 0.0, scale, 1.0))
 
     reach = np.where(scale > 0.0, limit, 0.0)
     ball = Ball(np.zeros(scale.size), -reach, reach, verifier.norm, inf)
@@ -134,14 +134,14 @@ def by_neuron(
     return _formulated(form, clauses, ball, Replays(verifier, spread, seen), marks=marks)
 
 
-def _by_row(changes: Changes, numbers: Array) -> Array:
+def _by_row(weights: FreeWeights, numbers: Array) -> Array:
     """The layer's numbers by neuron: (outputs, inputs), and a last column for the biases."""
-    weight, bias = changes.split(numbers)
+    weight, bias = weights.split(numbers)
     return np.asarray(np.hstack([weight, bias[:, None]]) if bias.size else weight)
 
 
-def _from_rows(changes: Changes, rows: Array) -> Array:
-    inputs = changes.layer.inputs
+def _from_rows(weights: FreeWeights, rows: Array) -> Array:
+    inputs = weights.layer.inputs
     return np.concatenate([rows[:, :inputs].reshape(-1), rows[:, inputs:].reshape(-1)])
 
 

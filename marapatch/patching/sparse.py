@@ -26,8 +26,8 @@ from marapatch.patching.api import (
     find_layer,
     least_change,
 )
-from marapatch.patching.changes import Changes, changes, sources
 from marapatch.patching.formulation import by_weight
+from marapatch.patching.free_weights import FreeWeights, free_weights, sources
 from marapatch.patching.goals import Goal, combinations
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
@@ -83,14 +83,14 @@ def sparse_patch(
             "norm linf or l1, or a goal on classes"
         )
     found = find_layer(network, layer)
-    what = changes(network, found, bias=bias, max_change=max_change, mask=mask)
+    weights = free_weights(network, found, bias=bias, max_change=max_change, mask=mask)
     seconds = inf if options.timeout is None else options.timeout
     first = replace(
         options,
         timeout=None if seconds == inf else 0.5 * seconds,
         nodes=None if options.nodes is None else max(1, options.nodes // 2),
     )
-    least = least_change(network, what, given, goals, Norm.L1, first, progress, started)
+    least = least_change(network, weights, given, goals, Norm.L1, first, progress, started)
     if least.already or least.infeasible or least.interrupted:
         return replace(least, norm="l0")
     lower, evidence = float(ceil(least.lower / max_change * (1.0 - 1e-12))), least.evidence
@@ -98,7 +98,7 @@ def sparse_patch(
     linear = not tail(network, found.number).hidden
     clauses = combinations(goals)
     if linear and len(clauses) == 1 and all(clause.plain for clause in clauses[0]):
-        verifier = PatchVerifier(network, what, given, goals, Norm.L1)
+        verifier = PatchVerifier(network, weights, given, goals, Norm.L1)
         entering = sources(network, found, given.astype(np.float64))
         formulated = by_weight(verifier, entering, tail(network, found.number), clauses[0])
         left = max(started + seconds - monotonic(), 1.0) if seconds < inf else 1e6
@@ -107,8 +107,8 @@ def sparse_patch(
             lower, evidence = bound, Evidence.SOLVER
         if support is not None:
             spread = formulated.replays.spread(support.astype(np.float64)) != 0.0
-            best = _better(network, what, given, goals, spread, options, best)
-    best = _fewer(network, what, given, goals, options, best, lower, started + seconds)
+            best = _better(network, weights, given, goals, spread, options, best)
+    best = _fewer(network, weights, given, goals, options, best, lower, started + seconds)
     count = float(best.changed_weights) if best.delta is not None else inf
     note = "" if count == lower else "fewer changes are neither found nor refuted"
     return replace(
@@ -165,7 +165,7 @@ def min_l0(question: Question, seconds: float) -> tuple[float, NDArray[np.bool_]
 
 def _better(
     network: Network,
-    what: Changes,
+    weights: FreeWeights,
     inputs: NDArray[np.floating],
     goals: tuple[Goal, ...],
     support: NDArray[np.bool_],
@@ -175,7 +175,9 @@ def _better(
     """The least patch on ``support`` alone, where there is one with fewer changes than ``best``;
     its ``nodes`` are those of all attempts."""
     room = replace(
-        what, lower=np.where(support, what.lower, 0.0), upper=np.where(support, what.upper, 0.0)
+        weights,
+        lower=np.where(support, weights.lower, 0.0),
+        upper=np.where(support, weights.upper, 0.0),
     )
     if not room.free.any():
         return best
@@ -195,7 +197,7 @@ def _better(
 
 def _fewer(
     network: Network,
-    what: Changes,
+    weights: FreeWeights,
     inputs: NDArray[np.floating],
     goals: tuple[Goal, ...],
     options: PatchOptions,
@@ -207,7 +209,7 @@ def _fewer(
     if best.delta is None:
         return best
     numbers = [best.delta.reshape(-1)]
-    numbers += [np.zeros(what.bias.size) if best.delta_bias is None else best.delta_bias]
+    numbers += [np.zeros(weights.bias.size) if best.delta_bias is None else best.delta_bias]
     size = np.abs(np.concatenate(numbers))
     order = np.argsort(-size, kind="stable")
     low, high = max(int(lower), 1), best.changed_weights
@@ -216,7 +218,7 @@ def _fewer(
         middle = (low + high) // 2
         support = np.zeros(size.size, dtype=bool)
         support[order[:middle]] = True
-        found = _better(network, what, inputs, goals, support, options, best)
+        found = _better(network, weights, inputs, goals, support, options, best)
         if found.changed_weights >= best.changed_weights:
             low = middle + 1
         else:

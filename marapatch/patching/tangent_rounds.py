@@ -18,29 +18,29 @@ from numpy.typing import NDArray
 from marapatch.errors import ContradictionError
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patching.ascending import Leads
-from marapatch.patching.changes import Changes
+from marapatch.patching.frank_wolfe import Leads
+from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
+from marapatch.patching.layer_patch import Task
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener
-from marapatch.patching.task import Task
 from marapatch.patching.verify_patch import PatchVerifier, VerifiedPatch
 from marapatch.problem.ball import Norm
 
-ROUNDS = 12
+TANGENT_ROUNDS = 12
 """At most; three or four are usual."""
 
 TIGHTER = 0.25
 """The tolerance of a round, relative to the one asked for."""
 
-ENLARGED = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0)
+ENLARGED_BY = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0)
 """By how much a round's change is enlarged, relatively, until it meets the goals."""
 
 
 def least_change_by_tangents(
     network: Network,
-    what: Changes,
+    weights: FreeWeights,
     inputs: NDArray[np.floating],
     goals: tuple[Goal, ...],
     norm: Norm,
@@ -49,18 +49,18 @@ def least_change_by_tangents(
     started: float,
 ) -> Patch:
     """As :func:`marapatch.patching.api.least_change`, where goals are on probabilities."""
-    verifier = PatchVerifier(network, what, inputs, goals, norm)
+    verifier = PatchVerifier(network, weights, inputs, goals, norm)
     outer = _touched(goals, network.evaluate(inputs.astype(np.float64)))
-    best = _as_it_is(verifier, what)
+    best = _as_it_is(verifier, weights)
     rounds: list[Patch] = []
     leads: Leads | None = None
-    for _ in range(ROUNDS):
+    for _ in range(TANGENT_ROUNDS):
         left = _remaining(options, monotonic() - started, sum(patch.nodes for patch in rounds))
         if rounds and left is None:
             break
         asked = replace(left or options, tolerance=TIGHTER * options.tolerance)
         linear = tuple(replace(goal, probabilities=()) for goal in outer)
-        found = Task(network, what, inputs, linear, norm, asked, progress).run()
+        found = Task(network, weights, inputs, linear, norm, asked, progress).run()
         rounds.append(found)
         change = _numbers(found)
         if change is None or found.interrupted:
@@ -68,12 +68,12 @@ def least_change_by_tangents(
         best = _better(verifier, change, best)
         if not _closed(rounds, best, options):
             # Of the changes of about this size that meet the tangents, the search took any.
-            leads = leads or Leads.of(network, what, inputs, goals, norm)
+            leads = leads or Leads.of(network, weights, inputs, goals, norm)
             change = leads.ascend(change, found.upper * (1.0 + TIGHTER * options.tolerance))
             best = _better(verifier, change, best)
         if _closed(rounds, best, options):
             break
-        outer = _touched(outer, what.apply(network, change).evaluate(inputs.astype(np.float64)))
+        outer = _touched(outer, weights.apply(network, change).evaluate(inputs.astype(np.float64)))
     return _patch(verifier, goals, options, rounds, best, monotonic() - started)
 
 
@@ -99,13 +99,13 @@ def _touched(goals: tuple[Goal, ...], outputs: Array) -> tuple[Goal, ...]:
     )
 
 
-def _as_it_is(verifier: PatchVerifier, what: Changes) -> VerifiedPatch | None:
+def _as_it_is(verifier: PatchVerifier, weights: FreeWeights) -> VerifiedPatch | None:
     """No change at all, where that is enough."""
     already = verifier.evaluate(verifier.network)
     if already is None:
         return None
     outputs, margins = already
-    return VerifiedPatch(np.zeros(what.numbers), 0.0, margins, outputs, None)
+    return VerifiedPatch(np.zeros(weights.numbers), 0.0, margins, outputs, None)
 
 
 def _numbers(patch: Patch) -> Array | None:
@@ -118,7 +118,7 @@ def _better(
     verifier: PatchVerifier, change: Array, best: VerifiedPatch | None
 ) -> VerifiedPatch | None:
     """The better of ``best`` and the first enlargement of ``change`` that meets the goals."""
-    for share in ENLARGED:
+    for share in ENLARGED_BY:
         verified = verifier((1.0 + share) * change)
         if verified is not None:
             return verified if best is None or verified.size < best.size else best
@@ -141,7 +141,7 @@ def _patch(
             f"layer {proved.layer.number}: a proof says that no patch is smaller than "
             f"{proved.lower!r}, and one of {upper!r} was judged good: please report this"
         )
-    weight, bias = (None, None) if best is None else verifier.changes.split(best.change)
+    weight, bias = (None, None) if best is None else verifier.weights.split(best.change)
     made = replace(
         rounds[-1],
         goals=goals,

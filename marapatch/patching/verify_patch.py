@@ -17,7 +17,7 @@ from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
 from marapatch.network.onnx.writer import to_onnx
-from marapatch.patching.changes import Changes
+from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
 from marapatch.problem.ball import Norm
 from marapatch.problem.verdict import Witness
@@ -50,7 +50,7 @@ class PatchVerifier:
     """Judges changes of one layer of ``network`` on ``inputs`` (n, inputs)."""
 
     network: Network
-    changes: Changes
+    weights: FreeWeights
     inputs: NDArray[np.floating]
     goals: tuple[Goal, ...]
     norm: Norm
@@ -59,20 +59,20 @@ class PatchVerifier:
         """The change as written and judged, or None where it does not meet every goal."""
         if not np.isfinite(change).all():
             return None
-        written = self.changes.rounded(change)
+        written = self.weights.rounded(change)
         if written is None:
             return None
-        patched = self.changes.apply(self.network, written)
+        patched = self.weights.apply(self.network, written)
         new = np.concatenate(
-            [part.reshape(-1) for part in patched.weights(self.changes.layer.node)]
+            [part.reshape(-1) for part in patched.weights(self.weights.layer.node)]
         )
         evaluated = self.evaluate(patched)
         if evaluated is None:
             return None
         outputs, margins = evaluated
-        size = self.norm.between(new, self.changes.old)
+        size = self.norm.between(new, self.weights.old)
         confirmed = confirm(patched, self.inputs, self.goals)
-        return VerifiedPatch(new - self.changes.old, size, margins, outputs, confirmed)
+        return VerifiedPatch(new - self.weights.old, size, margins, outputs, confirmed)
 
     def evaluate(self, network: Network) -> tuple[Array, Array] | None:
         """Outputs and margins of all inputs, or None where a goal is not certainly met."""

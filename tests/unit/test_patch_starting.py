@@ -13,9 +13,9 @@ from marapatch.network.graph import Network, dense_network
 from marapatch.patching import solve as searching
 from marapatch.patching.adam_search import adam_search
 from marapatch.patching.api import minimal_patch
-from marapatch.patching.changes import changes, sources
 from marapatch.patching.first_witness import nearest_l1, shrink
 from marapatch.patching.formulation import by_weight
+from marapatch.patching.free_weights import free_weights, sources
 from marapatch.patching.goals import combinations, one_of
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.solve import PatchProgress
@@ -41,7 +41,7 @@ def test_many_inputs_at_once(norm: Norm) -> None:
         one_of([(int(d) + 1) % 4], 4, Rule.ARGMAX, 1e-3)
         for d in net.evaluate(inputs).argmax(axis=1)
     )
-    what = changes(net, net.affine_layers[1])
+    what = free_weights(net, net.affine_layers[1])
     verifier = PatchVerifier(net, what, inputs, goals, norm)
     (clauses,) = combinations(goals)
     formulated = by_weight(verifier, sources(net, what.layer, inputs), tail(net, 1), clauses)

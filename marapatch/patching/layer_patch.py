@@ -14,9 +14,9 @@ from marapatch.errors import ContradictionError, InputError
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import tail
 from marapatch.network.graph import Network
-from marapatch.patching.changes import Changes, Sources, sources
 from marapatch.patching.first_witness import estimate
 from marapatch.patching.formulation import PatchQuestion, by_neuron, by_weight, projectable
+from marapatch.patching.free_weights import FreeWeights, Sources, sources
 from marapatch.patching.goals import Clause, Goal, combinations
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
@@ -39,10 +39,10 @@ bounds are likely the largest, get the most."""
 
 @dataclass(eq=False)
 class Task:
-    """Finds the least change of the numbers that ``changes`` sets free; everything checked."""
+    """Finds the least change of the numbers that ``weights`` sets free; everything checked."""
 
     network: Network
-    changes: Changes
+    weights: FreeWeights
     inputs: NDArray[np.floating]
     goals: tuple[Goal, ...]
     norm: Norm
@@ -65,30 +65,30 @@ class Task:
     def run(self) -> Patch:
         """Search, and say what is known at the end, or when interrupted."""
         if self.options.engine == "neurons" and not projectable(
-            self.changes, len(self.inputs), self.norm
+            self.weights, len(self.inputs), self.norm
         ):
             raise InputError(
                 "engine 'neurons' takes one input, a fully connected layer and, for L1, no "
                 "largest change; choose 'weights'"
             )
-        verifier = PatchVerifier(self.network, self.changes, self.inputs, self.goals, self.norm)
+        verifier = PatchVerifier(self.network, self.weights, self.inputs, self.goals, self.norm)
         already = verifier.evaluate(self.network)
         if already is not None:
             outputs, margins = already
-            zero = np.zeros(self.changes.numbers)
+            zero = np.zeros(self.weights.numbers)
             self.best = VerifiedPatch(zero, 0.0, margins, outputs, None)
             self.note = "the network meets every goal as it is"
             return self._patch(None)
-        entering = sources(self.network, self.changes.layer, self.inputs.astype(np.float64))
+        entering = sources(self.network, self.weights.layer, self.inputs.astype(np.float64))
         self.impossible = self._out_of_reach(entering)
         if self.impossible:
             self.lower = inf
             names = ", ".join(map(str, self.impossible))
             self.note = f"no number that may change acts on input {names}: its sources are all 0"
             return self._patch(None)
-        rest = tail(self.network, self.changes.layer.number)
+        rest = tail(self.network, self.weights.layer.number)
         backend = create(self.options.backend)
-        number = self.changes.layer.number
+        number = self.weights.layer.number
         searcher = Searcher(self.options, backend, number, self.progress, self.started)
         interrupted = False
         try:
@@ -107,7 +107,7 @@ class Task:
         found = []
         for i, goal in enumerate(self.goals):
             reach = np.abs(entering.values[i]) + entering.values_error[i]
-            acting = abs(self.changes.matrix(reach)) @ self.changes.free.astype(np.float64)
+            acting = abs(self.weights.matrix(reach)) @ self.weights.free.astype(np.float64)
             if not np.asarray(acting).any():
                 y, error = form.evaluation_error(self.inputs[i].astype(np.float64))
                 if goal.missed(y, error):
@@ -142,17 +142,17 @@ class Task:
     ) -> None:
         """Which inputs alone have no patch, as far as linear programs can tell."""
 
-        def hopeless(i: int, clause: Clause) -> bool:
+        def infeasible(i: int, clause: Clause) -> bool:
             formulated = self._one(verifier, entering, rest, clause, i)
             known = searcher.linear(formulated, deadline)
             if known is None:
-                return searcher.hopeless(formulated, deadline)
+                return searcher.infeasible(formulated, deadline)
             return known.lower == inf
 
         self.impossible = tuple(
             i
             for i, goal in enumerate(self.goals)
-            if monotonic() < deadline and all(hopeless(i, clause) for clause in goal.clauses)
+            if monotonic() < deadline and all(infeasible(i, clause) for clause in goal.clauses)
         )
         names = ", ".join(map(str, self.impossible))
         searcher.note = (
@@ -165,7 +165,7 @@ class Task:
         self, verifier: PatchVerifier, entering: Sources, rest: StandardForm, clause: Clause, i: int
     ) -> PatchQuestion:
         """The question about input ``i`` alone."""
-        formulate = by_neuron if projectable(self.changes, 1, self.norm) else by_weight
+        formulate = by_neuron if projectable(self.weights, 1, self.norm) else by_weight
         one = replace(verifier, inputs=verifier.inputs[i : i + 1], goals=verifier.goals[i : i + 1])
         return formulate(one, entering.take(i), rest, (clause,), marks=self.options.marks)
 
@@ -183,7 +183,7 @@ class Task:
     def _agree(self) -> None:
         if self.lower > self.upper:
             raise ContradictionError(
-                f"layer {self.changes.layer.number}: a proof says that no patch is smaller than "
+                f"layer {self.weights.layer.number}: a proof says that no patch is smaller than "
                 f"{self.lower!r}, and one of {self.upper!r} was judged good: please report this"
             )
 
@@ -198,7 +198,7 @@ class Task:
     ) -> Bracket:
         formulated = self.asked = self._formulate(verifier, entering, rest, clauses)
         bracket = searcher.linear(formulated, limit.until)
-        if bracket is None and searcher.hopeless(formulated, limit.until):
+        if bracket is None and searcher.infeasible(formulated, limit.until):
             bracket = Bracket(inf, Evidence.SOLVER)
         if bracket is None:
             bracket = Bracket()
@@ -229,7 +229,7 @@ class Task:
         """The question in the variables that the options, or else its size, ask for."""
         options = self.options
         linear = not rest.hidden and all(clause.plain for clause in clauses)
-        possible = projectable(self.changes, len(clauses), self.norm)
+        possible = projectable(self.weights, len(clauses), self.norm)
         automatic = options.engine == "auto" and not options.published and not linear
         neurons = options.engine == "neurons" or (automatic and possible)
         self.engine = "neurons" if neurons else "weights"
@@ -281,10 +281,10 @@ class Task:
         interrupted: bool = False,
     ) -> Patch:
         verified = self.best
-        weight, bias = (None, None) if verified is None else self.changes.split(verified.change)
+        weight, bias = (None, None) if verified is None else self.weights.split(verified.change)
         made = Patch(
             network=self.network,
-            layer=self.changes.layer,
+            layer=self.weights.layer,
             norm=self.norm.value,
             inputs=self.inputs,
             goals=self.goals,

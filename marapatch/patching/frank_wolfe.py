@@ -16,11 +16,11 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import tail
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
-from marapatch.patching.changes import Changes, sources
+from marapatch.patching.free_weights import FreeWeights, sources
 from marapatch.patching.goals import Goal
 from marapatch.problem.ball import Norm
 
-STEPS = 40
+FRANK_WOLFE_STEPS = 40
 """Steps at most; each tries the lengths below and takes the best."""
 
 LENGTHS = 0.5 ** np.arange(14.0)
@@ -34,7 +34,7 @@ class Leads:
     of the layer), where they are without. ``rest``: the network behind the layer.
     """
 
-    changes: Changes
+    weights: FreeWeights
     goals: tuple[Goal, ...]
     norm: Norm
     matrices: tuple[Matrix, ...]
@@ -44,16 +44,16 @@ class Leads:
     @staticmethod
     def of(
         network: Network,
-        changes: Changes,
+        weights: FreeWeights,
         inputs: NDArray[np.floating],
         goals: tuple[Goal, ...],
         norm: Norm,
     ) -> Leads:
         """For the inputs (n, network inputs) of a patch."""
-        entering = sources(network, changes.layer, inputs.astype(np.float64))
-        matrices = tuple(changes.matrix(values) for values in entering.values)
-        rest = tail(network, changes.layer.number)
-        return Leads(changes, goals, norm, matrices, entering.before, rest)
+        entering = sources(network, weights.layer, inputs.astype(np.float64))
+        matrices = tuple(weights.matrix(values) for values in entering.values)
+        rest = tail(network, weights.layer.number)
+        return Leads(weights, goals, norm, matrices, entering.before, rest)
 
     def at(self, change: Array) -> tuple[float, Array]:
         """The least lead at ``change`` (numbers,), and its derivative there."""
@@ -68,8 +68,8 @@ class Leads:
 
     def corner(self, slope: Array, radius: float) -> Array:
         """The change within ``radius`` and the limits that gains most along ``slope``."""
-        room = np.where(slope > 0.0, self.changes.upper, -self.changes.lower)
-        room = np.where(self.changes.free, np.minimum(room, radius), 0.0)
+        room = np.where(slope > 0.0, self.weights.upper, -self.weights.lower)
+        room = np.where(self.weights.free, np.minimum(room, radius), 0.0)
         if self.norm is Norm.L1:
             order = np.argsort(-np.abs(slope) * (room > 0.0))
             spent = np.cumsum(room[order]) - room[order]
@@ -79,7 +79,7 @@ class Leads:
     def ascend(self, change: Array, radius: float) -> Array:
         """A change within ``radius`` that leads by more than ``change``, where one is found."""
         best, slope = self.at(change)
-        for _ in range(STEPS):
+        for _ in range(FRANK_WOLFE_STEPS):
             way = self.corner(slope, radius) - change
             tried = [(self.at(change + length * way), length) for length in LENGTHS]
             (value, following), length = max(tried, key=lambda trial: trial[0][0])
