@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from marapatch.errors import InputError
 from marapatch.network.graph import Network, PatchableLayer
 from marapatch.network.output_transform import OutputTransform
-from marapatch.patching.free_weights import FreeWeights, free_weights
+from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import Goal, parse
-from marapatch.patching.layer_patch import Task
+from marapatch.patching.layer_patch import LayerPatch
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener, PatchProgress
 from marapatch.patching.tangent_rounds import least_change_by_tangents
+from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import Rule
 
@@ -69,26 +70,21 @@ def minimal_patch(
     goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
     found = find_layer(network, layer)
     weights = free_weights(network, found, bias=bias, max_change=max_change, mask=mask)
-    return least_change(network, weights, given, goals, Norm(norm), options, progress, started)
+    verifier = PatchVerifier(network, weights, given, goals, Norm(norm))
+    return least_change(verifier, options, progress, started)
 
 
 def least_change(
-    network: Network,
-    weights: FreeWeights,
-    inputs: NDArray[np.floating],
-    goals: tuple[Goal, ...],
-    norm: Norm,
+    verifier: PatchVerifier,
     options: PatchOptions,
     progress: Listener | None = None,
     started: float | None = None,
 ) -> Patch:
-    """:func:`minimal_patch` of what ``weights`` sets free; everything checked already."""
+    """:func:`minimal_patch` of what ``verifier`` verifies; everything checked already."""
     began = monotonic() if started is None else started
-    if any(goal.probabilities for goal in goals):
-        return least_change_by_tangents(
-            network, weights, inputs, goals, norm, options, progress, began
-        )
-    return Task(network, weights, inputs, goals, norm, options, progress, began).run()
+    if any(goal.probabilities for goal in verifier.goals):
+        return least_change_by_tangents(verifier, options, progress, began)
+    return LayerPatch(verifier, options, progress, began).run()
 
 
 def check_inputs(network: Network, inputs: ArrayLike) -> NDArray[np.floating]:

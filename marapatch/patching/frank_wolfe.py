@@ -10,14 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from marapatch.network.affine_relu.standard_form import StandardForm
-from marapatch.network.cut import tail
-from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
-from marapatch.patching.free_weights import FreeWeights, sources
-from marapatch.patching.goals import Goal
+from marapatch.patching.formulation import PatchProblem
 from marapatch.problem.ball import Norm
 
 FRANK_WOLFE_STEPS = 40
@@ -28,53 +23,43 @@ LENGTHS = 0.5 ** np.arange(14.0)
 
 @dataclass(frozen=True, eq=False)
 class Leads:
-    """The least lead of ``goals`` as a function of a change of one layer.
+    """The least lead of a problem's goals as a function of a change of its layer.
 
-    ``matrices``: by input, how the layer's outputs move with the change; ``before``: (n, outputs
-    of the layer), where they are without. ``rest``: the network behind the layer.
+    ``matrices``: by input, how the layer's outputs move with the change: (outputs of the layer,
+    numbers) each.
     """
 
-    weights: FreeWeights
-    goals: tuple[Goal, ...]
-    norm: Norm
+    problem: PatchProblem
     matrices: tuple[Matrix, ...]
-    before: Array
-    rest: StandardForm
 
     @staticmethod
-    def of(
-        network: Network,
-        weights: FreeWeights,
-        inputs: NDArray[np.floating],
-        goals: tuple[Goal, ...],
-        norm: Norm,
-    ) -> Leads:
-        """For the inputs (n, network inputs) of a patch."""
-        entering = sources(network, weights.layer, inputs.astype(np.float64))
-        matrices = tuple(weights.matrix(values) for values in entering.values)
-        rest = tail(network, weights.layer.number)
-        return Leads(weights, goals, norm, matrices, entering.before, rest)
+    def of(problem: PatchProblem) -> Leads:
+        """For the inputs and goals of ``problem``."""
+        values = problem.sources.values
+        return Leads(problem, tuple(problem.weights.matrix(entering) for entering in values))
 
     def at(self, change: Array) -> tuple[float, Array]:
         """The least lead at ``change`` (numbers,), and its derivative there."""
-        z = self.before + np.array([matrix @ change for matrix in self.matrices])
-        hidden, outputs = self.rest.pre_activations(z)
-        leads = [goal.lead(y) for goal, y in zip(self.goals, outputs, strict=True)]
+        z = self.problem.sources.before + np.array([matrix @ change for matrix in self.matrices])
+        rest, goals = self.problem.tail, self.problem.verifier.goals
+        hidden, outputs = rest.pre_activations(z)
+        leads = [goal.lead(y) for goal, y in zip(goals, outputs, strict=True)]
         i = int(np.argmin([value for value, _ in leads]))
         value, direction = leads[i]
         pattern = [layer[i : i + 1] > 0.0 for layer in hidden]
-        slope = self.rest.pullback(pattern, direction[None])[0]
+        slope = rest.pullback(pattern, direction[None])[0]
         return value, np.asarray(self.matrices[i].T @ slope)
 
     def corner(self, slope: Array, radius: float) -> Array:
         """The change within ``radius`` and the limits that gains most along ``slope``."""
-        room = np.where(slope > 0.0, self.weights.upper, -self.weights.lower)
-        room = np.where(self.weights.free, np.minimum(room, radius), 0.0)
-        if self.norm is Norm.L1:
-            order = np.argsort(-np.abs(slope) * (room > 0.0))
-            spent = np.cumsum(room[order]) - room[order]
-            room[order] = np.clip(radius - spent, 0.0, room[order])
-        return np.asarray(np.sign(slope) * room)
+        weights = self.problem.weights
+        most = np.where(slope > 0.0, weights.upper, -weights.lower)
+        most = np.where(weights.free, np.minimum(most, radius), 0.0)
+        if self.problem.verifier.norm is Norm.L1:
+            order = np.argsort(-np.abs(slope) * (most > 0.0))
+            spent = np.cumsum(most[order]) - most[order]
+            most[order] = np.clip(radius - spent, 0.0, most[order])
+        return np.asarray(np.sign(slope) * most)
 
     def ascend(self, change: Array, radius: float) -> Array:
         """A change within ``radius`` that leads by more than ``change``, where one is found."""

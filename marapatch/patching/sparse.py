@@ -26,9 +26,9 @@ from marapatch.patching.api import (
     find_layer,
     least_change,
 )
-from marapatch.patching.formulation import by_weight
-from marapatch.patching.free_weights import FreeWeights, free_weights, sources
-from marapatch.patching.goals import Goal, combinations
+from marapatch.patching.formulation import PatchProblem, by_weight
+from marapatch.patching.free_weights import free_weights
+from marapatch.patching.goals import combinations
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener
@@ -90,25 +90,24 @@ def sparse_patch(
         timeout=None if seconds == inf else 0.5 * seconds,
         nodes=None if options.nodes is None else max(1, options.nodes // 2),
     )
-    least = least_change(network, weights, given, goals, Norm.L1, first, progress, started)
+    verifier = PatchVerifier(network, weights, given, goals, Norm.L1)
+    least = least_change(verifier, first, progress, started)
     if least.already or least.infeasible or least.interrupted:
         return replace(least, norm="l0")
     lower, evidence = float(ceil(least.lower / max_change * (1.0 - 1e-12))), least.evidence
     best = least
-    linear = not tail(network, found.number).hidden
+    behind = tail(network, found.number)
     clauses = combinations(goals)
-    if linear and len(clauses) == 1 and all(clause.plain for clause in clauses[0]):
-        verifier = PatchVerifier(network, weights, given, goals, Norm.L1)
-        entering = sources(network, found, given.astype(np.float64))
-        formulated = by_weight(verifier, entering, tail(network, found.number), clauses[0])
+    if not behind.hidden and len(clauses) == 1 and all(clause.plain for clause in clauses[0]):
+        formulated = by_weight(PatchProblem.of(verifier), clauses[0])
         left = max(started + seconds - monotonic(), 1.0) if seconds < inf else 1e6
         bound, support = min_l0(formulated.question, 0.5 * left if seconds < inf else left)
         if bound > lower:
             lower, evidence = bound, Evidence.SOLVER
         if support is not None:
             spread = formulated.replays.spread(support.astype(np.float64)) != 0.0
-            best = _better(network, weights, given, goals, spread, options, best)
-    best = _fewer(network, weights, given, goals, options, best, lower, started + seconds)
+            best = _better(verifier, spread, options, best)
+    best = _fewer(verifier, options, best, lower, started + seconds)
     count = float(best.changed_weights) if best.delta is not None else inf
     note = "" if count == lower else "fewer changes are neither found nor refuted"
     return replace(
@@ -164,29 +163,27 @@ def min_l0(question: Question, seconds: float) -> tuple[float, NDArray[np.bool_]
 
 
 def _better(
-    network: Network,
-    weights: FreeWeights,
-    inputs: NDArray[np.floating],
-    goals: tuple[Goal, ...],
+    verifier: PatchVerifier,
     support: NDArray[np.bool_],
     options: PatchOptions,
     best: Patch,
 ) -> Patch:
     """The least patch on ``support`` alone, where there is one with fewer changes than ``best``;
     its ``nodes`` are those of all attempts."""
-    room = replace(
+    weights = verifier.weights
+    restricted = replace(
         weights,
         lower=np.where(support, weights.lower, 0.0),
         upper=np.where(support, weights.upper, 0.0),
     )
-    if not room.free.any():
+    if not restricted.free.any():
         return best
     if options.nodes is None:
         seconds = min(FEWER_SECONDS, options.timeout or FEWER_SECONDS)
         quick = replace(options, timeout=seconds, tolerance=0.5)
     else:
         quick = replace(options, nodes=min(FEWER_NODES, options.nodes), tolerance=0.5)
-    found = least_change(network, room, inputs, goals, Norm.LINF, quick)
+    found = least_change(replace(verifier, weights=restricted, norm=Norm.LINF), quick)
     nodes = best.nodes + found.nodes
     if found.delta is None or (
         best.delta is not None and found.changed_weights >= best.changed_weights
@@ -196,10 +193,7 @@ def _better(
 
 
 def _fewer(
-    network: Network,
-    weights: FreeWeights,
-    inputs: NDArray[np.floating],
-    goals: tuple[Goal, ...],
+    verifier: PatchVerifier,
     options: PatchOptions,
     best: Patch,
     lower: float,
@@ -209,7 +203,9 @@ def _fewer(
     if best.delta is None:
         return best
     numbers = [best.delta.reshape(-1)]
-    numbers += [np.zeros(weights.bias.size) if best.delta_bias is None else best.delta_bias]
+    numbers += [
+        np.zeros(verifier.weights.bias.size) if best.delta_bias is None else best.delta_bias
+    ]
     size = np.abs(np.concatenate(numbers))
     order = np.argsort(-size, kind="stable")
     low, high = max(int(lower), 1), best.changed_weights
@@ -218,7 +214,7 @@ def _fewer(
         middle = (low + high) // 2
         support = np.zeros(size.size, dtype=bool)
         support[order[:middle]] = True
-        found = _better(network, weights, inputs, goals, support, options, best)
+        found = _better(verifier, support, options, best)
         if found.changed_weights >= best.changed_weights:
             low = middle + 1
         else:

@@ -13,20 +13,16 @@ from dataclasses import replace
 from time import monotonic
 
 import numpy as np
-from numpy.typing import NDArray
 
-from marapatch.errors import ContradictionError
-from marapatch.network.graph import Network
 from marapatch.network.layers import Array
+from marapatch.patching.formulation import PatchProblem
 from marapatch.patching.frank_wolfe import Leads
-from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
-from marapatch.patching.layer_patch import Task
+from marapatch.patching.layer_patch import LayerPatch
 from marapatch.patching.options import PatchOptions
-from marapatch.patching.patch import Patch
+from marapatch.patching.patch import Patch, check_agreement
 from marapatch.patching.solve import Listener
 from marapatch.patching.verify_patch import PatchVerifier, VerifiedPatch
-from marapatch.problem.ball import Norm
 
 TANGENT_ROUNDS = 12
 """At most; three or four are usual."""
@@ -39,19 +35,12 @@ ENLARGED_BY = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 1e-2, 0.1, 0
 
 
 def least_change_by_tangents(
-    network: Network,
-    weights: FreeWeights,
-    inputs: NDArray[np.floating],
-    goals: tuple[Goal, ...],
-    norm: Norm,
-    options: PatchOptions,
-    progress: Listener | None,
-    started: float,
+    verifier: PatchVerifier, options: PatchOptions, progress: Listener | None, started: float
 ) -> Patch:
     """As :func:`marapatch.patching.api.least_change`, where goals are on probabilities."""
-    verifier = PatchVerifier(network, weights, inputs, goals, norm)
-    outer = _touched(goals, network.evaluate(inputs.astype(np.float64)))
-    best = _as_it_is(verifier, weights)
+    inputs, weights = verifier.inputs.astype(np.float64), verifier.weights
+    outer = _touched(verifier.goals, verifier.network.evaluate(inputs))
+    best = verifier.unchanged()
     rounds: list[Patch] = []
     leads: Leads | None = None
     for _ in range(TANGENT_ROUNDS):
@@ -60,7 +49,7 @@ def least_change_by_tangents(
             break
         asked = replace(left or options, tolerance=TIGHTER * options.tolerance)
         linear = tuple(replace(goal, probabilities=()) for goal in outer)
-        found = Task(network, weights, inputs, linear, norm, asked, progress).run()
+        found = LayerPatch(replace(verifier, goals=linear), asked, progress).run()
         rounds.append(found)
         change = _numbers(found)
         if change is None or found.interrupted:
@@ -68,13 +57,13 @@ def least_change_by_tangents(
         best = _better(verifier, change, best)
         if not _closed(rounds, best, options):
             # Of the changes of about this size that meet the tangents, the search took any.
-            leads = leads or Leads.of(network, weights, inputs, goals, norm)
+            leads = leads or Leads.of(PatchProblem.of(verifier))
             change = leads.ascend(change, found.upper * (1.0 + TIGHTER * options.tolerance))
             best = _better(verifier, change, best)
         if _closed(rounds, best, options):
             break
-        outer = _touched(outer, weights.apply(network, change).evaluate(inputs.astype(np.float64)))
-    return _patch(verifier, goals, options, rounds, best, monotonic() - started)
+        outer = _touched(outer, weights.apply(verifier.network, change).evaluate(inputs))
+    return _patch(verifier, options, rounds, best, monotonic() - started)
 
 
 def _closed(rounds: list[Patch], best: VerifiedPatch | None, options: PatchOptions) -> bool:
@@ -99,15 +88,6 @@ def _touched(goals: tuple[Goal, ...], outputs: Array) -> tuple[Goal, ...]:
     )
 
 
-def _as_it_is(verifier: PatchVerifier, weights: FreeWeights) -> VerifiedPatch | None:
-    """No change at all, where that is enough."""
-    already = verifier.evaluate(verifier.network)
-    if already is None:
-        return None
-    outputs, margins = already
-    return VerifiedPatch(np.zeros(weights.numbers), 0.0, margins, outputs, None)
-
-
 def _numbers(patch: Patch) -> Array | None:
     """The change of a patch as one vector."""
     parts = [part.reshape(-1) for part in (patch.delta, patch.delta_bias) if part is not None]
@@ -127,7 +107,6 @@ def _better(
 
 def _patch(
     verifier: PatchVerifier,
-    goals: tuple[Goal, ...],
     options: PatchOptions,
     rounds: list[Patch],
     best: VerifiedPatch | None,
@@ -136,15 +115,11 @@ def _patch(
     """What the rounds amount to: the largest lower end, and the best change that was judged."""
     proved = max(rounds, key=lambda patch: patch.lower)
     upper = np.inf if best is None else best.size
-    if proved.lower > upper:
-        raise ContradictionError(
-            f"layer {proved.layer.number}: a proof says that no patch is smaller than "
-            f"{proved.lower!r}, and one of {upper!r} was judged good: please report this"
-        )
+    check_agreement(proved.layer, proved.lower, upper)
     weight, bias = (None, None) if best is None else verifier.weights.split(best.change)
     made = replace(
         rounds[-1],
-        goals=goals,
+        goals=verifier.goals,
         lower=proved.lower,
         upper=upper,
         evidence=proved.evidence,

@@ -7,7 +7,7 @@ Trusted: float64 arithmetic and the network as read. Not trusted: whoever propos
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,11 @@ class PatchVerifier:
     goals: tuple[Goal, ...]
     norm: Norm
 
+    def take(self, i: int) -> PatchVerifier:
+        """The same of input ``i`` alone."""
+        one = slice(i, i + 1)
+        return replace(self, inputs=self.inputs[one], goals=self.goals[one])
+
     def __call__(self, change: Array) -> VerifiedPatch | None:
         """The change as written and judged, or None where it does not meet every goal."""
         if not np.isfinite(change).all():
@@ -73,6 +78,14 @@ class PatchVerifier:
         size = self.norm.between(new, self.weights.old)
         confirmed = confirm(patched, self.inputs, self.goals)
         return VerifiedPatch(new - self.weights.old, size, margins, outputs, confirmed)
+
+    def unchanged(self) -> VerifiedPatch | None:
+        """No change at all, where that is enough; nothing is asked of onnxruntime then."""
+        already = self.evaluate(self.network)
+        if already is None:
+            return None
+        outputs, margins = already
+        return VerifiedPatch(np.zeros(self.weights.numbers), 0.0, margins, outputs, None)
 
     def evaluate(self, network: Network) -> tuple[Array, Array] | None:
         """Outputs and margins of all inputs, or None where a goal is not certainly met."""
