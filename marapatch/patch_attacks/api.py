@@ -21,9 +21,7 @@ from marapatch.network.layers import Array
 from marapatch.patch_attacks.halving import FirstLayerPatch, Halving
 from marapatch.patch_attacks.options import Minimise, PatchAttackOptions, Stage, StageKind
 from marapatch.patch_attacks.realise import InputBox, realised
-from marapatch.patch_attacks.row_lp import Rows, min_l1
 from marapatch.patch_attacks.shrink import Target, shrunk
-from marapatch.patch_attacks.trust_region_lp import derivative, trust_region_lp
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.input_ball import ball_of
@@ -31,6 +29,8 @@ from marapatch.problem.replay import Replay, decided_class
 from marapatch.witnesses.attacks.nearest import nearest
 from marapatch.witnesses.attacks.objective import Objective
 from marapatch.witnesses.attacks.problem import Problem
+from marapatch.witnesses.row_lp import Rows, min_l1
+from marapatch.witnesses.trust_region_lp import derivative, trust_region_lp
 
 __all__ = ["PatchAttack", "PatchAttackOptions", "Stage", "patch_attack", "replay_of"]
 

@@ -17,18 +17,18 @@ from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.patch_attacks.options import Minimise
 from marapatch.patch_attacks.realise import DAMPING, MARGIN, InputBox
-from marapatch.patch_attacks.row_lp import Rows, min_l0, min_l1, min_linf
 from marapatch.patch_attacks.sparsify import fewer
-from marapatch.patch_attacks.trust_region_lp import derivative, nearer
-from marapatch.patching.first_witness import shrink
 from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Witness
+from marapatch.witnesses.first_witness import shrink
 from marapatch.witnesses.linear_region import region_of
 from marapatch.witnesses.polish import polish
+from marapatch.witnesses.row_lp import Rows, min_l0, min_l1, min_linf
+from marapatch.witnesses.trust_region_lp import derivative, nearer
 
 DERIVATIVE_STEPS = 12
 """Linear programs at derivatives."""

@@ -13,9 +13,6 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.patch_attacks.options import PatchAttackOptions
 from marapatch.patch_attacks.phases import Samples, fixed_patch, linear_patch
-from marapatch.patch_attacks.trust_region_lp import nearer, trust_region_lp
-from marapatch.patching.first_witness import estimate, first_witness
-from marapatch.patching.last_layer import last_layer
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball, Norm
@@ -24,9 +21,12 @@ from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 from marapatch.search import SEARCHES
+from marapatch.search.last_layer import last_layer
 from marapatch.search.options import SearchOptions
 from marapatch.solvers import create
+from marapatch.witnesses.first_witness import estimate, first_witness
 from marapatch.witnesses.polish import polish
+from marapatch.witnesses.trust_region_lp import nearer, trust_region_lp
 
 STAGE_SECONDS = 2.0
 """For the first witness of a stage and its polish, at most."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from marapatch.arithmetic.float_model import proving
 from marapatch.errors import InputError
-from marapatch.patching.first_witness import estimate
 from marapatch.patching.formulation import (
     PatchProblem,
     PatchQuestion,
@@ -27,6 +26,7 @@ from marapatch.problem.bracket import Bracket
 from marapatch.problem.verdict import Evidence, Unsat
 from marapatch.search.budget import Limit
 from marapatch.solvers import create
+from marapatch.witnesses.first_witness import estimate
 
 BY_INPUT_SHARE = 0.3
 """With several inputs, the share of the time for the bounds that one input alone gives; all of it

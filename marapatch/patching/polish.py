@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array, Matrix
-from marapatch.patching.first_witness import GRADIENT_STEPS, ascent, direction, projected, shrink
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
+from marapatch.witnesses.first_witness import GRADIENT_STEPS, ascent, direction, projected, shrink
 from marapatch.witnesses.polish import polish
 
 FEW = (300, 1000)

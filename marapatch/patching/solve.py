@@ -8,11 +8,8 @@ from math import inf
 from time import monotonic
 
 from marapatch.network.layers import Array
-from marapatch.patching.adam_search import adam_search
-from marapatch.patching.first_witness import estimate, first_witness, shrink
 from marapatch.patching.formulation import PatchQuestion
 from marapatch.patching.infeasibility import infeasible_by_relaxation
-from marapatch.patching.last_layer import last_layer
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.polish import polish_few
 from marapatch.problem.ball import Norm
@@ -21,8 +18,11 @@ from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Witness
 from marapatch.search import SEARCHES
 from marapatch.search.budget import Limit
+from marapatch.search.last_layer import last_layer
 from marapatch.search.options import Outcome, QueryRecord
 from marapatch.solvers.base import Backend
+from marapatch.witnesses.adam_search import adam_search
+from marapatch.witnesses.first_witness import estimate, first_witness, shrink
 from marapatch.witnesses.polish import polish
 
 START_SHARE = 0.2

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from marapatch.errors import InputError
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.onnx.session import OnnxSession
+from marapatch.network.onnx.outputs import run_onnx
 from marapatch.network.onnx.writer import to_onnx
 from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
@@ -118,19 +118,6 @@ def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal
         return None
     nothing = np.zeros(network.outputs)
     return all(goal.surplus(y, nothing) > 0.0 for goal, y in zip(goals, outputs, strict=True))
-
-
-def run_onnx(content: bytes, inputs: NDArray[np.floating], network: Network) -> Array | None:
-    """The outputs (n, outputs) of onnxruntime, float64, those of a Softmax as scores; None where
-    the file ends otherwise, or onnxruntime does not run it."""
-    session = OnnxSession.of(content)
-    outputs = []
-    for x in inputs.astype(network.input_dtype):
-        y = session.outputs(x.reshape(network.input_shape))
-        if y is None or y.size != network.outputs:
-            return None  # the file ends in an ArgMax, which was dropped
-        outputs.append(y.reshape(-1).astype(np.float64))
-    return network.output_transform.scores(np.array(outputs))
 
 
 @dataclass(eq=False)

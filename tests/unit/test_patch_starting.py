@@ -10,9 +10,7 @@ import pytest
 
 from marapatch.network.graph import Network, dense_network
 from marapatch.patching import solve as searching
-from marapatch.patching.adam_search import adam_search
 from marapatch.patching.api import minimal_patch
-from marapatch.patching.first_witness import nearest_l1, shrink
 from marapatch.patching.formulation import PatchProblem, by_weight
 from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import combinations, one_of
@@ -22,6 +20,8 @@ from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.conditions import OutputCondition, Rule
 from marapatch.problem.question import Question
+from marapatch.witnesses.adam_search import adam_search
+from marapatch.witnesses.first_witness import nearest_l1, shrink
 
 
 def network() -> tuple[Network, np.ndarray]:

@@ -10,9 +10,9 @@ from time import monotonic
 
 import numpy as np
 
-from marapatch.patching.first_witness import ascent, estimate
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
+from marapatch.witnesses.first_witness import ascent, estimate
 
 RATES = (0.01, 0.1, 1.0)
 """Step sizes, relative to the first-order estimate of the least radius. They fall with the root of
@@ -34,9 +34,9 @@ FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 def adam_search(question: Question, deadline: float) -> Witness | None:
     """A replayed witness by Adam from the centre, within the box; None if none is found in time.
 
-    Follows the gradient of :func:`~marapatch.patching.first_witness.ascent`, whose unmet rows weigh
-    the more the farther they are from being met. Cares for the size of the change only in that it
-    starts from none.
+    Follows the gradient of :func:`~marapatch.witnesses.first_witness.ascent`, whose unmet rows
+    weigh the more the farther they are from being met. Cares for the size of the change only in
+    that it starts from none.
     """
     ball, size = question.ball, estimate(question)
     if size == inf:

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.layers import Array, Matrix
 from marapatch.problem.ball import Ball, Norm
-from marapatch.solvers.highs.backend import minimise_program
-from marapatch.solvers.highs.milp import Program
+from marapatch.witnesses.fewest_entries import fewest_entries
 from marapatch.witnesses.linear_region import Region, nearest_in_region
 
 ROW_TOLERANCE = 1e-9
@@ -203,35 +202,10 @@ def _elastic(rows: Rows, deadline: float) -> Array | None:
 
 
 def min_l0(rows: Rows, seconds: float) -> tuple[Array | None, bool]:
-    """The change of fewest entries that meets every row, and whether none has fewer (HiGHS).
-
-    ``-extent y <= d <= extent y`` with y binary for every entry; the best found in the time.
-    """
-    size, count = rows.lower.size, rows.rhs.size
-    eye = sp.eye_array(size, format="csr")
-    matrix = sp.csr_array(
-        sp.vstack(
-            [
-                sp.hstack([sp.csr_array(rows.matrix), sp.csr_array((count, size))]),
-                sp.hstack([eye, -sp.diags_array(np.maximum(rows.upper, 0.0))]),
-                sp.hstack([eye, sp.diags_array(np.maximum(-rows.lower, 0.0))]),
-            ]
-        )
-    )
-    nothing = np.full(size, inf)
-    program = Program(
-        2 * size,
-        np.concatenate([rows.lower, np.zeros(size)]),
-        np.concatenate([rows.upper, np.ones(size)]),
-        np.concatenate([np.zeros(size, dtype=bool), np.ones(size, dtype=bool)]),
-        matrix,
-        np.concatenate([rows.rhs, -nothing, np.zeros(size)]),
-        np.concatenate([np.full(count, inf), np.zeros(size), nothing]),
-    )
-    cost = np.concatenate([np.zeros(size), np.ones(size)])
-    optimum = minimise_program(program, cost, seconds)
+    """The change of fewest entries that meets every row, and whether none has fewer (HiGHS); the
+    best found in the time. The box must hold 0."""
+    optimum = fewest_entries(rows.matrix, rows.rhs, rows.lower, rows.upper, seconds)
     if optimum.assignment is None:
         return None, False
-    change = optimum.assignment[:size]
-    change = np.where(optimum.assignment[size:] > 0.5, change, 0.0)
-    return change, not optimum.reason
+    change, used = np.split(optimum.assignment, 2)
+    return np.where(used > 0.5, change, 0.0), not optimum.reason

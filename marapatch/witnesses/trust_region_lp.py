@@ -13,12 +13,12 @@ import numpy as np
 
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.patch_attacks.row_lp import Rows, least_violation, min_l1, min_linf
 from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 from marapatch.witnesses.linear_region import region_of
+from marapatch.witnesses.row_lp import Rows, least_violation, min_l1, min_linf
 
 TRUST_REGION_STEPS = 12
 """Linear programs on the way, at most."""
