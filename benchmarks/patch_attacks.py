@@ -12,7 +12,7 @@ it ended, in the same command.
   python benchmarks/patch_attacks.py --suite marabou    wholly by Marabou queries
   python benchmarks/patch_attacks.py --suite mnist --limit 20 --timeout 10     a first look
   python benchmarks/patch_attacks.py --report                  the tables of every suite
-  python benchmarks/patch_attacks.py --report --write benchmarks/pages
+  python benchmarks/patch_attacks.py --report --write benchmarks/PERFORMANCE.md
 
 The images are the first of the test set that the network decides rightly. The data are found
 through MARAPATCH_DATA.
@@ -30,8 +30,8 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
+from _ground_truth_report import write
 from _harness import RESULTS, Row, Store, finite, processor_seconds, run
-from _pages import write
 from _patch_attack_report import report
 from ground_truth import Goal, attack_distance, target_of
 from numpy.typing import NDArray
@@ -39,10 +39,8 @@ from numpy.typing import NDArray
 from marapatch.data.bundled import PREFIX, resolve
 from marapatch.data.fetch import locate
 from marapatch.errors import MarapatchError
-from marapatch.groundtruth.api import ground_truth
-from marapatch.groundtruth.options import GroundTruthOptions
+from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
 from marapatch.groundtruth.report import status
-from marapatch.groundtruth.result import GroundTruth
 from marapatch.network.graph import Network
 from marapatch.network.load import load
 from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
@@ -237,7 +235,7 @@ def store_of(suite: str, folder: Path = RESULTS) -> Store:
 def replayed(row: Row) -> tuple[Record, Array]:
     """The record in a row, and the image it is about, as the network takes it."""
     names = Record.__dataclass_fields__
-    found = Record.from_row({"key": str(row["image"]), **{name: row[name] for name in names}})
+    found = Record.from_row({name: row[name] for name in names})
     network = network_of(row["network"])
     x = test_set(row["network"])[0][row["image"]].astype(network.input_dtype).astype(np.float64)
     return found, x
@@ -256,7 +254,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("--again", action="store_true", help="forget failed rows first, so that they run again")
     add("--results", type=Path, default=RESULTS, help="folder of the rows (default: %(default)s)")
     add("--report", action="store_true", help="print the tables in markdown; runs nothing")
-    add("--write", type=Path, help="with --report: put them between their marks in the pages")
+    add("--write", type=Path, help="with --report: put the tables between their marks in a file")
     return parser
 
 

@@ -36,7 +36,6 @@ from marapatch.bounds.interval import interval_bounds
 from marapatch.data.bundled import resolve
 from marapatch.data.fetch import locate
 from marapatch.errors import MarapatchError
-from marapatch.network.cut import tail
 from marapatch.network.graph import Network
 from marapatch.network.load import load
 from marapatch.patching.api import (
@@ -45,8 +44,8 @@ from marapatch.patching.api import (
     find_layer,
     minimal_patch,
 )
-from marapatch.patching.changes import changes, sources
-from marapatch.patching.formulation import by_neuron, by_weight
+from marapatch.patching.formulation import PatchProblem, by_neuron, by_weight
+from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import Goal, combinations, linear
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
@@ -213,12 +212,11 @@ def formulated(case: Instance, by: str, *, marks: bool = True) -> Question:
     goals = check_goals(
         goals_of(case, network, given.astype(np.float64)), len(given), network, rule, case.margin
     )
-    what = changes(network, find_layer(network, case.layer))
+    what = free_weights(network, find_layer(network, case.layer))
     verifier = PatchVerifier(network, what, given, goals, Norm(case.norm))
     (clauses,) = combinations(goals)
     formulate = by_neuron if by == "neurons" else by_weight
-    entering = sources(network, what.layer, given.astype(np.float64))
-    return formulate(verifier, entering, tail(network, case.layer), clauses, marks=marks).question
+    return formulate(PatchProblem.of(verifier), clauses, marks=marks).question
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from marapatch.network.graph import Network
     from marapatch.network.load import load
     from marapatch.patch_attacks.api import PatchAttack, patch_attack
+    from marapatch.patch_attacks.dataset_run import PatchAttackSet, patch_attack_images
     from marapatch.patch_attacks.halving import FirstLayerPatch, find_first_layer_patch
     from marapatch.patch_attacks.options import PatchAttackOptions, Stage
     from marapatch.patch_attacks.realise import realise
@@ -97,6 +98,7 @@ _HOMES = {
     "patching.mark_graph": ("Marking", "mark"),
     "patching.api": ("minimal_patch",),
     "patching.patch": ("Patch",),
+    "patch_attacks.dataset_run": ("PatchAttackSet", "patch_attack_images"),
     "patch_attacks.api": ("PatchAttack", "patch_attack"),
     "patch_attacks.realise": ("realise",),
     "problem.conditions": ("Rule",),
@@ -124,6 +126,8 @@ __all__ = [  # noqa: RUF022  # in the order in which one meets them
     "patch_attack",
     "PatchAttack",
     "PatchAttackOptions",
+    "patch_attack_images",
+    "PatchAttackSet",
     "Stage",
     "verify",
     "Problem",

@@ -27,7 +27,13 @@ from marapatch.network.layers import Array
 from marapatch.patch_attacks.options import PatchAttackOptions, Stage, StageKind
 from marapatch.patch_attacks.phases import Samples
 from marapatch.patch_attacks.preimage import Relaxing, equalities, relaxed
-from marapatch.patch_attacks.stage import MISSED, STAGE_SECONDS, Outcome, StageSearch, formulate
+from marapatch.patch_attacks.stage import (
+    PROPERTY_TOLERANCE,
+    STAGE_SECONDS,
+    Outcome,
+    StageSearch,
+    formulate,
+)
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
@@ -187,7 +193,9 @@ class Halving:
         before = self.values[layer.node][0]
         scale = self._scale(layer, norm)
         first = kind == "middle patch"
-        question = formulate(form, before, scale, condition, norm, 0.0 if first else MISSED)
+        question = formulate(
+            form, before, scale, condition, norm, 0.0 if first else PROPERTY_TOLERANCE
+        )
         widest, whole = question, form
         if not first:
             whole = tail(self.network, layer.number)

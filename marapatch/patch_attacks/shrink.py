@@ -15,12 +15,9 @@ import scipy.sparse as sp
 
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patch_attacks.fewest_entries import fewer
 from marapatch.patch_attacks.options import Minimise
 from marapatch.patch_attacks.realise import DAMPING, MARGIN, InputBox
-from marapatch.patch_attacks.row_lp import Rows, min_l0, min_l1, min_linf
-from marapatch.patch_attacks.trust_region_lp import derivative, nearer
-from marapatch.patching.first_witness import shrink
+from marapatch.patch_attacks.sparsify import fewer
 from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
@@ -28,17 +25,17 @@ from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Witness
+from marapatch.witnesses.first_witness import shrink
 from marapatch.witnesses.linear_region import region_of
 from marapatch.witnesses.polish import polish
+from marapatch.witnesses.row_lp import Rows, min_l0, min_l1, min_linf
+from marapatch.witnesses.trust_region_lp import derivative, nearer
 
-STEPS = 12
+DERIVATIVE_STEPS = 12
 """Linear programs at derivatives."""
 
-FARTHER = (1.0, 1.05, 1.15, 1.4)
+BEYOND_OPTIMUM = (1.0, 1.05, 1.15, 1.4)
 """How far beyond a linear program's optimum its direction is followed."""
-
-SHARES = (0.7, 0.4, 0.2, 0.1)
-"""And how much of the way to it is gone where that is too far."""
 
 REGIONS = 4
 GAIN = 1e-4
@@ -114,7 +111,7 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
     """Linear programs at the derivative of what is known, while they lead to something smaller."""
     form, domain = target.network.standard_form, target.domain
     here, extent = change, np.maximum(domain.extent, 1e-3)
-    for _ in range(STEPS):
+    for _ in range(DERIVATIVE_STEPS):
         if monotonic() >= deadline:
             break
         matrix, rhs = derivative(form, domain.x + here, target.condition)
@@ -128,10 +125,10 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
         if found is None:
             break
         before = change
-        for factor in FARTHER:
+        for factor in BEYOND_OPTIMUM:
             claimed = np.clip(factor * found, domain.lower - domain.x, domain.upper - domain.x)
             change = _judged(
-                target, np.where(np.abs(claimed) > 1e-9, claimed, 0.0), change, minimise
+                target, np.where(np.abs(claimed) > UNCHANGED, claimed, 0.0), change, minimise
             )
             if change is not before:
                 break

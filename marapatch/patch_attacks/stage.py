@@ -13,9 +13,6 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.patch_attacks.options import PatchAttackOptions
 from marapatch.patch_attacks.phases import Samples, fixed_patch, linear_patch
-from marapatch.patch_attacks.trust_region_lp import nearer, trust_region_lp
-from marapatch.patching.first_witness import estimate, first_witness
-from marapatch.patching.last_layer import last_layer
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball
@@ -25,9 +22,12 @@ from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 from marapatch.search import SEARCHES
+from marapatch.search.last_layer import last_layer
 from marapatch.search.options import SearchOptions
 from marapatch.solvers import create
+from marapatch.witnesses.first_witness import estimate, first_witness
 from marapatch.witnesses.polish import polish
+from marapatch.witnesses.trust_region_lp import nearer, trust_region_lp
 
 STAGE_SECONDS = 2.0
 """For the first witness of a stage and its polish, at most."""
@@ -38,7 +38,7 @@ UNHURRIED = 60.0
 FURTHER = (1.0, 1.02, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0)
 """How much farther in the direction of the nearest values a witness is looked for."""
 
-MISSED = 1e-7
+PROPERTY_TOLERANCE = 1e-7
 """By how much, relatively, rows of a property half way may be missed: it is a means, and what
 comes out at the end is replayed."""
 
@@ -47,7 +47,7 @@ GUIDING = 5
 
 RELAXED = "property out of reach: relaxed to the decision, from the nearest values"
 
-GROWTHS = 8
+RADII = 8
 """How often the radius that a backend is asked about grows."""
 
 TOLERANCE = 1e-3
@@ -144,7 +144,7 @@ class StageSearch:
         seconds = UNHURRIED if left == inf else max(left / 4.0, 1e-3)
         until = monotonic() + seconds
         bracket = Bracket()
-        for _ in range(GROWTHS):
+        for _ in range(RADII):
             asked = replace(question, ball=question.ball.with_radius(radius))
             bracket = self._search("bisection", asked, bracket, max(until - monotonic(), 1e-3))
             if bracket.witness is not None or monotonic() >= until:

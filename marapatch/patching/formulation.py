@@ -16,8 +16,9 @@ import scipy.sparse as sp
 
 from marapatch.arithmetic.float_model import gamma
 from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.cut import tail
 from marapatch.network.layers import Array
-from marapatch.patching.changes import Changes, Sources
+from marapatch.patching.free_weights import FreeWeights, Sources, sources
 from marapatch.patching.goals import Clause
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose, stack_copies, with_goals
@@ -25,6 +26,40 @@ from marapatch.patching.verify_patch import PatchVerifier, Replays
 from marapatch.problem.ball import Ball
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
+
+
+@dataclass(frozen=True, eq=False)
+class PatchProblem:
+    """A patch problem as a search meets it: what is asked, and what its layer stands between.
+
+    ``verifier``: network, layer, inputs, goals and norm, and what alone makes a patch count.
+    ``sources``: what enters and leaves the layer for each input. ``tail``: the network behind it.
+    """
+
+    verifier: PatchVerifier
+    sources: Sources
+    tail: StandardForm
+
+    @staticmethod
+    def of(verifier: PatchVerifier) -> PatchProblem:
+        """Evaluate the part before the layer on every input, and cut off the part behind it."""
+        network, layer = verifier.network, verifier.weights.layer
+        entering = sources(network, layer, verifier.inputs.astype(np.float64))
+        return PatchProblem(verifier, entering, tail(network, layer.number))
+
+    def take(self, i: int) -> PatchProblem:
+        """The problem of input ``i`` alone."""
+        return PatchProblem(self.verifier.take(i), self.sources.take(i), self.tail)
+
+    @property
+    def weights(self) -> FreeWeights:
+        """The numbers of the layer that may change."""
+        return self.verifier.weights
+
+    @property
+    def projectable(self) -> bool:
+        """Whether :func:`by_neuron` poses the same question as :func:`by_weight`."""
+        return projectable(self.weights, len(self.sources), self.verifier.norm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +71,7 @@ class PatchQuestion:
 
 
 def by_weight(
-    verifier: PatchVerifier,
-    sources: Sources,
-    tail: StandardForm,
-    clauses: tuple[Clause, ...],
-    *,
-    marks: bool = True,
+    problem: PatchProblem, clauses: tuple[Clause, ...], *, marks: bool = True
 ) -> PatchQuestion:
     """One variable a number that may change, shared by one copy of the tail for each input.
 
@@ -49,100 +79,93 @@ def by_weight(
     Goldberger et al., "Minimal Modifications of Deep Neural Networks using Verification",
     section 3.
     """
-    changes = verifier.changes
-    matrices = [changes.matrix(values) for values in sources.values]
+    weights, entering, norm = problem.weights, problem.sources, problem.verifier.norm
+    matrices = [weights.matrix(values) for values in entering.values]
     errors = [
-        changes.error(values, error)
-        for values, error in zip(sources.values, sources.values_error, strict=True)
+        weights.error(values, error)
+        for values, error in zip(entering.values, entering.values_error, strict=True)
     ]
     acting = sum(abs(m).sum(axis=0) + e.sum(axis=0) for m, e in zip(matrices, errors, strict=True))
-    columns = np.flatnonzero(changes.free & (np.asarray(acting).reshape(-1) > 0.0))
+    columns = np.flatnonzero(weights.free & (np.asarray(acting).reshape(-1) > 0.0))
     forms = []
     for i, (matrix, error) in enumerate(zip(matrices, errors, strict=True)):
         start = Start(
-            sources.before[i],
-            sources.before_error[i],
+            entering.before[i],
+            entering.before_error[i],
             sp.csr_array(matrix.tocsc()[:, columns]),
             sp.csr_array(error.tocsc()[:, columns]),
         )
-        forms.append(compose(tail, start))
+        forms.append(compose(problem.tail, start))
 
     def spread(vector: Array) -> Array:
-        change = np.zeros(changes.numbers)
+        change = np.zeros(weights.numbers)
         change[columns] = vector
         return change
 
-    replays = Replays(verifier, spread, lambda change: change[columns])
-    ball = Ball(
-        np.zeros(columns.size), changes.lower[columns], changes.upper[columns], verifier.norm, inf
-    )
+    replays = Replays(problem.verifier, spread, lambda change: change[columns])
+    ball = Ball(np.zeros(columns.size), weights.lower[columns], weights.upper[columns], norm, inf)
     return _formulated(stack_copies(forms), clauses, ball, replays, marks=marks)
 
 
-def projectable(changes: Changes, inputs: int, norm: Norm) -> bool:
+def projectable(weights: FreeWeights, inputs: int, norm: Norm) -> bool:
     """Whether :func:`by_neuron` poses the same question: one input, a dense layer, and no limit
     on single weights where these would make the cost of a neuron a knapsack (L1)."""
-    return inputs == 1 and changes.dense and (norm is Norm.LINF or changes.unlimited)
+    return inputs == 1 and weights.dense and (norm is Norm.LINF or weights.unlimited)
 
 
 def by_neuron(
-    verifier: PatchVerifier,
-    sources: Sources,
-    tail: StandardForm,
-    clauses: tuple[Clause, ...],
-    *,
-    marks: bool = True,
+    problem: PatchProblem, clauses: tuple[Clause, ...], *, marks: bool = True
 ) -> PatchQuestion:
     """One variable a neuron of the layer; exact where :func:`projectable` (see the module).
 
     The scale of a neuron is rounded up, so that what is refuted here is refuted for weights.
     """
-    changes = verifier.changes
-    h, error = sources.values[0], sources.values_error[0]
-    if changes.bias.size:
+    weights, entering, norm = problem.weights, problem.sources, problem.verifier.norm
+    h, error = entering.values[0], entering.values_error[0]
+    if weights.bias.size:
         h, error = np.append(h, 1.0), np.append(error, 0.0)
-    free = _by_row(changes, changes.free.astype(np.float64)) > 0.0
-    limit = _by_row(changes, np.where(changes.free, changes.upper, 0.0)).max(axis=1, initial=0.0)
+    free = _by_row(weights, weights.free.astype(np.float64)) > 0.0
+    limit = _by_row(weights, np.where(weights.free, weights.upper, 0.0)).max(axis=1, initial=0.0)
     size = np.where(free, np.abs(h), 0.0)
     most = np.where(free, np.abs(h) + error, 0.0)
     best = size.argmax(axis=1)
-    if verifier.norm is Norm.LINF:
+    if norm is Norm.LINF:
         scale = most.sum(axis=1) * (1.0 + gamma(h.size + 4))
     else:
         scale = most.max(axis=1, initial=0.0) * (1.0 + gamma(4))
     start = Start(
-        sources.before[0],
-        sources.before_error[0],
+        entering.before[0],
+        entering.before_error[0],
         sp.csr_array(np.diag(scale)),
         sp.csr_array((scale.size, scale.size)),
     )
 
     def spread(vector: Array) -> Array:
-        if verifier.norm is Norm.LINF:
+        if norm is Norm.LINF:
             moved = vector[:, None] * np.where(free, np.sign(h), 0.0)
         else:
             moved = np.zeros(free.shape)
             rows = np.arange(free.shape[0])
             moved[rows, best] = vector * np.sign(h[best])
-        return _from_rows(changes, moved)
+        return _from_rows(weights, moved)
 
     def seen(change: Array) -> Array:
-        return np.asarray((_by_row(changes, change) @ h) / np.where(scale > 0.0, scale, 1.0))
+        return np.asarray((_by_row(weights, change) @ h) / np.where(scale > 0.0, scale, 1.0))
 
     reach = np.where(scale > 0.0, limit, 0.0)
-    ball = Ball(np.zeros(scale.size), -reach, reach, verifier.norm, inf)
-    form = compose(tail, start)
-    return _formulated(form, clauses, ball, Replays(verifier, spread, seen), marks=marks)
+    ball = Ball(np.zeros(scale.size), -reach, reach, norm, inf)
+    form = compose(problem.tail, start)
+    return _formulated(form, clauses, ball, Replays(problem.verifier, spread, seen), marks=marks)
 
 
-def _by_row(changes: Changes, numbers: Array) -> Array:
+def _by_row(weights: FreeWeights, numbers: Array) -> Array:
     """The layer's numbers by neuron: (outputs, inputs), and a last column for the biases."""
-    weight, bias = changes.split(numbers)
+    weight, bias = weights.split(numbers)
     return np.asarray(np.hstack([weight, bias[:, None]]) if bias.size else weight)
 
 
-def _from_rows(changes: Changes, rows: Array) -> Array:
-    inputs = changes.layer.inputs
+def _from_rows(weights: FreeWeights, rows: Array) -> Array:
+    inputs = weights.layer.inputs
     return np.concatenate([rows[:, :inputs].reshape(-1), rows[:, inputs:].reshape(-1)])
 
 

@@ -7,7 +7,7 @@ Trusted: float64 arithmetic and the network as read. Not trusted: whoever propos
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from marapatch.errors import InputError
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.onnx.session import OnnxSession
+from marapatch.network.onnx.outputs import run_onnx
 from marapatch.network.onnx.writer import to_onnx
-from marapatch.patching.changes import Changes
+from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
 from marapatch.problem.norm import Norm
 from marapatch.problem.verdict import Witness
@@ -50,29 +50,42 @@ class PatchVerifier:
     """Judges changes of one layer of ``network`` on ``inputs`` (n, inputs)."""
 
     network: Network
-    changes: Changes
+    weights: FreeWeights
     inputs: NDArray[np.floating]
     goals: tuple[Goal, ...]
     norm: Norm
+
+    def take(self, i: int) -> PatchVerifier:
+        """The same of input ``i`` alone."""
+        one = slice(i, i + 1)
+        return replace(self, inputs=self.inputs[one], goals=self.goals[one])
 
     def __call__(self, change: Array) -> VerifiedPatch | None:
         """The change as written and judged, or None where it does not meet every goal."""
         if not np.isfinite(change).all():
             return None
-        written = self.changes.rounded(change)
+        written = self.weights.rounded(change)
         if written is None:
             return None
-        patched = self.changes.apply(self.network, written)
+        patched = self.weights.apply(self.network, written)
         new = np.concatenate(
-            [part.reshape(-1) for part in patched.weights(self.changes.layer.node)]
+            [part.reshape(-1) for part in patched.weights(self.weights.layer.node)]
         )
         evaluated = self.evaluate(patched)
         if evaluated is None:
             return None
         outputs, margins = evaluated
-        size = self.norm.between(new, self.changes.old)
+        size = self.norm.between(new, self.weights.old)
         confirmed = confirm(patched, self.inputs, self.goals)
-        return VerifiedPatch(new - self.changes.old, size, margins, outputs, confirmed)
+        return VerifiedPatch(new - self.weights.old, size, margins, outputs, confirmed)
+
+    def unchanged(self) -> VerifiedPatch | None:
+        """No change at all, where that is enough; nothing is asked of onnxruntime then."""
+        already = self.evaluate(self.network)
+        if already is None:
+            return None
+        outputs, margins = already
+        return VerifiedPatch(np.zeros(self.weights.numbers), 0.0, margins, outputs, None)
 
     def evaluate(self, network: Network) -> tuple[Array, Array] | None:
         """Outputs and margins of all inputs, or None where a goal is not certainly met."""
@@ -105,19 +118,6 @@ def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal
         return None
     nothing = np.zeros(network.outputs)
     return all(goal.surplus(y, nothing) > 0.0 for goal, y in zip(goals, outputs, strict=True))
-
-
-def run_onnx(content: bytes, inputs: NDArray[np.floating], network: Network) -> Array | None:
-    """The outputs (n, outputs) of onnxruntime, float64, those of a Softmax as scores; None where
-    the file ends otherwise, or onnxruntime does not run it."""
-    session = OnnxSession.of(content)
-    outputs = []
-    for x in inputs.astype(network.input_dtype):
-        y = session.outputs(x.reshape(network.input_shape))
-        if y is None or y.size != network.outputs:
-            return None  # the file ends in an ArgMax, which was dropped
-        outputs.append(y.reshape(-1).astype(np.float64))
-    return network.output_transform.scores(np.array(outputs))
 
 
 @dataclass(eq=False)

@@ -13,11 +13,11 @@ from small_networks import plain
 from marapatch.errors import InputError
 from marapatch.network.cut import head
 from marapatch.network.graph import Network, dense_network
-from marapatch.patch_attacks.fewest_entries import Evaluator, fewer
 from marapatch.patch_attacks.realise import InputBox, equal, realise, rows_of
-from marapatch.patch_attacks.row_lp import Rows, least_violation, min_l0, min_l1, min_linf
-from marapatch.patch_attacks.trust_region_lp import derivative, trust_region_lp
+from marapatch.patch_attacks.sparsify import Evaluator, fewer
 from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.witnesses.row_lp import Rows, least_violation, min_l0, min_l1, min_linf
+from marapatch.witnesses.trust_region_lp import derivative, trust_region_lp
 
 SIZE = 7
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, log
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from marapatch.network.graph import Network
 from marapatch.network.load import load
 from marapatch.network.output_transform import OutputTransform
 from marapatch.patching.api import find_layer, minimal_patch
-from marapatch.patching.ascending import Leads
-from marapatch.patching.changes import changes
+from marapatch.patching.formulation import PatchProblem
+from marapatch.patching.frank_wolfe import Leads
+from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goal_files import read_goals
 from marapatch.patching.goals import linear, parse
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
+from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.conditions import Rule
 from marapatch.problem.norm import Norm
 
@@ -92,7 +95,7 @@ def test_several_inputs_an_inner_layer_and_a_margin(norm: str, tmp_path: Path) -
     assert 0.0 < patch.lower <= patch.upper < inf
     outputs = reference(save_patched(patch, tmp_path), x, (2,))
     assert (outputs @ matrix[0] >= 0.45 - 1e-6).all()
-    what = changes(network, find_layer(network, 0), bias=False)
+    what = free_weights(network, find_layer(network, 0), bias=False)
     for _ in range(300):
         change = rng.normal(size=what.numbers) * what.free
         change *= 0.999 * patch.lower / Norm(norm).distance(change)
@@ -177,13 +180,15 @@ def test_frank_wolfe_steps_reach_the_best_corner(tmp_path: Path) -> None:
     network = classifier(tmp_path, rng, 4, "Softmax")
     x = rng.normal(size=(1, 2))
     goal = linear(np.eye(4)[[2]], [0.9], 4, transform=network.output_transform)
-    what = changes(network, find_layer(network, "last"), bias=False)
-    leads = Leads.of(network, what, x, (goal,), Norm.LINF)
+    what = free_weights(network, find_layer(network, "last"), bias=False)
+    asked = PatchVerifier(network, what, x, (goal,), Norm.LINF)
+    leads = Leads.of(PatchProblem.of(asked))
     right = least_last_layer(network, x[0], 2, log(9.0))
     change = leads.ascend(np.zeros(what.numbers), right)
     assert Norm.LINF.distance(change) <= right * (1.0 + 1e-12)
     assert leads.at(change)[0] == pytest.approx(0.0, abs=1e-3)
-    spread = Leads.of(network, what, x, (goal,), Norm.L1).corner(np.arange(24.0), 3.0)
+    asked = replace(asked, norm=Norm.L1)
+    spread = Leads.of(PatchProblem.of(asked)).corner(np.arange(24.0), 3.0)
     assert Norm.L1.distance(spread) == pytest.approx(3.0)
     assert spread[19] == 3.0  # the last four numbers are biases, which may not change
 

@@ -1,4 +1,4 @@
-"""The folder of ``marapatch patch-attack``: what was asked, a row an image, and what follows.
+"""The folder of a run over a data set: what was asked, a row an image, and what follows.
 
 - ``run.json``: network, images and options; a run is gone on with only where these are the same.
 - ``rows.jsonl``: one line an image, written through to the disk when it is finished.
@@ -154,7 +154,9 @@ def draw(
     found: Sequence[Record], originals: Mapping[int, Array], shape: Sequence[int], path: Path
 ) -> None:
     """Write a grid of pictures: original, adversarial input and difference, a row an image."""
-    from marapatch.reporting.pictures import plot_grid  # matplotlib takes a second to import
+    from marapatch.reporting.pictures import (  # noqa: PLC0415  # matplotlib takes a second to import
+        plot_grid,
+    )
 
     plot_grid([_panels(r, originals[r.image]) for r in found], path, shape)
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array, Matrix
-from marapatch.patching.first_witness import STEPS, ascent, direction, projected, shrink
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
+from marapatch.witnesses.first_witness import GRADIENT_STEPS, ascent, direction, projected, shrink
 from marapatch.witnesses.polish import polish
 
 FEW = (300, 1000)
@@ -70,7 +70,7 @@ def polish_few(question: Question, witness: Witness, deadline: float) -> Witness
         columns = np.sort(order[:count])
         question_here = restricted(question, columns)
         points = witness.input[columns].astype(np.float64)[None]
-        for _ in range(STEPS):
+        for _ in range(GRADIENT_STEPS):
             worst, gradient = ascent(question_here, points)
             if worst[0] > 0.0 or monotonic() >= deadline:
                 break

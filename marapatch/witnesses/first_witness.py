@@ -14,15 +14,15 @@ from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 
-GROWTH = 1.5
-ROUNDS = 60
-"""The radius grows by up to ``GROWTH ** ROUNDS``, more than 1e10."""
+RADIUS_GROWTH = 1.5
+RADII = 60
+"""The radius grows by up to ``RADIUS_GROWTH ** RADII``, more than 1e10."""
 
 SPARSE_SECONDS = 5.0
-SPARSE_ROUNDS = 20
+SPARSE_RADII = 20
 """For sparse steps, before dense ones are tried: seconds where the time is limited, and radii."""
 
-STEPS = 40
+GRADIENT_STEPS = 40
 STARTS = 4
 """Gradient steps at one radius, and random starts beside the one at the centre."""
 
@@ -35,21 +35,21 @@ def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness
 
     Maximises the sum of the unmet rows by normalised steps, projected onto ball and box, at radii
     that grow from a first-order estimate. Where that fails for L1 in half of the time, or where
-    the deadline is infinite at :data:`SPARSE_ROUNDS` radii, dense steps
+    the deadline is infinite at :data:`SPARSE_RADII` radii, dense steps
     (those for L-infinity) look for any witness. Deterministic for ``seed`` unless time runs out.
     """
     if question.ball.norm is Norm.LINF:
         return _search(question, deadline, seed)
     now = monotonic()
     half = now + min(0.5 * (deadline - now), SPARSE_SECONDS) if deadline < inf else inf
-    found = _search(question, half, seed, SPARSE_ROUNDS if deadline == inf else ROUNDS)
+    found = _search(question, half, seed, SPARSE_RADII if deadline == inf else RADII)
     if found is not None:
         return found
     dense = replace(question, ball=replace(question.ball, norm=Norm.LINF))
     return _search(dense, deadline, seed)
 
 
-def _search(question: Question, deadline: float, seed: int, rounds: int = ROUNDS) -> Witness | None:
+def _search(question: Question, deadline: float, seed: int, rounds: int = RADII) -> Witness | None:
     rng = np.random.default_rng(seed)
     size = question.form.inputs
     starts = max(1, min(STARTS + 1, MEMORY // max(1, sum(question.form.sizes))))
@@ -61,7 +61,7 @@ def _search(question: Question, deadline: float, seed: int, rounds: int = ROUNDS
     for _ in range(rounds):
         radius = min(radius, whole)
         points[1:] = projected(question, rng.normal(size=points[1:].shape) * radius, radius)
-        for step in range(STEPS):
+        for step in range(GRADIENT_STEPS):
             if monotonic() >= deadline:
                 return None
             worst, gradient = ascent(question, points)
@@ -72,7 +72,7 @@ def _search(question: Question, deadline: float, seed: int, rounds: int = ROUNDS
             points = projected(question, points + eta * _spread(question, gradient), radius)
         if radius >= whole:
             return None
-        radius *= GROWTH
+        radius *= RADIUS_GROWTH
     return None
 
 
@@ -90,7 +90,7 @@ def shrink(question: Question, witness: Witness, deadline: float) -> Witness:
         if question.ball.norm is Norm.L1:
             points = np.vstack([points, nearest_l1(question, start, radius)])
         better = None
-        for step in range(STEPS):
+        for step in range(GRADIENT_STEPS):
             worst, gradient = ascent(question, points)
             if worst.max() > 0.0:
                 better = _try(question, points, worst)

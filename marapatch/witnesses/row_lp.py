@@ -20,11 +20,10 @@ from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.layers import Array, Matrix
 from marapatch.problem.ball import Ball
 from marapatch.problem.norm import Norm
-from marapatch.solvers.highs.backend import minimise_program
-from marapatch.solvers.highs.milp import Program
+from marapatch.witnesses.fewest_entries import fewest_entries
 from marapatch.witnesses.linear_region import Region, nearest_in_region
 
-MISSED = 1e-9
+ROW_TOLERANCE = 1e-9
 """By how much a scaled row may be missed."""
 
 ROUNDS = 40
@@ -34,7 +33,7 @@ AT_ONCE = 40
 ELASTIC_ROUNDS = 2
 """The same where rows may be missed."""
 
-COLUMNS = 100
+STARTING_COLUMNS = 100
 """Entries with which a program starts."""
 
 SMALL = 1e-3
@@ -110,7 +109,7 @@ def _lazily(rows: Rows, solve: Solver, rounds: int = ROUNDS) -> Array | None:
 
 def _worst(missed: Array) -> NDArray[np.int64]:
     order = np.argsort(-missed, kind="stable")[:AT_ONCE]
-    return np.asarray(order[missed[order] > MISSED])
+    return np.asarray(order[missed[order] > ROW_TOLERANCE])
 
 
 def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
@@ -120,14 +119,14 @@ def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
     order = order[gain[order] > 0.0]
     if not order.size:
         return None
-    count = min(COLUMNS, order.size)
+    count = min(STARTING_COLUMNS, order.size)
     while True:
         used = order[:count]
         found = _min_l1_over(rows, weights, used, deadline)
         if found is not None:
             change, dual_values = found
             short = np.abs(dual_values @ rows.matrix[:, order[count:]]) - weights[order[count:]]
-            asked = order[count:][short > MISSED]
+            asked = order[count:][short > ROW_TOLERANCE]
             if not asked.size:
                 return change
             order = np.concatenate([used, asked, np.setdiff1d(order[count:], asked)])
@@ -204,35 +203,10 @@ def _elastic(rows: Rows, deadline: float) -> Array | None:
 
 
 def min_l0(rows: Rows, seconds: float) -> tuple[Array | None, bool]:
-    """The change of fewest entries that meets every row, and whether none has fewer (HiGHS).
-
-    ``-extent y <= d <= extent y`` with y binary for every entry; the best found in the time.
-    """
-    size, count = rows.lower.size, rows.rhs.size
-    eye = sp.eye_array(size, format="csr")
-    matrix = sp.csr_array(
-        sp.vstack(
-            [
-                sp.hstack([sp.csr_array(rows.matrix), sp.csr_array((count, size))]),
-                sp.hstack([eye, -sp.diags_array(np.maximum(rows.upper, 0.0))]),
-                sp.hstack([eye, sp.diags_array(np.maximum(-rows.lower, 0.0))]),
-            ]
-        )
-    )
-    nothing = np.full(size, inf)
-    program = Program(
-        2 * size,
-        np.concatenate([rows.lower, np.zeros(size)]),
-        np.concatenate([rows.upper, np.ones(size)]),
-        np.concatenate([np.zeros(size, dtype=bool), np.ones(size, dtype=bool)]),
-        matrix,
-        np.concatenate([rows.rhs, -nothing, np.zeros(size)]),
-        np.concatenate([np.full(count, inf), np.zeros(size), nothing]),
-    )
-    cost = np.concatenate([np.zeros(size), np.ones(size)])
-    optimum = minimise_program(program, cost, seconds)
+    """The change of fewest entries that meets every row, and whether none has fewer (HiGHS); the
+    best found in the time. The box must hold 0."""
+    optimum = fewest_entries(rows.matrix, rows.rhs, rows.lower, rows.upper, seconds)
     if optimum.assignment is None:
         return None, False
-    change = optimum.assignment[:size]
-    change = np.where(optimum.assignment[size:] > 0.5, change, 0.0)
-    return change, not optimum.reason
+    change, used = np.split(optimum.assignment, 2)
+    return np.where(used > 0.5, change, 0.0), not optimum.reason

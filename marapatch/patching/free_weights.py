@@ -60,7 +60,7 @@ def _evaluate(network: Network, node: str, inputs: Array) -> tuple[Array, Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Changes:
+class FreeWeights:
     """Which numbers of a layer may change, and how far.
 
     All numbers of the layer stand in one vector: the weights, flat, then the biases. ``weight``,
@@ -156,7 +156,7 @@ class Changes:
     def error(self, values: Array, errors: Array) -> Matrix:
         """Bounds on the error of :meth:`matrix`, by entry: a csr_array (outputs, numbers)."""
         if self.bias.size:
-            plain = Changes(
+            plain = FreeWeights(
                 self.layer,
                 self.parameters,
                 self.weight,
@@ -174,14 +174,14 @@ class Changes:
         return sp.csr_array(sp.hstack([bound, wide])) if wide.shape[1] else bound
 
 
-def changes(
+def free_weights(
     network: Network,
     layer: PatchableLayer,
     *,
     bias: bool = False,
     max_change: float | None = None,
     mask: ArrayLike | None = None,
-) -> Changes:
+) -> FreeWeights:
     """The numbers of ``layer`` that may change.
 
     ``bias``: whether the biases may change too. ``max_change``: by how much a number may change
@@ -207,7 +207,7 @@ def changes(
         raise InputError(f"layer {layer.number}: no weight may change; check the mask")
     stored = parameters.stored_weight
     dtype = network.input_dtype if stored is None else stored.dtype
-    return Changes(layer, parameters, weight, offsets, -room, room, np.dtype(dtype))
+    return FreeWeights(layer, parameters, weight, offsets, -room, room, np.dtype(dtype))
 
 
 def _mask(

@@ -8,14 +8,11 @@ from time import monotonic
 import numpy as np
 import pytest
 
-from marapatch.network.cut import tail
 from marapatch.network.graph import Network, dense_network
 from marapatch.patching import solve as searching
-from marapatch.patching.adam_search import adam_search
 from marapatch.patching.api import minimal_patch
-from marapatch.patching.changes import changes, sources
-from marapatch.patching.first_witness import nearest_l1, shrink
-from marapatch.patching.formulation import by_weight
+from marapatch.patching.formulation import PatchProblem, by_weight
+from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import combinations, one_of
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.solve import PatchProgress
@@ -24,6 +21,8 @@ from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule
 from marapatch.problem.norm import PROVED, Norm
 from marapatch.problem.question import Question
+from marapatch.witnesses.adam_search import adam_search
+from marapatch.witnesses.first_witness import nearest_l1, shrink
 
 
 def network() -> tuple[Network, np.ndarray]:
@@ -42,10 +41,10 @@ def test_many_inputs_at_once(norm: Norm) -> None:
         one_of([(int(d) + 1) % 4], 4, Rule.ARGMAX, 1e-3)
         for d in net.evaluate(inputs).argmax(axis=1)
     )
-    what = changes(net, net.affine_layers[1])
+    what = free_weights(net, net.affine_layers[1])
     verifier = PatchVerifier(net, what, inputs, goals, norm)
     (clauses,) = combinations(goals)
-    formulated = by_weight(verifier, sources(net, what.layer, inputs), tail(net, 1), clauses)
+    formulated = by_weight(PatchProblem.of(verifier), clauses)
     found = adam_search(formulated.question, inf)
     assert found is not None
     verified = verifier(formulated.replays.of(found).change)

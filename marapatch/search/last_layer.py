@@ -27,7 +27,7 @@ from marapatch.solvers.highs.milp import Program
 from marapatch.witnesses.linear_region import Nearest, Region, SlackProgram, nearest_in_region
 from marapatch.witnesses.polish import confirm
 
-STEPS = 60
+NEWTON_STEPS = 60
 """Newton steps on the slack, at most; a handful is usual."""
 
 CONFIRM_SECONDS = 60.0
@@ -145,7 +145,7 @@ def _least_linf(question: Question, here: Region) -> _Found:
     radius = float((here.rhs[needed] / dual[needed]).max())
     program = SlackProgram(question, here)
     dual_value, whole = np.zeros(here.rhs.size), question.ball.covering_radius
-    for _ in range(STEPS):
+    for _ in range(NEWTON_STEPS):
         found = program.at(radius) if radius <= whole else None
         if found is None:
             return _infeasible(question, here)

@@ -13,17 +13,17 @@ import numpy as np
 
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.patch_attacks.row_lp import Rows, least_violation, min_l1, min_linf
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 from marapatch.witnesses.linear_region import region_of
+from marapatch.witnesses.row_lp import Rows, least_violation, min_l1, min_linf
 
-STEPS = 12
+TRUST_REGION_STEPS = 12
 """Linear programs on the way, at most."""
 
-FARTHER = (1e-6, 1e-4)
+STRICTER = (1e-6, 1e-4)
 """By how much, relatively to the distance, a nearest point exceeds the condition."""
 
 SMALLEST = 1e-4
@@ -46,7 +46,7 @@ def trust_region_lp(
     upper: Array,
     trust: float,
     deadline: float = inf,
-    steps: int = STEPS,
+    steps: int = TRUST_REGION_STEPS,
 ) -> Array:
     """A point of the box at or near which the rows of ``condition`` are met, from ``start``.
 
@@ -87,7 +87,7 @@ def nearer(question: Question, witness: Witness) -> Witness:
     upper = np.minimum(ball.upper - ball.centre, far)
     rows = Rows.scaled(here.matrix, here.rhs, lower, upper)
     decides = np.array([layer < 0 for layer, _ in here.neuron])
-    for farther in FARTHER:
+    for farther in STRICTER:
         beyond = replace(rows, rhs=rows.rhs + np.where(decides, farther * far, 0.0))
         if ball.norm is Norm.L1:
             change = min_l1(beyond, np.ones(x.size))

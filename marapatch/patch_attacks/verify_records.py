@@ -10,7 +10,7 @@ import numpy as np
 
 from marapatch.formats.inputs import Start
 from marapatch.network.graph import Network
-from marapatch.patch_attacks.api import PatchAttackOptions, judge
+from marapatch.patch_attacks.api import PatchAttackOptions, replay_of
 from marapatch.patch_attacks.measures import distances
 from marapatch.patch_attacks.records import ALREADY, Record
 from marapatch.problem.conditions import Rule
@@ -51,7 +51,7 @@ class RecordVerifier:
         if not asked or record.target >= self.network.outputs:
             return f"class {record.target} was not asked for"
         x = record.adversarial(start.x)
-        replay = judge(
+        replay = replay_of(
             self._network, start.x, record.target, rule=self.rule,
             box=(start.lower, start.upper), options=self.options,
         )  # fmt: skip
