@@ -27,7 +27,7 @@ from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule
 from marapatch.problem.input_ball import ball_of
 from marapatch.problem.replay import decided_class
-from marapatch.problem.verdict import Evidence, Witness
+from marapatch.problem.verdict import Evidence, Witness, witness_of
 from marapatch.search import SEARCHES
 from marapatch.search.branch_and_bound.branching import RULES
 from marapatch.search.options import QueryRecord, SearchOptions
@@ -172,7 +172,8 @@ class TargetResult:
     @property
     def witness(self) -> Witness | None:
         """The nearest witness found."""
-        return self.bracket.witness
+        found = self.bracket.witness
+        return None if found is None else witness_of(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -345,7 +346,7 @@ def ground_truth(
         ball=ball,
         rule=rule,
         interrupted=interrupted,
-        own=own,
+        own=None if own is None else witness_of(own),
         earlier=None if earlier is None else earlier.path,
     )
 

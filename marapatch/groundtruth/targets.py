@@ -24,7 +24,7 @@ from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay, tie_note
-from marapatch.problem.verdict import Evidence, Sat, Unsat, Witness
+from marapatch.problem.verdict import Evidence, Sat, Unsat
 from marapatch.search import SEARCHES
 from marapatch.search.budget import Limit
 from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
@@ -237,7 +237,7 @@ class TargetSearch:
             witnesses = [w for w in map(question.replay, claims) if w is not None]
             if not witnesses:
                 continue
-            witness: Witness = min(witnesses, key=lambda w: w.distance)
+            witness = min(witnesses, key=lambda w: w.distance)
             hopeful = not asked.nearest_only or witness.distance < POLISH_FACTOR * nearest_yet
             if hopeful and monotonic() < until:
                 witness = polish(question, witness, until, asked.options.tolerance)

@@ -23,10 +23,11 @@ from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 from marapatch.witnesses.first_witness import shrink
 from marapatch.witnesses.linear_region import region_of
 from marapatch.witnesses.polish import polish
+from marapatch.witnesses.restriction import RestrictedPoint, lifted
 from marapatch.witnesses.row_lp import Rows, min_l0, min_l1, min_linf
 from marapatch.witnesses.trust_region_lp import derivative, nearer
 
@@ -172,16 +173,14 @@ def _settled(
     lower, upper = (domain.lower - domain.x)[entries], (domain.upper - domain.x)[entries]
     ball = Ball(np.zeros(entries.size), np.minimum(lower, 0.0), np.maximum(upper, 0.0), norm, inf)
     ball = ball.with_radius(ball.covering_radius)
-    judge = target.replay(norm)
+    replayed = target.replay(norm)
 
-    def replay(claimed: Array) -> Witness | None:
-        whole = np.zeros(size)
-        whole[entries] = claimed
-        found = judge(domain.x + whole)
+    def replay(claimed: Array) -> Replayed | None:
+        found = replayed(domain.x + lifted(claimed, entries, size))
         if found is None:
             return None
         moved = found.input.astype(np.float64).reshape(-1) - domain.x
-        return replace(found, input=moved[entries])
+        return RestrictedPoint(moved[entries], found)
 
     question = Question(form, ball, target.condition, replay)
     witness = replay(change[entries])
@@ -199,6 +198,4 @@ def _settled(
         better = polish(question, better, deadline)
     if better.distance >= norm.distance(change):
         return change
-    whole = np.zeros(size)
-    whole[entries] = better.input
-    return whole
+    return lifted(better.input, entries, size)

@@ -149,9 +149,9 @@ class LayerPatch:
         """After an interruption: the best patch judged, and where the goals leave no choice between
         clauses the largest lower end that any search reported (all are about one question)."""
         if self.asked is not None:
-            for _, verified in self.asked.replays.kept:
-                if verified.size < self.upper:
-                    self.best = verified
+            for point in self.asked.replays.kept:
+                if point.distance < self.upper:
+                    self.best = point.verified
         if len(combinations(self.verifier.goals)) == 1 and searcher.seen.lower > self.lower:
             self.lower, self.evidence = searcher.seen.lower, searcher.seen.evidence
         self._agree()

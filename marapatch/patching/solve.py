@@ -15,7 +15,7 @@ from marapatch.patching.polish import polish_few
 from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Evidence, Witness
+from marapatch.problem.verdict import Evidence, Replayed
 from marapatch.search import SEARCHES
 from marapatch.search.budget import Limit
 from marapatch.search.last_layer import last_layer
@@ -118,7 +118,7 @@ class Searcher:
         question = formulated.question
         share = START_SHARE if question.form.inputs <= LARGE else LARGE_SHARE
         end = min(until, monotonic() + share * (until - monotonic()))
-        witness = None
+        witness: Replayed | None = None
         if known is not None:
             seen = formulated.replays.seen(known)
             met = question.condition.worst(question.form.evaluate(seen[None]))[0] > 0.0
@@ -134,7 +134,7 @@ class Searcher:
             witness = polish_few(question, witness, end)
         return Bracket(witness=witness)
 
-    def _starts(self, question: Question, end: float) -> list[Witness]:
+    def _starts(self, question: Question, end: float) -> list[Replayed]:
         """A witness of each way to look for one that finds any; each has a third of the time."""
         now = monotonic()
         third = (end - now) / 3.0

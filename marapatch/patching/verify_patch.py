@@ -20,7 +20,7 @@ from marapatch.network.onnx.writer import to_onnx
 from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
 from marapatch.problem.ball import Norm
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 
 ENLARGED = (1.0, 1.0 + 1e-6, 1.0 + 1e-5, 1.0 + 1e-4, 1.0 + 3e-4, 1.0 + 1e-3)
 """A claimed change that falls short is tried a little larger too: solvers claim what lies on the
@@ -120,42 +120,61 @@ def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal
     return all(goal.surplus(y, nothing) > 0.0 for goal, y in zip(goals, outputs, strict=True))
 
 
+@dataclass(frozen=True, eq=False)
+class PatchPoint:
+    """A verified patch as a search sees it: ``input`` is the vector that stands for it."""
+
+    input: Array
+    verified: VerifiedPatch
+
+    @property
+    def distance(self) -> float:
+        """The size of the patch as written, rounded up."""
+        return self.verified.size
+
+    @property
+    def margin(self) -> float:
+        """The least margin over the inputs."""
+        return float(self.verified.margins.min())
+
+    @property
+    def outputs(self) -> Array:
+        """Of all inputs, one after the other."""
+        return self.verified.outputs.reshape(-1)
+
+    @property
+    def confirmed(self) -> bool | None:
+        """Whether onnxruntime, on the file as written, meets every goal."""
+        return self.verified.confirmed
+
+
 @dataclass(eq=False)
 class Replays:
-    """A judge seen by a search: its vectors become changes, and changes its vectors.
+    """A verifier seen by a search: its vectors become changes, and changes its vectors.
 
     ``spread``: the change that a vector of the search stands for. ``seen``: the vector that a
-    change as written stands for. What was judged is kept for each witness.
+    change as written stands for. ``kept``: every patch that was verified.
     """
 
     verifier: PatchVerifier
     spread: Callable[[Array], Array]
     seen: Callable[[Array], Array]
-    kept: list[tuple[Witness, VerifiedPatch]] = field(default_factory=list)
+    kept: list[PatchPoint] = field(default_factory=list)
 
-    def __call__(self, claimed: Array) -> Witness | None:
-        """The witness made of a claimed vector, or None where the change does not do."""
+    def __call__(self, claimed: Array) -> PatchPoint | None:
+        """The point made of a claimed vector, or None where the change does not do."""
         if not np.isfinite(claimed).all():
             return None
         change = self.spread(claimed)
         for enlarged in ENLARGED:
             verified = self.verifier(enlarged * change)
             if verified is not None:
-                return self.keep(verified)
+                self.kept.append(PatchPoint(self.seen(verified.change), verified))
+                return self.kept[-1]
         return None
 
-    def keep(self, verified: VerifiedPatch) -> Witness:
-        """The witness of what was judged already."""
-        vector = self.seen(verified.change)
-        margin = float(verified.margins.min())
-        outputs = verified.outputs.reshape(-1)
-        witness = Witness(vector, verified.size, margin, outputs, verified.confirmed)
-        self.kept.append((witness, verified))
-        return witness
-
-    def of(self, witness: Witness) -> VerifiedPatch:
-        """What was judged when ``witness`` was made."""
-        for known, verified in reversed(self.kept):
-            if known is witness:
-                return verified
-        raise KeyError("a witness that was not made here")
+    def of(self, found: Replayed) -> VerifiedPatch:
+        """The patch that was verified when ``found`` was made."""
+        if not isinstance(found, PatchPoint):
+            raise TypeError("a point that is no patch")
+        return found.verified

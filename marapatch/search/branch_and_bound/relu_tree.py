@@ -25,7 +25,7 @@ from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
 from marapatch.network.layers import Array
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Evidence, Sat, Unsat, Witness
+from marapatch.problem.verdict import Evidence, Replayed, Sat, Unsat
 from marapatch.query.lowering import SHRINKAGE, Lowered
 from marapatch.search.branch_and_bound.branching import RULES
 from marapatch.search.branch_and_bound.leaves import ask_backend, pattern, refuted
@@ -297,7 +297,7 @@ class ReluTree:
             self.bracket = self.bracket.tighten(Unsat(least, self.evidence))
         self.report(self.bracket, len(self.records))
 
-    def _witness(self, witness: Witness) -> None:
+    def _witness(self, witness: Replayed) -> None:
         """Take a replayed witness in; everything open needs to be refuted no farther than it."""
         until = self.deadline
         if not self.options.counted:
