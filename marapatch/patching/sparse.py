@@ -23,6 +23,7 @@ from marapatch.patching.api import (
     GoalLike,
     check_goals,
     check_inputs,
+    check_rule,
     find_layer,
     least_change,
 )
@@ -71,11 +72,14 @@ def sparse_patch(
     reaches it); elsewhere an honest bracket.
     """
     if max_change is None:
-        raise InputError("norm l0 needs a largest change: without one, one number often does")
+        raise InputError(
+            "norm l0 needs a largest change: without one, one number often does; "
+            "give max_change (--max-change)"
+        )
     options = options or PatchOptions()
     started = monotonic() if started is None else started
     given = check_inputs(network, inputs)
-    goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
+    goals = check_goals(goal, given.shape[0], network, check_rule(decision), margin)
     if any(each.probabilities for each in goals):
         raise InputError(
             "the fewest changes for a goal on probabilities cannot be searched for; choose the "
