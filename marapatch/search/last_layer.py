@@ -184,7 +184,9 @@ def refuted_radius(question: Question, dual_value: Array, about: float) -> float
     lost = gamma(row_multipliers.size + 8) * size + SMALL * (2.0 + float(most.sum()))
     constant = result.constant[0] - result.error[0] + lead - lost
     proved = float(Concretiser(ball).radius_of(result.weights[0], constant)[0])
-    proved = max(proved, _plain_radius(question, result.weights[0, 0], float(constant[0])))
+    plain = _plain_radius(question, result.weights[0, 0], float(constant[0]))
+    # ``constant`` has the errors of this ball in it; farther out they are larger.
+    proved = max(proved, min(plain, ball.radius))
     return inf if proved >= whole else proved
 
 
