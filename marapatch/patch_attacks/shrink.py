@@ -50,14 +50,14 @@ UNCHANGED = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """One condition and one image: where the input may go, and the judge of what is claimed."""
+    """One condition and one image: where the input may go, and what replays a claim."""
 
     network: Network
     condition: OutputCondition
     domain: InputBox
 
     def replay(self, norm: Norm) -> Replay:
-        """The judge, measuring in ``norm``."""
+        """What replays claims, measuring in ``norm``."""
         return Replay(self.network, self.ball(norm), self.condition)
 
     def ball(self, norm: Norm) -> Ball:
@@ -86,19 +86,19 @@ def shrunk(
     if minimise == "l0":
         form = target.network.standard_form
         found = fewer(form, target.condition, target.domain, change, deadline)
-        change = _judged(target, found, change, minimise)
+        change = _replayed(target, found, change, minimise)
         if exact > 0.0:
             change = _min_l0(target, change, min(exact, deadline - monotonic()))
         return target.domain.x + _settled(target, change, Norm.L1, deadline, once=True)
     norm = Norm.L1 if minimise == "l1" else Norm.LINF
     if norm is Norm.L1:  # few entries that go far are a small sum too, and a better start
         few = fewer(target.network.standard_form, target.condition, target.domain, change, deadline)
-        change = _judged(target, few, change, minimise)
+        change = _replayed(target, few, change, minimise)
         change = _followed(target, change, minimise, deadline)
     return target.domain.x + _settled(target, change, norm, deadline)
 
 
-def _judged(target: Target, claimed: Array, known: Array, minimise: Minimise) -> Array:
+def _replayed(target: Target, claimed: Array, known: Array, minimise: Minimise) -> Array:
     """The claimed change as it replays, if it does and is smaller; else the known one."""
     witness = target.replay(Norm.L1)(target.domain.x + claimed)
     if witness is None:
@@ -127,7 +127,7 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
         before = change
         for factor in BEYOND_OPTIMUM:
             claimed = np.clip(factor * found, domain.lower - domain.x, domain.upper - domain.x)
-            change = _judged(
+            change = _replayed(
                 target, np.where(np.abs(claimed) > UNCHANGED, claimed, 0.0), change, minimise
             )
             if change is not before:
@@ -148,7 +148,7 @@ def _min_l0(target: Target, change: Array, seconds: float) -> Array:
     decides = np.array([layer < 0 for layer, _ in here.neuron])
     rows = replace(rows, rhs=rows.rhs + np.where(decides, MARGIN, 0.0))
     found, _ = min_l0(rows, max(seconds, 1e-3))
-    return change if found is None else _judged(target, found, change, "l0")
+    return change if found is None else _replayed(target, found, change, "l0")
 
 
 def _settled(

@@ -80,7 +80,7 @@ class PatchProblem:
 
 @dataclass(frozen=True, eq=False)
 class PatchQuestion:
-    """A question about a patch, in the units of the patch's norm; ``replays`` judges for it."""
+    """A question about a patch, in the units of the patch's norm; ``replays`` verifies for it."""
 
     question: Question
     replays: Replays

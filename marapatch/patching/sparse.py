@@ -2,7 +2,7 @@
 
 Lower ends: k changes of at most A each sum to at most k A, so k >= (least L1 patch within A) / A;
 for the last layer also the dual bound of a mixed-integer program, which is exact. Upper ends are
-patches, judged like any other.
+patches, verified like any other.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ def sparse_patch(
     least = least_change(verifier, first, progress, started)
     if least.already or least.infeasible or least.interrupted:
         return replace(least, norm="l0")
+    # k changes of at most A sum to at most k A, so k >= lower / A; the quotient is rounded down
+    # first: a ceiling of 2 + 1e-16 would claim 3.
     lower, evidence = float(ceil(least.lower / max_change * (1.0 - 1e-12))), least.evidence
     best = least
     behind = tail(network, found.number)

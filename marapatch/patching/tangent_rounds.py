@@ -2,8 +2,8 @@
 
 A goal on probabilities implies linear rows, its tangents, so the lower end of a round's bracket is
 one for the goal (:mod:`marapatch.patching.probabilities`). The change that a round finds meets the
-tangents and, as a rule, the goal only nearly: it is enlarged until the goal itself is judged to be
-met, or moved within a ball of its size, and there the next round has tangents. As with Newton's
+tangents and, as a rule, the goal only nearly: it is enlarged until the goal itself is verified to
+be met, or moved within a ball of its size, and there the next round has tangents. As with Newton's
 method a few rounds do.
 
 It is Kelley's cutting-plane method ("The cutting-plane method for solving convex programs", 1960)
@@ -121,7 +121,7 @@ def _patch(
     best: VerifiedPatch | None,
     seconds: float,
 ) -> Patch:
-    """What the rounds amount to: the largest lower end, and the best change that was judged."""
+    """What the rounds amount to: the largest lower end, and the best change that was verified."""
     # Rounds only add tangents, but a later one may stop early: any round's lower end is valid.
     proved = max(rounds, key=lambda patch: patch.lower)
     upper = np.inf if best is None else best.size

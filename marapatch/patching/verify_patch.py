@@ -1,5 +1,5 @@
-"""The only place that makes a patch count: the change as it would be written, judged on the
-original network with the change in it, on every input.
+"""The only place that makes a patch count: the change as it would be written, verified on
+the original network with the change in it, on every input.
 
 Trusted: float64 arithmetic and the network as read. Not trusted: whoever proposes the change.
 """
@@ -24,7 +24,7 @@ from marapatch.problem.verdict import Replayed
 
 ENLARGED = (1.0, 1.0 + 1e-6, 1.0 + 1e-5, 1.0 + 1e-4, 1.0 + 3e-4, 1.0 + 1e-3)
 """A claimed change that falls short is tried a little larger too: solvers claim what lies on the
-edge. What counts is measured on what is judged."""
+edge. What counts is measured on what is verified."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +61,14 @@ class PatchVerifier:
         return replace(self, inputs=self.inputs[one], goals=self.goals[one])
 
     def __call__(self, change: Array) -> VerifiedPatch | None:
-        """The change as written and judged, or None where it does not meet every goal."""
+        """The change as written and verified, or None where it does not meet every goal."""
         if not np.isfinite(change).all():
             return None
         written = self.weights.rounded(change)
         if written is None:
             return None
+        # From here on only what the file would hold counts: new numbers are read back from the
+        # patched network, and the size is that of their exact difference to the old ones.
         patched = self.weights.apply(self.network, written)
         new = np.concatenate(
             [part.reshape(-1) for part in patched.weights(self.weights.layer.node)]
@@ -90,6 +92,8 @@ class PatchVerifier:
     def evaluate(self, network: Network) -> tuple[Array, Array] | None:
         """Outputs and margins of all inputs, or None where a goal is not certainly met."""
         form = network.standard_form
+        # A first look in plain float64, all inputs at once: most proposals already fail there, and
+        # a pass with error bounds costs one evaluation an input.
         computed = form.evaluate(self.inputs.astype(np.float64))
         nothing = np.zeros(form.outputs)
         if any(
