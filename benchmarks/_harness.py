@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import multiprocessing
 import os
 import platform
@@ -26,7 +27,8 @@ from statistics import fmean
 from typing import Any, Protocol
 
 from marapatch.errors import MarapatchError
-from marapatch.files.json_lines import Row, Store
+from marapatch.files.json_lines import Row
+from marapatch.files.json_lines import Store as KeptRows
 
 RESULTS = Path(__file__).parent / "results"
 """Where rows are kept; committed."""
@@ -49,6 +51,18 @@ FAILURES = (
 """What an instance may raise and still be a row; anything else ends its process."""
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Store(KeptRows):
+    """Rows of a run, some of which may have to be made again."""
+
+    def forget(self, unwanted: Callable[[Row], bool]) -> None:
+        """Drop the rows that are ``unwanted``; the file is replaced in one step."""
+        kept = [row for row in self.rows() if not unwanted(row)]
+        if self.path.exists():
+            beside = self.path.with_suffix(".tmp")
+            beside.write_text("".join(json.dumps(row) + "\n" for row in kept))
+            beside.replace(self.path)
 
 
 class Case(Protocol):

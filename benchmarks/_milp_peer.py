@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from marapatch.bounds.crown import linear_bounds
 from marapatch.bounds.subproblems import NodeBounder
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 from marapatch.solvers.highs.backend import explain, open_solver, run, set_option

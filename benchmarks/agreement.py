@@ -14,25 +14,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import _test_support  # noqa: F401  # makes importable what follows
 import z3
 from _bare_marabou import BareMarabou
 from _ground_truth_report import write
 from _harness import table
+from random_problems import KINDS, random_problem  # shared with the tests
 
 from marapatch.errors import InputError
 from marapatch.formats import smtlib
 from marapatch.modelling import NoSolution, Solution
 from marapatch.query.query import Query
 from marapatch.solvers import Backend, Candidate, HighsBackend, Infeasible, MarabouBackend
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from random_problems import KINDS, random_problem  # shared with the tests
 
 RESULTS = Path(__file__).with_name("results") / "agreement.jsonl"
 SECONDS = 10.0

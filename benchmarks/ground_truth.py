@@ -34,12 +34,13 @@ from _peers import PEER_SUITES, compared
 from numpy.typing import NDArray
 
 from marapatch.errors import MarapatchError
-from marapatch.groundtruth.api import GroundTruth, Progress, ground_truth
+from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.report import status
+from marapatch.groundtruth.result import GroundTruth, Progress
 from marapatch.network.graph import Network
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
-from marapatch.witnesses.attacks import CarliniWagner, Distance, Objective, Problem
+from marapatch.witnesses.attacks import CarliniWagner, Objective, Problem
 
 __all__ = ["Goal", "attack_distance", "target_of"]
 
@@ -151,7 +152,7 @@ def attack_distance(
         else Objective.towards([target], argmin=argmin)
     )
     problem = Problem.of_ball(network.standard_form, ball, objective, network.input_dtype)
-    assert problem.distance is Distance.of(ball.norm)
+    assert problem.distance is ball.norm
     started = monotonic()
     result = CarliniWagner().run(problem)
     return float(result.distances[0]), monotonic() - started

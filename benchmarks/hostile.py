@@ -1,9 +1,9 @@
 """Hostile files: does every command refuse them, soon, in little memory, and in one line?
 
-Each kind of file in tests/hostile_*.py is made with a seed in a folder of its own, and the command
-``marapatch`` is run on it as a user would, in a process of its own. It must end with exit code 2
-and one short line that names the file, and leave nothing behind. What is measured is the whole
-process, from its start to its end: wall time, processor time and peak memory.
+Each kind of file in hostile_*.py of tests/support is made with a seed in a folder of its own, and
+the command ``marapatch`` is run on it as a user would, in a process of its own. It must end with
+exit code 2 and one short line that names the file, and leave nothing behind. What is measured is
+the whole process, from its start to its end: wall time, processor time and peak memory.
 
   python benchmarks/hostile.py                  every kind once
   python benchmarks/hostile.py --seeds 0 1 2    with several seeds: other files, other commands
@@ -28,10 +28,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, sleep
 
+import _test_support  # noqa: F401  # makes importable what follows
 from _ground_truth_report import write
 from _harness import ONE_THREAD, RESULTS, Row, Store, load_average, provenance, table
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from hostile_files import KINDS, contents, faults, hostile
 
 SECONDS, MEBIBYTES = 2.0, 500.0

@@ -39,15 +39,18 @@ from numpy.typing import NDArray
 from marapatch.data.bundled import PREFIX, resolve
 from marapatch.data.fetch import locate
 from marapatch.errors import MarapatchError
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.groundtruth.report import status
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.network.graph import Network
 from marapatch.network.load import load
 from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
 from marapatch.patch_attacks.measures import decisions
 from marapatch.patch_attacks.records import Record, record
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 
 Array = NDArray[np.float64]
 

@@ -23,17 +23,17 @@ from itertools import pairwise
 from pathlib import Path
 from time import process_time
 
+import _test_support  # noqa: F401  # makes importable what follows
 import networkx as nx
 import numpy as np
 from _harness import RESULTS, Row, Store, finite, provenance
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from small_networks import KINDS, branching_network
 
 from marapatch.certificates.check import recheck
 from marapatch.certificates.file import TargetClaim
-from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.certificate import certificate_of
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Abs, Affine, Clip, Layer, LeakyRelu, MaxPool, Relu, Sum
 from marapatch.problem.verdict import Evidence

@@ -1,6 +1,6 @@
-"""The five scripts of the README's tour beside the same tasks in plain maraboupy.
+"""The five scripts of docs/library.md beside the same tasks in plain maraboupy.
 
-Ours are those that the tests run (tests/golden/tour), the others stand in benchmarks/tour: written
+Ours are those that the tests run (docs/examples), the others stand in benchmarks/tour: written
 as a user of maraboupy 2.0.0 who knows it would, with the same files, the same question and the same
 precision. Each script runs in a process of its own, three times, with a limit of 120 s; a task and
 an engine is one row of results/tour.jsonl, a timeout too. Lines: those that are neither blank nor
@@ -31,7 +31,7 @@ from _harness import RESULTS, Row, Store, processor_seconds, run, table
 from marapatch.errors import MarapatchError
 
 HERE = Path(__file__).resolve().parent
-FOLDERS = {"marapatch": HERE.parent / "tests" / "golden" / "tour", "maraboupy": HERE / "tour"}
+FOLDERS = {"marapatch": HERE.parent / "docs" / "examples", "maraboupy": HERE / "tour"}
 STORE = Store(RESULTS / "tour.jsonl")
 LIMIT = 120.0
 RUNS = 3

@@ -1,12 +1,12 @@
 """Numbers over the whole range of their type: is any answer wrong?
 
 Random small networks, float32 and float64 files, whose weights and biases are denormal, huge,
-cancel at 2^60 or tie exactly, in boxes from 1e-300 to 1e300 wide (tests/wide_networks.py); each is
-asked from its file on, for both norms, and every claim is held against the exact rational optimum
-of the file's numbers, by an oracle that shares no code with the program (tests/rational_*.py). An
-answer is wrong where a proved lower end lies beyond the optimum, where a witness is outside the
-box, of another type, nearer or farther than said, or decided otherwise in exact arithmetic, or
-where the image's own decision is not the exact one.
+cancel at 2^60 or tie exactly, in boxes from 1e-300 to 1e300 wide
+(wide_networks.py of tests/support); each is asked from its file on, for both norms, and every
+claim is held against the exact rational optimum of the file's numbers, by an oracle that shares no
+code with the program (rational_*.py there). An answer is wrong where a proved lower end lies beyond
+the optimum, where a witness is outside the box, of another type, nearer or farther than said, or
+decided otherwise in exact arithmetic, or where the image's own decision is not the exact one.
 
   python benchmarks/wide_range.py                       5,000 by the tree, 1,000 by the others
   python benchmarks/wide_range.py --searches tree --networks 200
@@ -31,15 +31,12 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from _harness import RESULTS, Row, Store, finite, provenance, run
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from _ground_truth_report import write
+from _harness import RESULTS, Row, Store, finite, provenance, run
+from _test_support import SUPPORT
 from _wide_report import failures, report
 from wide_judge import Judgement, judged
 from wide_networks import WideCase, wide_case
-
-TESTS = Path(__file__).resolve().parents[1] / "tests"
 
 _TEMPORARY = re.compile(r"\S+/net\.onnx")
 """How a message names the file, which lies in a folder of its own at every run."""
@@ -65,7 +62,7 @@ def generator() -> str:
     """What drew the networks and judged the answers: sha256 of the modules."""
     digest = hashlib.sha256()
     for name in ORACLE:
-        digest.update((TESTS / f"{name}.py").read_bytes())
+        digest.update(next(SUPPORT.rglob(f"{name}.py")).read_bytes())
     return digest.hexdigest()[:16]
 
 

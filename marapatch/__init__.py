@@ -23,13 +23,9 @@ if TYPE_CHECKING:
         UnsupportedOperatorError,
     )
     from marapatch.files.memory import memory_limit
-    from marapatch.groundtruth.api import (
-        GroundTruth,
-        GroundTruthOptions,
-        Progress,
-        TargetResult,
-        ground_truth,
-    )
+    from marapatch.groundtruth.api import ground_truth
+    from marapatch.groundtruth.options import GroundTruthOptions
+    from marapatch.groundtruth.result import GroundTruth, Progress, TargetResult
     from marapatch.modelling import (
         Expression,
         Problem,
@@ -60,13 +56,13 @@ if TYPE_CHECKING:
     from marapatch.patching.options import PatchOptions
     from marapatch.patching.patch import Patch
     from marapatch.patching.sparse import sparse_patch
-    from marapatch.problem.ball import Norm
     from marapatch.problem.conditions import Rule
+    from marapatch.problem.norm import Norm
     from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Witness
     from marapatch.verification.api import verify
 
 _HOMES = {
-    "problem.ball": ("Norm",),
+    "problem.norm": ("Norm",),
     "errors": (
         "BackendError",
         "ContradictionError",
@@ -75,13 +71,9 @@ _HOMES = {
         "ScopeError",
         "UnsupportedOperatorError",
     ),
-    "groundtruth.api": (
-        "GroundTruth",
-        "GroundTruthOptions",
-        "Progress",
-        "TargetResult",
-        "ground_truth",
-    ),
+    "groundtruth.api": ("ground_truth",),
+    "groundtruth.options": ("GroundTruthOptions",),
+    "groundtruth.result": ("GroundTruth", "Progress", "TargetResult"),
     "files.memory": ("memory_limit",),
     "modelling": (
         "Expression",

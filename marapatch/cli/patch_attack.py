@@ -26,7 +26,8 @@ from marapatch.cli.options import (
     TimeoutOption,
     TotalTimeoutOption,
 )
-from marapatch.cli.patch import INTERRUPTED, PatchNorm
+from marapatch.cli.patch import PatchNorm
+from marapatch.cli.signals import INTERRUPTED
 
 EPILOG = """How it works: a small patch of the middle layer changes the decision; what the patch
 does to that layer becomes the goal of the half before it, and so on to the first layer; then an

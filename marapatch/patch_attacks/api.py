@@ -22,9 +22,9 @@ from marapatch.patch_attacks.halving import FirstLayerPatch, Halving
 from marapatch.patch_attacks.options import Minimise, PatchAttackOptions, Stage, StageKind
 from marapatch.patch_attacks.realise import InputBox, realised
 from marapatch.patch_attacks.shrink import Target, shrunk
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.input_ball import ball_of
+from marapatch.problem.norm import Norm
 from marapatch.problem.replay import Replay, decided_class
 from marapatch.witnesses.attacks.nearest import nearest
 from marapatch.witnesses.attacks.objective import Objective

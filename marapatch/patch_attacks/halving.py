@@ -1,8 +1,9 @@
-"""Layer halving: from a patch of the middle layer to one of the first (DESIGN: 6.7).
+"""Layer halving: from a patch of the middle layer to one of the first (ARCHITECTURE: 6.7).
 
 The least patch of the middle layer that changes the decision sets the values that the layer must
 give; they are the property of the first half, whose middle layer is patched next, and so on.
-Every stage is a least-change question about what follows the layer, asked by neuron (DESIGN: 2).
+Every stage is a least-change question about what follows the layer, asked by neuron
+(ARCHITECTURE: 2).
 
 Source: Khan, Madhukar, Sharma, "Efficient Adversarial Input Generation via Neural Net Patching",
 algorithm 1. Erratum: with l edge layers the loop patches layer p = ceil(l / 2), then goes on with
@@ -34,9 +35,9 @@ from marapatch.patch_attacks.stage import (
     StageSearch,
     formulate,
 )
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +246,7 @@ class Halving:
         return int(np.count_nonzero(self._entering(layer))) if norm is Norm.LINF else 1
 
     def _delta(self, layer: PatchableLayer, values: Array, norm: Norm) -> Array:
-        """The least change of the weights that gives ``values`` (DESIGN: 2)."""
+        """The least change of the weights that gives ``values`` (ARCHITECTURE: 2)."""
         h = self._entering(layer)
         share = (values - self.values[layer.node][0]) / self._scale(layer, norm)
         if norm is Norm.LINF:

@@ -14,8 +14,8 @@ from marapatch.errors import InputError
 from marapatch.formats.inputs import Start
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Norm
 from marapatch.problem.input_ball import ball_of
+from marapatch.problem.norm import Norm
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import PROVED
 from marapatch.solvers import BACKENDS
 
 Minimise = Literal["l0", "l1", "linf"]
@@ -77,7 +77,7 @@ class PatchAttackOptions:
             ("minimise", get_args(Minimise)),
             ("phases", get_args(Phases)),
             ("backend", tuple(BACKENDS)),
-            ("patch_norm", tuple(norm.value for norm in Norm)),
+            ("patch_norm", tuple(norm.value for norm in PROVED)),
         ):
             if getattr(self, name) not in choices:
                 raise InputError(

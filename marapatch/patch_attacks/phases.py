@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.witnesses.first_witness import estimate
 from marapatch.witnesses.linear_region import Nearest, Region, nearest_in_region, region_of

@@ -1,7 +1,7 @@
 """From the values that a layer should give to the property of what comes before it.
 
 Equality asks more than is needed: everything here asks less and stays sound, so that every input
-that meets the property is decided as wanted (DESIGN: 6.6, 6.7).
+that meets the property is decided as wanted (ARCHITECTURE: 6.6, 6.7).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def relaxed(form: StandardForm, values: Array, condition: OutputCondition) -> Ou
 
     Every input that meets the rows meets ``condition``. A neuron all of whose paths to the
     condition rise needs no row for its phase: ``relu(z) >= z`` and ``relu(z) >= 0`` err on the
-    right side, whatever the phase (marks, DESIGN: 6.6).
+    right side, whatever the phase (marks, ARCHITECTURE: 6.6).
     """
     pattern = tuple(z[0] > 0.0 for z in form.pre_activations(values[None])[0])
     marks = layer_signs(form, condition)[1:-1]

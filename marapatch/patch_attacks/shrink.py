@@ -19,8 +19,9 @@ from marapatch.patch_attacks.options import Minimise
 from marapatch.patch_attacks.realise import DAMPING, MARGIN, InputBox
 from marapatch.patch_attacks.sparsify import fewer
 from marapatch.patching.tail import Start, compose
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Replayed

@@ -15,9 +15,10 @@ from marapatch.patch_attacks.options import PatchAttackOptions
 from marapatch.patch_attacks.phases import Samples, fixed_patch, linear_patch
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.search import SEARCHES
 from marapatch.search.last_layer import last_layer

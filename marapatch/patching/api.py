@@ -19,8 +19,8 @@ from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener, PatchProgress
 from marapatch.patching.tangent_rounds import least_change_by_tangents
 from marapatch.patching.verify_patch import PatchVerifier
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import PROVED, Norm
 
 __all__ = [
     "GoalLike",
@@ -89,12 +89,12 @@ def least_change(
 
 def check_norm(norm: str | Norm) -> Norm:
     """The norm of that name; InputError, saying what to do, otherwise."""
-    try:
-        return Norm(norm)
-    except ValueError:
-        known = ", ".join(each.value for each in Norm)
+    named = {each.value: each for each in PROVED}
+    found = named.get(norm.value if isinstance(norm, Norm) else norm)
+    if found is None:
         hint = ": sparse_patch minimises how many numbers change" if norm == "l0" else ""
-        raise InputError(f"norm {norm!r} is not one of {known}{hint}") from None
+        raise InputError(f"norm {norm!r} is not one of {', '.join(named)}{hint}")
+    return found
 
 
 def check_rule(decision: str | Rule) -> Rule:

@@ -8,7 +8,7 @@ and by Hoelder's inequality ``|dz_j| <= max_i |E_ji| * sum_i |h_i|`` and ``|dz_j
 max_i |h_i|``, both attained. So the least ``max |E_ji|`` that moves it so is ``|dz_j| / sum |h_i|``
 (spread over all i with the sign of h_i), the least ``sum |E_ji|`` is ``|dz_j| / max |h_i|`` (all on
 one i), and the least patch is the least perturbation of the tail network at the pre-activation, in
-these units (DESIGN: 2).
+these units (ARCHITECTURE: 2).
 
 Shapes, here and in the modules around: n inputs; I numbers enter the layer and J leave it (I
 inputs, J neurons); N numbers of the layer (its weights, flat, then its biases), of which V are
@@ -40,7 +40,8 @@ from marapatch.patching.goals import Clause
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose, stack_copies, with_goals
 from marapatch.patching.verify_patch import PatchVerifier, Replays
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 
 
@@ -197,7 +198,7 @@ def _formulated(
 ) -> PatchQuestion:
     form, condition = with_goals(form, clauses)
     # Marks cut half-ranges that no least change needs: moving such an entry back to 0 keeps every
-    # row and makes neither norm larger. The optimum stays, not every point (DESIGN: 6.6).
+    # row and makes neither norm larger. The optimum stays, not every point (ARCHITECTURE: 6.6).
     if marks:
         ball = marked(form, condition, ball)
     return PatchQuestion(Question(form, ball, condition, replays), replays)

@@ -13,7 +13,7 @@ import numpy as np
 
 from marapatch.network.layers import Array, Matrix
 from marapatch.patching.formulation import PatchProblem
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 
 FRANK_WOLFE_STEPS = 40
 """Steps at most; each tries the lengths below and takes the best."""

@@ -12,8 +12,8 @@ from marapatch.patching.formulation import PatchQuestion
 from marapatch.patching.infeasibility import infeasible_by_relaxation
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.polish import polish_few
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Replayed
 from marapatch.search import SEARCHES

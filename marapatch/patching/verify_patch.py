@@ -19,7 +19,7 @@ from marapatch.network.onnx.outputs import run_onnx
 from marapatch.network.onnx.writer import to_onnx
 from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 from marapatch.problem.verdict import Replayed
 
 ENLARGED = (1.0, 1.0 + 1e-6, 1.0 + 1e-5, 1.0 + 1e-4, 1.0 + 3e-4, 1.0 + 1e-3)

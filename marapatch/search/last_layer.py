@@ -19,13 +19,13 @@ import scipy.sparse as sp
 
 from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.backward import BackwardPass
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import concretiser_of
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat, Unsat
-from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import LONGEST_QUERY, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.solvers.highs.backend import minimise_program
 from marapatch.solvers.highs.milp import Program
 from marapatch.witnesses.linear_region import Nearest, Region, SlackProgram, nearest_in_region
@@ -78,7 +78,7 @@ def last_layer(
     elif (
         bracket.lower < inf
         and options.evidence is Evidence.SOLVER
-        and _none(question, here, LONGEST if options.counted else CONFIRM_SECONDS)
+        and _none(question, here, LONGEST_QUERY if options.counted else CONFIRM_SECONDS)
     ):
         bracket = bracket.tighten(Unsat(inf, Evidence.SOLVER))
     # JSON has no infinity, so the record of a query says the largest number instead.
@@ -198,7 +198,7 @@ def refuted_radius(question: Question, dual_value: Array, about: float) -> float
     # -(lambda C) y + lambda rhs > 0 refutes: everything uncertain is subtracted, so the radius up
     # to which it stays above 0 is rounded down.
     constant = result.constant[0] - result.error[0] + lead - lost
-    proved = float(Concretiser(ball).radius_of(result.weights[0], constant)[0])
+    proved = float(concretiser_of(ball).radius_of(result.weights[0], constant)[0])
     plain = _plain_radius(question, result.weights[0, 0], float(constant[0]))
     # ``constant`` has the errors of this ball in it; farther out they are larger.
     proved = max(proved, min(plain, ball.radius))

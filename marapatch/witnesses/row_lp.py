@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.layers import Array, Matrix
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.witnesses.fewest_entries import fewest_entries
 from marapatch.witnesses.linear_region import Region, nearest_in_region
 

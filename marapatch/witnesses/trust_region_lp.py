@@ -13,8 +13,8 @@ import numpy as np
 
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Replayed
 from marapatch.witnesses.linear_region import region_of

@@ -1,0 +1,39 @@
+"""The folder encodings/ must not become a package: Python itself needs one of that name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import marapatch
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_there_is_no_package_called_encodings() -> None:
+    assert (ROOT / "encodings" / "marapatch_encodings" / "__init__.py").is_file()
+    assert not list((ROOT / "encodings").glob("__init__*"))
+
+
+def test_python_finds_its_own_encodings_from_the_repository_root() -> None:
+    code = "import encodings.utf_8; print(encodings.utf_8.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = Path(done.stdout.strip())
+    assert found.name == "utf_8.py"
+    assert ROOT / "encodings" not in found.parents
+
+
+def test_no_exported_name_is_that_of_a_module() -> None:
+    """Once such a module is imported, ``marapatch.NAME`` is the module and not the function."""
+    shadowed = [name for name in marapatch.__all__ if find_spec(f"marapatch.{name}") is not None]
+    assert not shadowed
