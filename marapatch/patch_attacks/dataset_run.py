@@ -83,7 +83,7 @@ def patch_attack_images(
     ``target``, ``rule``, ``box``, ``options``: as for one image; ``options.timeout`` is for each.
     ``labels``: (n,); an image that the network decides otherwise already, or as ``target``, is left
     alone. ``folder``: where a row is kept for each finished image; a run goes on from the rows it
-    finds there, each judged again. ``total_timeout``: seconds after which no other image is begun.
+    finds there, each verified again. ``total_timeout``: seconds after which no image is begun.
     ``pictures``: how many of those found are drawn in the folder. ``features``: of inputs (n,
     inputs), for the Frechet distance (None: what enters the network's last layer). ``other``: a
     network on which the inputs found are tried too. ``progress``: called with each record.

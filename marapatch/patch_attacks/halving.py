@@ -1,8 +1,9 @@
 """Layer halving: from a patch of the middle layer to one of the first (ARCHITECTURE: 6.7).
 
 The least patch of the middle layer that changes the decision sets the values that the layer must
-give; they are the property of the first half, whose middle layer is patched next, and so on. Every
-stage is a least-change question about what follows the layer, asked by neuron (ARCHITECTURE: 2).
+give; they are the property of the first half, whose middle layer is patched next, and so on.
+Every stage is a least-change question about what follows the layer, asked by neuron
+(ARCHITECTURE: 2).
 
 Source: Khan, Madhukar, Sharma, "Efficient Adversarial Input Generation via Neural Net Patching",
 algorithm 1. Erratum: with l edge layers the loop patches layer p = ceil(l / 2), then goes on with

@@ -24,10 +24,11 @@ from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 from marapatch.witnesses.first_witness import shrink
 from marapatch.witnesses.linear_region import region_of
 from marapatch.witnesses.polish import polish
+from marapatch.witnesses.restriction import RestrictedPoint, lifted
 from marapatch.witnesses.row_lp import Rows, min_l0, min_l1, min_linf
 from marapatch.witnesses.trust_region_lp import derivative, nearer
 
@@ -50,14 +51,14 @@ UNCHANGED = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """One condition and one image: where the input may go, and the judge of what is claimed."""
+    """One condition and one image: where the input may go, and what replays a claim."""
 
     network: Network
     condition: OutputCondition
     domain: InputBox
 
     def replay(self, norm: Norm) -> Replay:
-        """The judge, measuring in ``norm``."""
+        """What replays claims, measuring in ``norm``."""
         return Replay(self.network, self.ball(norm), self.condition)
 
     def ball(self, norm: Norm) -> Ball:
@@ -86,19 +87,19 @@ def shrunk(
     if minimise == "l0":
         form = target.network.standard_form
         found = fewer(form, target.condition, target.domain, change, deadline)
-        change = _judged(target, found, change, minimise)
+        change = _replayed(target, found, change, minimise)
         if exact > 0.0:
             change = _min_l0(target, change, min(exact, deadline - monotonic()))
         return target.domain.x + _settled(target, change, Norm.L1, deadline, once=True)
     norm = Norm.L1 if minimise == "l1" else Norm.LINF
     if norm is Norm.L1:  # few entries that go far are a small sum too, and a better start
         few = fewer(target.network.standard_form, target.condition, target.domain, change, deadline)
-        change = _judged(target, few, change, minimise)
+        change = _replayed(target, few, change, minimise)
         change = _followed(target, change, minimise, deadline)
     return target.domain.x + _settled(target, change, norm, deadline)
 
 
-def _judged(target: Target, claimed: Array, known: Array, minimise: Minimise) -> Array:
+def _replayed(target: Target, claimed: Array, known: Array, minimise: Minimise) -> Array:
     """The claimed change as it replays, if it does and is smaller; else the known one."""
     witness = target.replay(Norm.L1)(target.domain.x + claimed)
     if witness is None:
@@ -127,7 +128,7 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
         before = change
         for factor in BEYOND_OPTIMUM:
             claimed = np.clip(factor * found, domain.lower - domain.x, domain.upper - domain.x)
-            change = _judged(
+            change = _replayed(
                 target, np.where(np.abs(claimed) > UNCHANGED, claimed, 0.0), change, minimise
             )
             if change is not before:
@@ -148,7 +149,7 @@ def _min_l0(target: Target, change: Array, seconds: float) -> Array:
     decides = np.array([layer < 0 for layer, _ in here.neuron])
     rows = replace(rows, rhs=rows.rhs + np.where(decides, MARGIN, 0.0))
     found, _ = min_l0(rows, max(seconds, 1e-3))
-    return change if found is None else _judged(target, found, change, "l0")
+    return change if found is None else _replayed(target, found, change, "l0")
 
 
 def _settled(
@@ -173,16 +174,14 @@ def _settled(
     lower, upper = (domain.lower - domain.x)[entries], (domain.upper - domain.x)[entries]
     ball = Ball(np.zeros(entries.size), np.minimum(lower, 0.0), np.maximum(upper, 0.0), norm, inf)
     ball = ball.with_radius(ball.covering_radius)
-    judge = target.replay(norm)
+    replayed = target.replay(norm)
 
-    def replay(claimed: Array) -> Witness | None:
-        whole = np.zeros(size)
-        whole[entries] = claimed
-        found = judge(domain.x + whole)
+    def replay(claimed: Array) -> Replayed | None:
+        found = replayed(domain.x + lifted(claimed, entries, size))
         if found is None:
             return None
         moved = found.input.astype(np.float64).reshape(-1) - domain.x
-        return replace(found, input=moved[entries])
+        return RestrictedPoint(moved[entries], found)
 
     question = Question(form, ball, target.condition, replay)
     witness = replay(change[entries])
@@ -200,6 +199,4 @@ def _settled(
         better = polish(question, better, deadline)
     if better.distance >= norm.distance(change):
         return change
-    whole = np.zeros(size)
-    whole[entries] = better.input
-    return whole
+    return lifted(better.input, entries, size)

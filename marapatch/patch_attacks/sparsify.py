@@ -1,7 +1,7 @@
 """Fewer changed entries: whole entries are dropped and exchanged while the condition holds.
 
-Every move is judged by the network itself, many at a time; entries go as far as they may, because
-few entries have to do what many did.
+Every move is evaluated on the network itself, many at a time; entries go as far as they may,
+because few entries have to do what many did.
 """
 
 from __future__ import annotations
@@ -101,14 +101,14 @@ def fewer(
     form: StandardForm, condition: OutputCondition, domain: InputBox, change: Array, deadline: float
 ) -> Array:
     """A change of fewer entries that meets the condition strictly, at worst ``change`` itself."""
-    judge = Evaluator.of(form, condition, domain.x)
+    evaluator = Evaluator.of(form, condition, domain.x)
     up, down = domain.upper - domain.x, domain.lower - domain.x
     entries = np.flatnonzero(change)
     amounts = np.where(change[entries] > 0.0, up[entries], down[entries])
     best = change
-    if judge.shared_slack(entries, amounts[None])[0] <= 0.0:
+    if evaluator.shared_slack(entries, amounts[None])[0] <= 0.0:
         amounts = change[entries]
-    kept = _dropped(judge, entries, amounts)
+    kept = _dropped(evaluator, entries, amounts)
     for _ in range(MOVES):
         entries, amounts, slack = kept
         if entries.size < np.count_nonzero(best):
@@ -116,26 +116,28 @@ def fewer(
             best[entries] = amounts
         if monotonic() >= deadline or entries.size < 2:
             break
-        following = _exchanged(judge, entries, amounts, slack, up, down)
+        following = _exchanged(evaluator, entries, amounts, slack, up, down)
         if following is None:
             break
-        kept = _dropped(judge, *following)
+        kept = _dropped(evaluator, *following)
     return best
 
 
-def _dropped(judge: Evaluator, entries: Entries, amounts: Array) -> tuple[Entries, Array, float]:
+def _dropped(
+    evaluator: Evaluator, entries: Entries, amounts: Array
+) -> tuple[Entries, Array, float]:
     """Drop what is missed least, for as long as the condition holds without it: first as many
     entries at once as possible, then one by one."""
-    slack = float(judge.shared_slack(entries, amounts[None])[0])
+    slack = float(evaluator.shared_slack(entries, amounts[None])[0])
     while entries.size > 1:
-        left = judge.shared_slack(entries, amounts * (1.0 - np.eye(entries.size)))
+        left = evaluator.shared_slack(entries, amounts * (1.0 - np.eye(entries.size)))
         order = np.argsort(-left, kind="stable")
         if left[order[0]] <= 0.0:
             break
         rank = np.empty(entries.size, dtype=int)
         rank[order] = np.arange(entries.size)
         kept = rank[None, :] > np.arange(entries.size - 1)[:, None]  # row k: k + 1 are dropped
-        left = judge.shared_slack(entries, amounts * kept)
+        left = evaluator.shared_slack(entries, amounts * kept)
         held = np.flatnonzero(left > 0.0)
         most = int(held[-1]) if held.size else 0
         slack = float(left[most])
@@ -144,13 +146,13 @@ def _dropped(judge: Evaluator, entries: Entries, amounts: Array) -> tuple[Entrie
 
 
 def _exchanged(
-    judge: Evaluator, entries: Entries, amounts: Array, slack: float, up: Array, down: Array
+    evaluator: Evaluator, entries: Entries, amounts: Array, slack: float, up: Array, down: Array
 ) -> tuple[Entries, Array] | None:
     """Two entries for another one that will do, else one for another that leaves more slack."""
     size = entries.size
-    change = np.zeros(judge.x.size)
+    change = np.zeros(evaluator.x.size)
     change[entries] = amounts
-    gradient = judge.gradient(change)
+    gradient = evaluator.gradient(change)
     gain = np.where(gradient > 0.0, gradient * up, gradient * down)
     gain[entries] = -np.inf
     others = np.argsort(-gain, kind="stable")[:CANDIDATES]
@@ -158,7 +160,7 @@ def _exchanged(
     if not others.size:
         return None
     steps = np.where(gradient[others] > 0.0, up[others], down[others])
-    losses = judge.shared_slack(entries, amounts * (1.0 - np.eye(size)))
+    losses = evaluator.shared_slack(entries, amounts * (1.0 - np.eye(size)))
     useless = np.argsort(-losses, kind="stable")
     singles: list[Group] = [(int(i),) for i in useless]
     pairs: list[Group] = [tuple(pair) for pair in combinations(useless[:12].tolist(), 2)][:PAIRS]
@@ -167,7 +169,7 @@ def _exchanged(
         tried = _tried(entries, amounts, groups, others, steps)
         if tried is None:
             continue
-        left = judge.sparse_slack(*tried)
+        left = evaluator.sparse_slack(*tried)
         i = int(left.argmax())
         if left[i] > min_l1:
             kept = tried[1][i] != 0.0

@@ -20,7 +20,6 @@ from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Witness
 from marapatch.search import SEARCHES
 from marapatch.search.last_layer import last_layer
 from marapatch.search.options import SearchOptions
@@ -52,6 +51,22 @@ RADII = 8
 
 TOLERANCE = 1e-3
 """At which a bracket counts as closed, relative to its upper end."""
+
+
+@dataclass(frozen=True, eq=False)
+class StagePoint:
+    """Where a stage ends: a change of a layer's pre-activations that meets its property.
+
+    ``input``: the change, (neurons,), in units of the patch's norm. ``distance``: the size of the
+    patch that makes it. ``margin``: by how much the property is met, in plain float64.
+    ``outputs``: of what follows the layer. No witness: the network as it is was not asked.
+    """
+
+    input: Array
+    distance: float
+    margin: float
+    outputs: Array
+    confirmed: None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,20 +200,24 @@ def formulate(
     wide = np.full(size, inf)
     ball = Ball(np.zeros(size), -wide, wide, norm, inf)
     ball = marked(moved, condition, ball)
-    return Question(moved, ball, condition, _Judge(moved, ball, condition, missed))
+    return Question(moved, ball, condition, StageReplay(moved, ball, condition, missed))
 
 
 @dataclass(frozen=True, eq=False)
-class _Judge:
-    """Believes a change of pre-activations where the form meets the condition strictly there;
-    or, of a property half way, misses its rows by no more than ``missed``, relatively."""
+class StageReplay:
+    """Accepts a change of pre-activations where the form meets the condition strictly there; or,
+    of a property half way, misses its rows by no more than ``missed``, relatively.
+
+    Plain float64: a stage proves nothing, and what comes out at the end is replayed on the network.
+    """
 
     form: StandardForm
     ball: Ball
     condition: OutputCondition
     missed: float
 
-    def __call__(self, claimed: Array) -> Witness | None:
+    def __call__(self, claimed: Array) -> StagePoint | None:
+        """The point, a little farther out where that is needed; None where it does not do."""
         if not np.isfinite(claimed).all():
             return None
         inside = np.clip(claimed, self.ball.lower, self.ball.upper)
@@ -209,7 +228,7 @@ class _Judge:
             slack = self.condition.slack(outputs)[0] + self.missed * size
             if slack.min() > 0.0:
                 distance = self.ball.norm.distance(vector)
-                return Witness(vector, distance, float(slack.min()), outputs[0], None)
+                return StagePoint(vector, distance, float(slack.min()), outputs[0])
         return None
 
 

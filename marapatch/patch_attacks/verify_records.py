@@ -1,4 +1,4 @@
-"""Records of an earlier run judged again: a file that a run goes on from may hold anything."""
+"""Records of an earlier run verified again: a file that a run goes on from may hold anything."""
 
 from __future__ import annotations
 

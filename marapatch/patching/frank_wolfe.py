@@ -1,6 +1,6 @@
 """The change within a norm ball that meets goals best: Frank-Wolfe steps on the least lead.
 
-Proves nothing; what it proposes is judged. Where no ReLU follows the layer the least lead is a
+Proves nothing; what it proposes is verified. Where no ReLU follows the layer the least lead is a
 concave function of the change, and steps to the best corner of the ball approach its maximum.
 Source: Jaggi, "Revisiting Frank-Wolfe: Projection-Free Sparse Convex Optimization", algorithm 1.
 """
@@ -44,6 +44,8 @@ class Leads:
         rest, goals = self.problem.tail, self.problem.verifier.goals
         hidden, outputs = rest.pre_activations(z)
         leads = [goal.lead(y) for goal, y in zip(goals, outputs, strict=True)]
+        # Where each lead is concave so is the least of them, and the derivative of one that attains
+        # it is a supergradient: that is all that Frank-Wolfe needs.
         i = int(np.argmin([value for value, _ in leads]))
         value, direction = leads[i]
         pattern = [layer[i : i + 1] > 0.0 for layer in hidden]
@@ -56,6 +58,7 @@ class Leads:
         most = np.where(slope > 0.0, weights.upper, -weights.lower)
         most = np.where(weights.free, np.minimum(most, radius), 0.0)
         if self.problem.verifier.norm is Norm.L1:
+            # max slope . E over the L1 ball and the box is a fractional knapsack: greedy is exact.
             order = np.argsort(-np.abs(slope) * (most > 0.0))
             spent = np.cumsum(most[order]) - most[order]
             most[order] = np.clip(radius - spent, 0.0, most[order])

@@ -52,7 +52,7 @@ def sources(network: Network, layer: PatchableLayer, inputs: Array) -> Sources:
 
 
 def _evaluate(network: Network, node: str, inputs: Array) -> tuple[Array, Array]:
-    if node == network.input_node:
+    if node == network.input_node:  # what is given is exact, whatever the network is
         return inputs, np.zeros(inputs.shape)
     form = head_network(network, node).standard_form
     pairs = [form.evaluation_error(x) for x in inputs]
@@ -110,6 +110,8 @@ class FreeWeights:
         limited = np.where(self.free, np.clip(change, self.lower, self.upper), 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             new = (self.old + limited).astype(self.dtype)
+            # Rounded to nearest a number may pass its limit; a step of the file's type goes back.
+            # What still does not fit is refused below: a limit is never exceeded in the file.
             for _ in range(2):
                 moved = new.astype(np.float64) - self.old
                 new = np.where(moved > self.upper, np.nextafter(new, self.dtype.type(-inf)), new)
@@ -150,7 +152,7 @@ class FreeWeights:
             columns = np.concatenate([columns, size + biases])
             data = np.concatenate([data, np.ones(outputs)])
         found = sp.csr_array((data, (rows, columns)), shape=(outputs, self.numbers))
-        found.sum_duplicates()
+        found.sum_duplicates()  # a kernel's entry may act several times on one output
         return found
 
     def error(self, values: Array, errors: Array) -> Matrix:
@@ -167,6 +169,7 @@ class FreeWeights:
             )
         else:
             plain = self
+        # The biases' columns are 1 exactly: the bound is that of the weights, and 0 beside it.
         bound = plain.matrix(errors)
         if not self.dense:  # a kernel's entry may act several times on one output
             bound = bound + gamma(self.layer.inputs) * abs(plain.matrix(np.abs(values)))

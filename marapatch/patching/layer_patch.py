@@ -106,6 +106,8 @@ class LayerPatch:
         for i, clauses in enumerate(cases):
             share = whole.share(1.0 / (len(cases) - i), searcher.nodes)
             brackets.append(self._case(problem, clauses, searcher, share))
+        # A patch meets the goals by one combination at least, and a lower end is proved for its
+        # combination alone: the least of them is one for all, as good as the weakest evidence.
         self.lower = min(bracket.lower for bracket in brackets)
         self.evidence = Evidence.weakest(*(bracket.evidence for bracket in brackets))
         self._agree()
@@ -146,12 +148,12 @@ class LayerPatch:
         return formulate(one, (clause,), marks=self.options.marks)
 
     def _take_what_is_known(self, searcher: Searcher) -> None:
-        """After an interruption: the best patch judged, and where the goals leave no choice between
-        clauses the largest lower end that any search reported (all are about one question)."""
+        """After an interruption: the best patch verified, and where the goals leave no choice
+        between clauses the largest lower end that any search reported (all ask one question)."""
         if self.asked is not None:
-            for _, verified in self.asked.replays.kept:
-                if verified.size < self.upper:
-                    self.best = verified
+            for point in self.asked.replays.kept:
+                if point.distance < self.upper:
+                    self.best = point.verified
         if len(combinations(self.verifier.goals)) == 1 and searcher.seen.lower > self.lower:
             self.lower, self.evidence = searcher.seen.lower, searcher.seen.evidence
         self._agree()
@@ -236,6 +238,8 @@ class LayerPatch:
                 if least.upper <= bracket.lower:
                     continue
                 least = searcher.run(formulated, least, bracket.upper, stop)
+            # A change that meets every goal meets this one: what is refuted for one input alone is
+            # refuted for all. Its witness is none for the others and stays out of the bracket.
             bracket = bracket.tighten(Unsat(least.lower, least.evidence))
         return bracket
 
@@ -282,6 +286,8 @@ def _unaffected(problem: PatchProblem) -> tuple[int, ...]:
     form = verifier.network.standard_form
     found = []
     for i, goal in enumerate(verifier.goals):
+        # Impossible only for certain: the sources with their errors act on nothing that is free,
+        # and the goal is missed by more than the outputs' errors.
         most = np.abs(entering.values[i]) + entering.values_error[i]
         acting = abs(weights.matrix(most)) @ weights.free.astype(np.float64)
         if not np.asarray(acting).any():

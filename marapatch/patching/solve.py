@@ -15,7 +15,7 @@ from marapatch.patching.polish import polish_few
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Evidence, Witness
+from marapatch.problem.verdict import Evidence, Replayed
 from marapatch.search import SEARCHES
 from marapatch.search.budget import Limit
 from marapatch.search.last_layer import last_layer
@@ -107,6 +107,7 @@ class Searcher:
     def infeasible(self, formulated: PatchQuestion, until: float) -> bool:
         """Whether a linear relaxation says that no change at all will do, where none is limited."""
         trusted = self.options.evidence is Evidence.SOLVER and not self.options.published
+        # Within limits the search itself refutes the whole box, by our own bounds: better evidence.
         unlimited = formulated.question.ball.covering_radius == inf
         seconds = until - monotonic()
         if self.options.nodes is None:
@@ -118,7 +119,7 @@ class Searcher:
         question = formulated.question
         share = START_SHARE if question.form.inputs <= LARGE else LARGE_SHARE
         end = min(until, monotonic() + share * (until - monotonic()))
-        witness = None
+        witness: Replayed | None = None
         if known is not None:
             seen = formulated.replays.seen(known)
             met = question.condition.worst(question.form.evaluate(seen[None]))[0] > 0.0
@@ -134,7 +135,7 @@ class Searcher:
             witness = polish_few(question, witness, end)
         return Bracket(witness=witness)
 
-    def _starts(self, question: Question, end: float) -> list[Witness]:
+    def _starts(self, question: Question, end: float) -> list[Replayed]:
         """A witness of each way to look for one that finds any; each has a third of the time."""
         now = monotonic()
         third = (end - now) / 3.0
@@ -172,6 +173,8 @@ class Searcher:
             if ceiling == inf or done or limit.over(self.nodes):
                 break
             before = bracket.upper
+            # The tolerance is relative to an upper end that may still fall; half of it is asked,
+            # and where that was not enough another search goes on from the bracket.
             bracket = self._ask(formulated, bracket, ceiling, 0.5 * tolerance, cutoff, limit)
             if bracket.upper >= before:
                 break
@@ -212,6 +215,7 @@ class Searcher:
         question = replace(formulated.question, ball=formulated.question.ball.with_radius(radius))
         options = self.options.for_search(limit, self.nodes, tolerance)
         options = replace(options, cutoff=cutoff)
+        # Without a ReLU there is nothing that a tree could branch on.
         name = "descent" if not question.form.hidden and self.name == "tree" else self.name
         outcome = SEARCHES[name](question, bracket, self.backend, options, self._report)
         self._take(outcome)

@@ -2,7 +2,7 @@
 
 Lower ends: k changes of at most A each sum to at most k A, so k >= (least L1 patch within A) / A;
 for the last layer also the dual bound of a mixed-integer program, which is exact. Upper ends are
-patches, judged like any other.
+patches, verified like any other.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from marapatch.patching.api import (
     GoalLike,
     check_goals,
     check_inputs,
+    check_rule,
     find_layer,
     least_change,
 )
@@ -71,11 +72,14 @@ def sparse_patch(
     reaches it); elsewhere an honest bracket.
     """
     if max_change is None:
-        raise InputError("norm l0 needs a largest change: without one, one number often does")
+        raise InputError(
+            "norm l0 needs a largest change: without one, one number often does; "
+            "give max_change (--max-change)"
+        )
     options = options or PatchOptions()
     started = monotonic() if started is None else started
     given = check_inputs(network, inputs)
-    goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
+    goals = check_goals(goal, given.shape[0], network, check_rule(decision), margin)
     if any(each.probabilities for each in goals):
         raise InputError(
             "the fewest changes for a goal on probabilities cannot be searched for; choose the "
@@ -93,6 +97,8 @@ def sparse_patch(
     least = least_change(verifier, first, progress, started)
     if least.already or least.infeasible or least.interrupted:
         return replace(least, norm="l0")
+    # k changes of at most A sum to at most k A, so k >= lower / A; the quotient is rounded down
+    # first: a ceiling of 2 + 1e-16 would claim 3.
     lower, evidence = float(ceil(least.lower / max_change * (1.0 - 1e-12))), least.evidence
     best = least
     behind = tail(network, found.number)

@@ -2,9 +2,14 @@
 
 A goal on probabilities implies linear rows, its tangents, so the lower end of a round's bracket is
 one for the goal (:mod:`marapatch.patching.probabilities`). The change that a round finds meets the
-tangents and, as a rule, the goal only nearly: it is enlarged until the goal itself is judged to be
-met, or moved within a ball of its size, and there the next round has tangents. As with Newton's
+tangents and, as a rule, the goal only nearly: it is enlarged until the goal itself is verified to
+be met, or moved within a ball of its size, and there the next round has tangents. As with Newton's
 method a few rounds do.
+
+It is Kelley's cutting-plane method ("The cutting-plane method for solving convex programs", 1960)
+with a global search in the place of the linear program: a row P_t >= p reads ``g(y) <= 0`` with g
+convex in the scores y, and ``g(y_0) + g'(y_0) (y - y_0) <= g(y)`` for every y_0, so each round asks
+less than the goal and its lower end is a lower end for the goal.
 """
 
 from __future__ import annotations
@@ -39,15 +44,19 @@ def least_change_by_tangents(
 ) -> Patch:
     """As :func:`marapatch.patching.api.least_change`, where goals are on probabilities."""
     inputs, weights = verifier.inputs.astype(np.float64), verifier.weights
+    # First tangents where the network is now: without any, the first round would ask nothing.
     outer = _touched(verifier.goals, verifier.network.evaluate(inputs))
     best = verifier.unchanged()
     rounds: list[Patch] = []
     leads: Leads | None = None
     for _ in range(TANGENT_ROUNDS):
         left = _remaining(options, monotonic() - started, sum(patch.nodes for patch in rounds))
-        if rounds and left is None:
+        if rounds and left is None:  # one round is due whatever the limits: there is no answer yet
             break
+        # A round's own gap adds to that between tangents and goal; both must fit in the tolerance.
         asked = replace(left or options, tolerance=TIGHTER * options.tolerance)
+        # Without ``probabilities`` a goal is its tangents, and the round verifies these alone: its
+        # upper end is none for the goal and is not used as one.
         linear = tuple(replace(goal, probabilities=()) for goal in outer)
         found = LayerPatch(replace(verifier, goals=linear), asked, progress).run()
         rounds.append(found)
@@ -112,7 +121,8 @@ def _patch(
     best: VerifiedPatch | None,
     seconds: float,
 ) -> Patch:
-    """What the rounds amount to: the largest lower end, and the best change that was judged."""
+    """What the rounds amount to: the largest lower end, and the best change that was verified."""
+    # Rounds only add tangents, but a later one may stop early: any round's lower end is valid.
     proved = max(rounds, key=lambda patch: patch.lower)
     upper = np.inf if best is None else best.size
     check_agreement(proved.layer, proved.lower, upper)

@@ -1,5 +1,5 @@
-"""The only place that makes a patch count: the change as it would be written, judged on the
-original network with the change in it, on every input.
+"""The only place that makes a patch count: the change as it would be written, verified on
+the original network with the change in it, on every input.
 
 Trusted: float64 arithmetic and the network as read. Not trusted: whoever proposes the change.
 """
@@ -20,11 +20,11 @@ from marapatch.network.onnx.writer import to_onnx
 from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
 from marapatch.problem.norm import Norm
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 
 ENLARGED = (1.0, 1.0 + 1e-6, 1.0 + 1e-5, 1.0 + 1e-4, 1.0 + 3e-4, 1.0 + 1e-3)
 """A claimed change that falls short is tried a little larger too: solvers claim what lies on the
-edge. What counts is measured on what is judged."""
+edge. What counts is measured on what is verified."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +61,14 @@ class PatchVerifier:
         return replace(self, inputs=self.inputs[one], goals=self.goals[one])
 
     def __call__(self, change: Array) -> VerifiedPatch | None:
-        """The change as written and judged, or None where it does not meet every goal."""
+        """The change as written and verified, or None where it does not meet every goal."""
         if not np.isfinite(change).all():
             return None
         written = self.weights.rounded(change)
         if written is None:
             return None
+        # From here on only what the file would hold counts: new numbers are read back from the
+        # patched network, and the size is that of their exact difference to the old ones.
         patched = self.weights.apply(self.network, written)
         new = np.concatenate(
             [part.reshape(-1) for part in patched.weights(self.weights.layer.node)]
@@ -90,6 +92,8 @@ class PatchVerifier:
     def evaluate(self, network: Network) -> tuple[Array, Array] | None:
         """Outputs and margins of all inputs, or None where a goal is not certainly met."""
         form = network.standard_form
+        # A first look in plain float64, all inputs at once: most proposals already fail there, and
+        # a pass with error bounds costs one evaluation an input.
         computed = form.evaluate(self.inputs.astype(np.float64))
         nothing = np.zeros(form.outputs)
         if any(
@@ -120,42 +124,61 @@ def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal
     return all(goal.surplus(y, nothing) > 0.0 for goal, y in zip(goals, outputs, strict=True))
 
 
+@dataclass(frozen=True, eq=False)
+class PatchPoint:
+    """A verified patch as a search sees it: ``input`` is the vector that stands for it."""
+
+    input: Array
+    verified: VerifiedPatch
+
+    @property
+    def distance(self) -> float:
+        """The size of the patch as written, rounded up."""
+        return self.verified.size
+
+    @property
+    def margin(self) -> float:
+        """The least margin over the inputs."""
+        return float(self.verified.margins.min())
+
+    @property
+    def outputs(self) -> Array:
+        """Of all inputs, one after the other."""
+        return self.verified.outputs.reshape(-1)
+
+    @property
+    def confirmed(self) -> bool | None:
+        """Whether onnxruntime, on the file as written, meets every goal."""
+        return self.verified.confirmed
+
+
 @dataclass(eq=False)
 class Replays:
-    """A judge seen by a search: its vectors become changes, and changes its vectors.
+    """A verifier seen by a search: its vectors become changes, and changes its vectors.
 
     ``spread``: the change that a vector of the search stands for. ``seen``: the vector that a
-    change as written stands for. What was judged is kept for each witness.
+    change as written stands for. ``kept``: every patch that was verified.
     """
 
     verifier: PatchVerifier
     spread: Callable[[Array], Array]
     seen: Callable[[Array], Array]
-    kept: list[tuple[Witness, VerifiedPatch]] = field(default_factory=list)
+    kept: list[PatchPoint] = field(default_factory=list)
 
-    def __call__(self, claimed: Array) -> Witness | None:
-        """The witness made of a claimed vector, or None where the change does not do."""
+    def __call__(self, claimed: Array) -> PatchPoint | None:
+        """The point made of a claimed vector, or None where the change does not do."""
         if not np.isfinite(claimed).all():
             return None
         change = self.spread(claimed)
         for enlarged in ENLARGED:
             verified = self.verifier(enlarged * change)
             if verified is not None:
-                return self.keep(verified)
+                self.kept.append(PatchPoint(self.seen(verified.change), verified))
+                return self.kept[-1]
         return None
 
-    def keep(self, verified: VerifiedPatch) -> Witness:
-        """The witness of what was judged already."""
-        vector = self.seen(verified.change)
-        margin = float(verified.margins.min())
-        outputs = verified.outputs.reshape(-1)
-        witness = Witness(vector, verified.size, margin, outputs, verified.confirmed)
-        self.kept.append((witness, verified))
-        return witness
-
-    def of(self, witness: Witness) -> VerifiedPatch:
-        """What was judged when ``witness`` was made."""
-        for known, verified in reversed(self.kept):
-            if known is witness:
-                return verified
-        raise KeyError("a witness that was not made here")
+    def of(self, found: Replayed) -> VerifiedPatch:
+        """The patch that was verified when ``found`` was made."""
+        if not isinstance(found, PatchPoint):
+            raise TypeError("a point that is no patch")
+        return found.verified

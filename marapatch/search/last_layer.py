@@ -1,7 +1,11 @@
 """No ReLU behind the change: the least patch is a linear program, solved exactly.
 
-HiGHS proposes the change and the dual values of the rows; the change is judged and the dual values
-are turned into a lower bound of our own, rounded outward.
+HiGHS proposes the change and the dual values of the rows; the change is replayed and the dual
+values are turned into a lower bound of our own, rounded outward: for any ``lambda >= 0`` the rows
+``A E >= b`` imply ``(lambda A) E >= lambda b``, so that ``|E| >= lambda b / |lambda A|_dual``.
+However wrong the dual values are, that holds; good ones make it tight.
+
+Shapes: V entries of the change E, R rows; ``matrix`` (R, V), ``rhs``, ``scales``, dual values (R,).
 """
 
 from __future__ import annotations
@@ -63,6 +67,7 @@ def last_layer(
         _least_l1(question, here) if question.ball.norm is Norm.L1 else _least_linf(question, here)
     )
     bracket = start
+    # The program's rows are divided by their scales, so its dual values are those of scaled rows.
     refuted = refuted_radius(question, found.dual_value / here.scales, found.radius)
     if refuted > bracket.lower:
         bracket = bracket.tighten(Unsat(refuted, Evidence.BOUND))
@@ -76,6 +81,7 @@ def last_layer(
         and _none(question, here, LONGEST_QUERY if options.counted else CONFIRM_SECONDS)
     ):
         bracket = bracket.tighten(Unsat(inf, Evidence.SOLVER))
+    # JSON has no infinity, so the record of a query says the largest number instead.
     verdict = "unsat" if bracket.lower == inf else ("sat" if bracket.witness else "unknown: replay")
     rows, columns = here.matrix.shape
     radius = min(bracket.upper, np.finfo(np.float64).max)
@@ -131,8 +137,11 @@ def _infeasible(question: Question, here: Region) -> _Found:
 def _least_linf(question: Question, here: Region) -> _Found:
     """Newton on the slack, concave in the radius: from below it never passes the least one."""
     displacement_bounds = question.ball.with_radius(inf).displacement_bounds
-    reach = np.where(here.matrix > 0.0, displacement_bounds[1] > 0.0, displacement_bounds[0] > 0.0)
-    dual = (np.abs(here.matrix) * reach).sum(axis=1)
+    down, up = displacement_bounds
+    open_to = np.where(here.matrix > 0.0, up > 0.0, down > 0.0)
+    # Each row by itself needs |E|_inf >= rhs / (dual norm over the directions that are open); the
+    # largest of these is where Newton starts: never beyond the least radius.
+    dual = (np.abs(here.matrix) * open_to).sum(axis=1)
     needed = here.rhs > 0.0
     if not needed.any():
         return _Found(
@@ -150,6 +159,7 @@ def _least_linf(question: Question, here: Region) -> _Found:
         if found is None:
             return _infeasible(question, here)
         dual_value = found.dual_value
+        # The slack is concave in the radius: once it no longer grows below 0, it never reaches 0.
         if found.slack < 0.0 and found.slope <= 0.0:
             return _infeasible(question, here)
         step = max(-found.slack / found.slope, 0.0) if found.slope > 0.0 else 0.0
@@ -167,10 +177,13 @@ def refuted_radius(question: Question, dual_value: Array, about: float) -> float
     total = float(dual_value.sum())
     if not total > 0.0 or not about > 0.0:
         return 0.0
+    # Normalised to sum 1: only their direction matters to the root, and errors stay comparable.
     row_multipliers = dual_value / total
     whole = question.ball.covering_radius
     ball = question.ball.with_radius(min(about * WIDER, whole))
     low, high = ball.enclosing_box
+    # Over a ball a little wider than the root's: the error terms of the sums grow with the
+    # magnitudes, and hold as far as this ball reaches and no farther.
     passes = BackwardPass(question.form, [np.maximum(np.abs(low), np.abs(high))])
     started = passes.start(
         question.form.output, -(row_multipliers @ question.condition.matrix)[None, None]
@@ -182,10 +195,14 @@ def refuted_radius(question: Question, dual_value: Array, about: float) -> float
     most, _ = question.form.output.magnitude(passes.sizes)
     size += float(row_multipliers @ np.abs(question.condition.matrix) @ most)
     lost = gamma(row_multipliers.size + 8) * size + SMALL * (2.0 + float(most.sum()))
+    # -(lambda C) y + lambda rhs > 0 refutes: everything uncertain is subtracted, so the radius up
+    # to which it stays above 0 is rounded down.
     constant = result.constant[0] - result.error[0] + lead - lost
     proved = float(concretiser_of(ball).radius_of(result.weights[0], constant)[0])
-    proved = max(proved, _plain_radius(question, result.weights[0, 0], float(constant[0])))
-    return inf if proved >= whole else proved
+    plain = _plain_radius(question, result.weights[0, 0], float(constant[0]))
+    # ``constant`` has the errors of this ball in it; farther out they are larger.
+    proved = max(proved, min(plain, ball.radius))
+    return inf if proved >= whole else proved  # the whole box is refuted: there is no patch
 
 
 def _plain_radius(question: Question, a: Array, c: float) -> float:

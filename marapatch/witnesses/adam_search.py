@@ -11,7 +11,7 @@ from time import monotonic
 import numpy as np
 
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 from marapatch.witnesses.first_witness import ascent, estimate
 
 RATES = (0.01, 0.1, 1.0)
@@ -31,7 +31,7 @@ FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 """Of the moments (beta_1 and beta_2 of the paper)."""
 
 
-def adam_search(question: Question, deadline: float) -> Witness | None:
+def adam_search(question: Question, deadline: float) -> Replayed | None:
     """A replayed witness by Adam from the centre, within the box; None if none is found in time.
 
     Follows the gradient of :func:`~marapatch.witnesses.first_witness.ascent`, whose unmet rows

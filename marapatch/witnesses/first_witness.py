@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from marapatch.network.layers import Array
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 
 RADIUS_GROWTH = 1.5
 RADII = 60
@@ -30,7 +30,7 @@ MEMORY = 20_000_000
 """Numbers of all starts together; fewer starts where they would be more."""
 
 
-def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness | None:
+def first_witness(question: Question, deadline: float, seed: int = 0) -> Replayed | None:
     """A replayed witness, not far from the nearest where gradients lead there; None if none found.
 
     Maximises the sum of the unmet rows by normalised steps, projected onto ball and box, at radii
@@ -49,7 +49,7 @@ def first_witness(question: Question, deadline: float, seed: int = 0) -> Witness
     return _search(dense, deadline, seed)
 
 
-def _search(question: Question, deadline: float, seed: int, rounds: int = RADII) -> Witness | None:
+def _search(question: Question, deadline: float, seed: int, rounds: int = RADII) -> Replayed | None:
     rng = np.random.default_rng(seed)
     size = question.form.inputs
     starts = max(1, min(STARTS + 1, MEMORY // max(1, sum(question.form.sizes))))
@@ -76,7 +76,7 @@ def _search(question: Question, deadline: float, seed: int, rounds: int = RADII)
     return None
 
 
-def shrink(question: Question, witness: Witness, deadline: float) -> Witness:
+def shrink(question: Question, witness: Replayed, deadline: float) -> Replayed:
     """A nearer witness by gradient steps within radii that shrink while they succeed.
 
     For L1 two points take each step: the witness scaled into the ball, and its nearest point there,
@@ -201,6 +201,6 @@ def nearest_l1(question: Question, points: Array, radius: float) -> Array:
     return np.asarray(np.sign(inside) * np.maximum(size - threshold[:, None], 0.0))
 
 
-def _try(question: Question, points: Array, worst: Array) -> Witness | None:
+def _try(question: Question, points: Array, worst: Array) -> Replayed | None:
     best = int(worst.argmax())
     return question.replay(points[best]) if worst[best] > 0.0 else None

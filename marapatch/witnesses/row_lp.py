@@ -98,6 +98,7 @@ def _lazily(rows: Rows, solve: Solver, rounds: int = ROUNDS) -> Array | None:
             if found is None:
                 return None
             change = found
+        # An optimum over some rows that meets the others too is the optimum over all.
         missed = rows.missed(change)
         missed[chosen] = 0.0
         worst = _worst(missed)
@@ -125,6 +126,8 @@ def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
         found = _min_l1_over(rows, weights, used, deadline)
         if found is not None:
             change, dual_values = found
+            # The reduced cost of an entry left out is weight - |dual values . column|: where none
+            # is below 0 the optimum over the entries used is that over all.
             short = np.abs(dual_values @ rows.matrix[:, order[count:]]) - weights[order[count:]]
             asked = order[count:][short > ROW_TOLERANCE]
             if not asked.size:
@@ -133,7 +136,7 @@ def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
             count += asked.size
         elif count == order.size or monotonic() >= deadline:
             return None
-        else:
+        else:  # without a solution over some entries nothing is known of all
             count = order.size
 
 

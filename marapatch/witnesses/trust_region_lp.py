@@ -16,7 +16,7 @@ from marapatch.network.layers import Array
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 from marapatch.witnesses.linear_region import region_of
 from marapatch.witnesses.row_lp import Rows, least_violation, min_l1, min_linf
 
@@ -75,7 +75,7 @@ def trust_region_lp(
     return x
 
 
-def nearer(question: Question, witness: Witness) -> Witness:
+def nearer(question: Question, witness: Replayed) -> Replayed:
     """The nearest point of the witness's linear region that replays, at worst the witness."""
     form, ball = question.form, question.ball
     x = witness.input.astype(np.float64)
