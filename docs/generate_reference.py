@@ -96,7 +96,7 @@ def signature_of(thing: Any) -> str:
             lines.append("    *,")
             star = True
         star = star or parameter.kind is parameter.VAR_POSITIONAL
-        default = "" if parameter.default is parameter.empty else f" = {shown(parameter.default)}"
+        default = "" if parameter.default is parameter.empty else f"={shown(parameter.default)}"
         kind = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         lines.append(f"    {kind}{parameter.name}{default},")
     return "(\n" + "\n".join(lines) + "\n)" if lines else "()"
@@ -104,7 +104,8 @@ def signature_of(thing: Any) -> str:
 
 def shown(value: object) -> str:
     """A default as a reader would write it."""
-    return re.sub(r"<(\w+\.\w+): [^>]*>", r"\1", repr(value))
+    text = f'"{value}"' if type(value) is str else repr(value)
+    return re.sub(r"<(\w+\.\w+): [^>]*>", r"\1", text)
 
 
 def plain(text: str) -> str:
