@@ -63,30 +63,18 @@ class Heartbeat:
             self._told.clear()
 
 
-class Counted:
-    """Prints how many sub-problems were bounded, now and then where ``verbose``. A context manager,
-    to be called with their number; ``begun``: when the command was, by the monotonic clock."""
+class Counted(Heartbeat):
+    """Prints how many sub-problems were bounded, now and then where ``verbose``; called with their
+    number. ``begun``: when the command was, by the monotonic clock."""
 
     def __init__(self, begun: float, *, verbose: bool) -> None:
+        super().__init__(self._progress, shown=verbose)
         self._begun = begun
         self._count = 0
-        self._lines = Heartbeat(self._text, shown=verbose)
-
-    def __enter__(self) -> Self:
-        self._lines.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._lines.__exit__(kind, error, traceback)
 
     def __call__(self, count: int) -> None:
         self._count = count
-        self._lines.tell()
+        self.tell()
 
-    def _text(self) -> str:
+    def _progress(self) -> str:
         return f"{self._count} sub-problems, {monotonic() - self._begun:.0f} s"

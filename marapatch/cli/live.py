@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from marapatch.groundtruth.result import Progress
 
 
-class LiveLine:
+class LiveLine(Heartbeat):
     """Shows progress on stderr: one line that is redrawn on a terminal, else plain lines now and
     then where ``verbose``. ``notes`` are printed once, before the first sign of progress.
 
@@ -27,16 +27,11 @@ class LiveLine:
     """
 
     def __init__(self, *, verbose: bool, notes: Sequence[str] = ()) -> None:
+        super().__init__(self._progress, shown=verbose and not sys.stderr.isatty())
         self._notes = list(notes)
         self._latest: Progress | None = None
         self._started = monotonic()
         self._stop: Callable[[], None] | None = None
-        plain = verbose and not sys.stderr.isatty()
-        self._lines = Heartbeat(self._text, shown=plain)
-
-    def __enter__(self) -> Self:
-        self._lines.__enter__()
-        return self
 
     def __exit__(
         self,
@@ -44,7 +39,7 @@ class LiveLine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._lines.__exit__(kind, error, traceback)
+        super().__exit__(kind, error, traceback)
         if self._stop is not None:
             self._stop()
         if error is None:
@@ -57,10 +52,10 @@ class LiveLine:
         if sys.stderr.isatty():
             self._start_display()
         else:
-            self._lines.tell(always=another)
+            self.tell(always=another)
 
     def __rich__(self) -> RenderableType:
-        return self._text()
+        return self._progress()
 
     def _print_notes(self) -> None:
         for note in self._notes:
@@ -76,7 +71,7 @@ class LiveLine:
             display.start()
             self._stop = display.stop
 
-    def _text(self) -> str:
+    def _progress(self) -> str:
         from marapatch.reporting.rounded import rounded_down, rounded_up
 
         p = self._latest

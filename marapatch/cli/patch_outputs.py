@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import typer
 
@@ -59,33 +58,21 @@ class PatchOutputs:
             check_writable(path)
 
 
-class PatchLine:
+class PatchLine(Heartbeat):
     """Prints the bracket on stderr now and then where ``verbose``, seconds also while one long
-    query runs. A context manager, to be called with each :class:`PatchProgress`."""
+    query runs; called with each :class:`PatchProgress`."""
 
     def __init__(self, *, verbose: bool) -> None:
+        super().__init__(self._progress, shown=verbose)
         self._latest: PatchProgress | None = None
         self._started = monotonic()
-        self._lines = Heartbeat(self._text, shown=verbose)
-
-    def __enter__(self) -> Self:
-        self._lines.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._lines.__exit__(kind, error, traceback)
 
     def __call__(self, progress: PatchProgress) -> None:
         another = self._latest is None or self._latest.layer != progress.layer
         self._latest = progress
-        self._lines.tell(always=another)
+        self.tell(always=another)
 
-    def _text(self) -> str:
+    def _progress(self) -> str:
         seconds, p = monotonic() - self._started, self._latest
         if p is None:
             return f"first patch, {seconds:.0f} s"
