@@ -38,7 +38,7 @@ def command(
     """Write the query "is there an input with this property?" for another solver."""
     from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
-    from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+    from marapatch.files.atomic_write import check_outputs, write_whole
     from marapatch.formats import SUFFIXES, files_of, property_query, vnnlib_text, write_query
     from marapatch.formats.vnnlib.reader import read_property
     from marapatch.network.load import load
@@ -47,9 +47,7 @@ def command(
     if out.suffix not in known:
         raise InputError(f"{out}: the suffix must be one of {', '.join(known)}")
     file = resolve(network, "network")
-    check_distinct(files_of(out), (Path(file), specification))
-    for path in files_of(out):
-        check_writable(path)
+    check_outputs(files_of(out), (Path(file), specification))
     wanted = read_property(specification)
     if out.suffix == PROPERTY:
         write_whole(out, vnnlib_text(wanted).encode())

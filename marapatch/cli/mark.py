@@ -58,7 +58,7 @@ def command(
     """
     from marapatch.cli.answer import answer
     from marapatch.data.bundled import resolve
-    from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+    from marapatch.files.atomic_write import check_outputs, write_whole
     from marapatch.network.load import load
     from marapatch.patching.mark_graph import mark
     from marapatch.problem.conditions import Rule
@@ -68,9 +68,7 @@ def command(
     net = load(path)
     marking = mark(net, target, rule=Rule(decision.value))
     outputs = [file for file in (json_file, plot) if file is not None]
-    check_distinct(outputs, [Path(path)])
-    for file in outputs:
-        check_writable(file)
+    check_outputs(outputs, [Path(path)])
     if plot is not None:
         from marapatch.patching.mark_plots import (
             plot_marking,  # matplotlib takes a second to import

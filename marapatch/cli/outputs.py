@@ -13,7 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from marapatch.cli.answer import answer
-from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+from marapatch.files.atomic_write import check_outputs, write_whole
 from marapatch.formats.inputs import LoadedImage
 from marapatch.groundtruth.report import remarks, summary, table, to_json
 from marapatch.groundtruth.result import GroundTruth
@@ -52,9 +52,7 @@ class Outputs:
             )
 
             check_format(self.picture)
-        check_distinct(paths, inputs)
-        for path in paths:
-            check_writable(path)
+        check_outputs(paths, inputs)
 
 
 def report(

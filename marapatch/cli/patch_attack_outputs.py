@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from marapatch.cli.answer import answer
-from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+from marapatch.files.atomic_write import check_outputs, write_whole
 from marapatch.patch_attacks.dataset_run import DatasetRun
 from marapatch.patch_attacks.folder import ROWS_A_PICTURE, draw
 from marapatch.patch_attacks.report import Measures, remarks, summary, table
@@ -36,9 +36,7 @@ class PatchAttackOutputs:
             )
 
             check_format(self.picture)
-        check_distinct(outputs, read)
-        for path in outputs:
-            check_writable(path)
+        check_outputs(outputs, read)
 
 
 def report(

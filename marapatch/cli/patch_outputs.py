@@ -14,7 +14,7 @@ from marapatch.cli.answer import answer
 from marapatch.cli.heartbeat import Heartbeat
 from marapatch.cli.patch_inputs import Labelled
 from marapatch.errors import ContradictionError, InputError
-from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+from marapatch.files.atomic_write import check_outputs, write_whole
 from marapatch.network.load import load
 from marapatch.patching.api import PatchProgress
 from marapatch.patching.patch import Patch
@@ -53,9 +53,7 @@ class PatchOutputs:
             from marapatch.reporting.pictures import check_format
 
             check_format(self.picture)
-        check_distinct(paths, inputs)
-        for path in paths:
-            check_writable(path)
+        check_outputs(paths, inputs)
 
 
 class PatchLine(Heartbeat):

@@ -70,7 +70,7 @@ def command(
     from marapatch.cli.progress_bar import progress_bar
     from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
-    from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+    from marapatch.files.atomic_write import check_outputs, write_whole
     from marapatch.formats.inputs import fit, read_image
     from marapatch.network.load import load
     from marapatch.reporting.json_text import dump
@@ -81,8 +81,7 @@ def command(
     picture = None if image is None else resolve(image, "image")
     given = None if picture is None else fit(read_image(picture, index, scale.value), net)
     if json_file is not None:
-        check_distinct([json_file], [trees, *map(Path, filter(None, (file, picture)))])
-        check_writable(json_file)
+        check_outputs([json_file], [trees, *map(Path, filter(None, (file, picture)))])
     with progress_bar() as bar:
         task = bar.add_task("nodes checked")
         try:

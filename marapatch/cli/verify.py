@@ -90,7 +90,7 @@ def command(
     try:
         from marapatch.cli.heartbeat import Counted
         from marapatch.data.bundled import resolve
-        from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
+        from marapatch.files.atomic_write import check_outputs, write_whole
         from marapatch.formats.vnnlib.reader import read_property
         from marapatch.network.load import load
         from marapatch.problem.verdict import Sat, witness_of
@@ -103,9 +103,7 @@ def command(
             raise InputError(f"--nodes {nodes}: give a number of at least 1")
         file = resolve(network, "network")
         net, wanted = load(file), read_property(specification)
-        check_distinct(outputs, (Path(file), specification))
-        for path in outputs:
-            check_writable(path)
+        check_outputs(outputs, (Path(file), specification))
         solver = create(backend)
         with Counted(begun, verbose=verbose) as counted:
             try:

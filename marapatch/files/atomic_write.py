@@ -46,6 +46,14 @@ def check_distinct(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
         taken.add(_identity(path))
 
 
+def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise InputError where an output could not be written, is another output or is an input."""
+    outputs = list(outputs)
+    check_distinct(outputs, inputs)
+    for path in outputs:
+        check_writable(path)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Replace ``path`` by ``content`` in one step: a crash leaves the old file or the new one.
 
