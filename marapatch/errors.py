@@ -1,4 +1,10 @@
-"""The errors marapatch raises. A timeout is a verdict, not an error."""
+"""The errors marapatch raises, and checks of options that raise them. A timeout is a verdict, not
+an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
 
 
 class MarapatchError(Exception):
@@ -23,3 +29,22 @@ class ScopeError(MarapatchError, RuntimeError):
 
 class ContradictionError(MarapatchError, RuntimeError):
     """Two pieces of evidence cannot both be true; neither is trusted and nothing is repaired."""
+
+
+def check_seconds(name: str, seconds: float | None) -> None:
+    """InputError unless ``seconds`` is None or a positive, finite number of them."""
+    if seconds is not None and not 0.0 < seconds < inf:
+        raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
+
+
+def check_count(name: str, count: int | None) -> None:
+    """InputError unless ``count`` is None or at least 1."""
+    if count is not None and count < 1:
+        raise InputError(f"{name} must be at least 1, not {count}")
+
+
+def check_choice(name: str, chosen: object, choices: Iterable[str]) -> None:
+    """InputError unless ``chosen`` is one of ``choices``, which the message lists."""
+    known = tuple(choices)
+    if chosen not in known:
+        raise InputError(f"{name} {chosen!r} is not one of {', '.join(known)}")

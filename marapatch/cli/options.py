@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
@@ -162,11 +161,10 @@ class TimeLimit:
     begun: float
 
     def __post_init__(self) -> None:
-        from marapatch.errors import InputError
+        from marapatch.errors import check_seconds
 
-        for name, seconds in (("--timeout", self.timeout), ("--total-timeout", self.total)):
-            if seconds is not None and not 0.0 < seconds < inf:
-                raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
+        check_seconds("--timeout", self.timeout)
+        check_seconds("--total-timeout", self.total)
 
     @property
     def over(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_choice, check_count, check_seconds
 from marapatch.problem.verdict import Evidence
 from marapatch.search import SEARCHES
 from marapatch.search.branch_and_bound.branching import RULES
@@ -52,22 +52,15 @@ class GroundTruthOptions:
             raise InputError(f"the tolerance must be finite and at least 0, not {self.tolerance}")
         if not 0.0 <= self.margin < inf:
             raise InputError(f"the margin must be finite and at least 0, not {self.margin}")
-        for name in ("timeout", "query_timeout"):
-            seconds = getattr(self, name)
-            if seconds is not None and not 0.0 < seconds < inf:
-                raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
-        if self.nodes is not None and self.nodes < 1:
-            raise InputError(f"nodes must be at least 1, not {self.nodes}")
-        if self.search not in SEARCHES:
-            raise InputError(f"search {self.search!r} is not one of {', '.join(SEARCHES)}")
-        if self.encoding not in L1_FORMS:
-            raise InputError(f"encoding {self.encoding!r} is not one of {', '.join(L1_FORMS)}")
-        if self.branching not in RULES:
-            raise InputError(f"branching {self.branching!r} is not one of {', '.join(RULES)}")
+        check_seconds("timeout", self.timeout)
+        check_seconds("query_timeout", self.query_timeout)
+        check_count("nodes", self.nodes)
+        check_choice("search", self.search, SEARCHES)
+        check_choice("encoding", self.encoding, L1_FORMS)
+        check_choice("branching", self.branching, RULES)
         if self.record and self.search != "tree":
             raise InputError(f"only the search tree has trees to record, not {self.search}")
-        if self.jobs < 1:
-            raise InputError(f"jobs must be at least 1, not {self.jobs}")
+        check_count("jobs", self.jobs)
         if self.evidence is Evidence.FILE:
             raise InputError("evidence must be bound or solver: a file proves nothing by itself")
 

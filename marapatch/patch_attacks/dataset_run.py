@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_seconds
 from marapatch.network.graph import Network
 from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
 from marapatch.patch_attacks.features import penultimate
@@ -93,8 +93,7 @@ def patch_attack_images(
     Source: Khan, Madhukar, Sharma, "Efficient Adversarial Input Generation via Neural Net
     Patching", its evaluation.
     """
-    if total_timeout is not None and not 0.0 < total_timeout < inf:
-        raise InputError(f"total_timeout must be a positive number of seconds, not {total_timeout}")
+    check_seconds("total_timeout", total_timeout)
     began = monotonic()
     run = DatasetRun(
         network,

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_choice, check_count, check_seconds
 from marapatch.problem.norm import PROVED
 from marapatch.solvers import BACKENDS
 
@@ -79,21 +79,16 @@ class PatchAttackOptions:
             ("backend", tuple(BACKENDS)),
             ("patch_norm", tuple(norm.value for norm in PROVED)),
         ):
-            if getattr(self, name) not in choices:
-                raise InputError(
-                    f"{name} {getattr(self, name)!r} is not one of {', '.join(choices)}"
-                )
+            check_choice(name, getattr(self, name), choices)
         if not 0.0 < self.max_pixel < inf:
             raise InputError(f"max_pixel must be positive and finite, not {self.max_pixel}")
         if not 0.0 <= self.margin < inf:
             raise InputError(f"the margin must be finite and at least 0, not {self.margin}")
-        if self.timeout is not None and not 0.0 < self.timeout < inf:
-            raise InputError(f"timeout must be a positive number of seconds, not {self.timeout}")
+        check_seconds("timeout", self.timeout)
         for name in ("prove", "exact"):
             if not 0.0 <= getattr(self, name) < inf:
                 raise InputError(f"{name} must be a number of seconds, not {getattr(self, name)}")
-        if self.targets < 1:
-            raise InputError(f"targets must be at least 1, not {self.targets}")
+        check_count("targets", self.targets)
         if self.phases == "linear" and self.samples is None:
             raise InputError("phases 'linear' learn from samples: give images as samples")
         if self.samples is not None and not np.isfinite(np.asarray(self.samples, float)).all():

@@ -7,7 +7,7 @@ from math import inf
 from time import monotonic
 from typing import Literal, get_args
 
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_choice, check_count, check_seconds
 from marapatch.problem.verdict import Evidence
 from marapatch.search import SEARCHES
 from marapatch.search.budget import Limit
@@ -52,22 +52,16 @@ class PatchOptions:
     def __post_init__(self) -> None:
         if not 0.0 < self.tolerance < inf:
             raise InputError(f"the tolerance must be finite and above 0, not {self.tolerance}")
-        for name in ("timeout", "query_timeout"):
-            seconds = getattr(self, name)
-            if seconds is not None and not 0.0 < seconds < inf:
-                raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
-        if self.nodes is not None and self.nodes < 1:
-            raise InputError(f"nodes must be at least 1, not {self.nodes}")
-        if self.search != "auto" and self.search not in SEARCHES:
-            raise InputError(f"search {self.search!r} is not one of auto, {', '.join(SEARCHES)}")
+        check_seconds("timeout", self.timeout)
+        check_seconds("query_timeout", self.query_timeout)
+        check_count("nodes", self.nodes)
+        check_choice("search", self.search, ("auto", *SEARCHES))
         if self.backend not in BACKENDS:
             raise InputError(
                 f"backend {self.backend!r} is not known; choose one of {', '.join(BACKENDS)}"
             )
-        if self.engine not in get_args(Engine):
-            raise InputError(f"engine {self.engine!r} is not one of {', '.join(get_args(Engine))}")
-        if self.encoding not in L1_FORMS:
-            raise InputError(f"encoding {self.encoding!r} is not one of {', '.join(L1_FORMS)}")
+        check_choice("engine", self.engine, get_args(Engine))
+        check_choice("encoding", self.encoding, L1_FORMS)
 
     @property
     def published(self) -> bool:
