@@ -118,3 +118,12 @@ class Optimum:
     def infeasible(self) -> bool:
         """Whether the engine said that the query has no assignment at all."""
         return self.bound == inf and not self.reason
+
+    @property
+    def answer(self) -> Answer:
+        """What it says of the query alone, without the objective."""
+        if self.infeasible:
+            return Infeasible()
+        if self.assignment is not None:
+            return Candidate(self.assignment)
+        return Undecided(self.reason)

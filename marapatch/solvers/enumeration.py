@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from marapatch.query.query import Query
 from marapatch.query.reduction import check_objective, check_timeout, reduce
-from marapatch.solvers.base import Answer, Candidate, ExactBackend, Infeasible, Optimum, Undecided
+from marapatch.solvers.base import Answer, ExactBackend, Optimum
 from marapatch.solvers.highs.backend import REFUSED, explain, open_solver, run, set_option
 from marapatch.solvers.highs.milp import Program, scaled
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row, Variable, row
@@ -44,12 +44,7 @@ class EnumerationBackend(ExactBackend):
 
     def solve(self, query: Query, timeout: float) -> Answer:
         """Infeasible where the LP of every phase pattern is; the first feasible point else."""
-        optimum = self._search(query, np.zeros(len(query.names)), timeout, first=True)
-        if optimum.infeasible:
-            return Infeasible()
-        if optimum.assignment is not None:
-            return Candidate(optimum.assignment)
-        return Undecided(optimum.reason)
+        return self._search(query, np.zeros(len(query.names)), timeout, first=True).answer
 
     def minimise(self, query: Query, objective: ArrayLike, timeout: float) -> Optimum:
         """The minimum of ``objective @ x`` (one coefficient a variable) over all patterns."""

@@ -15,7 +15,7 @@ from marapatch.errors import BackendError
 from marapatch.linear_programs.highs import new_highs, run_highs
 from marapatch.query.query import Query
 from marapatch.query.reduction import check_objective, check_timeout
-from marapatch.solvers.base import Answer, Candidate, ExactBackend, Infeasible, Optimum, Undecided
+from marapatch.solvers.base import Answer, ExactBackend, Infeasible, Optimum, Undecided
 from marapatch.solvers.highs.interruptible import interruptible
 from marapatch.solvers.highs.milp import Program, translate
 
@@ -46,12 +46,7 @@ class HighsBackend(ExactBackend):
         """Infeasible where HiGHS says kInfeasible (or interval propagation proves it); a feasible
         point of the program, optimal or not, is a Candidate; all else is Undecided. Undecided
         too where a big-M would need a bound that does not follow from the query."""
-        optimum = self.minimise(query, np.zeros(len(query.names)), timeout)
-        if optimum.infeasible:
-            return Infeasible()
-        if optimum.assignment is not None:
-            return Candidate(optimum.assignment)
-        return Undecided(optimum.reason)
+        return self.minimise(query, np.zeros(len(query.names)), timeout).answer
 
     def minimise(self, query: Query, objective: ArrayLike, timeout: float) -> Optimum:
         """Minimise ``objective @ x`` over the assignments of ``query``.
