@@ -7,10 +7,8 @@ witnesses, one target after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 from math import inf
 from time import monotonic
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,8 +27,6 @@ from marapatch.problem.input_ball import ball_of
 from marapatch.problem.norm import Norm
 from marapatch.problem.replay import decided_class
 from marapatch.problem.verdict import witness_of
-
-Choice = TypeVar("Choice", bound=Enum)
 
 
 def ground_truth(
@@ -70,7 +66,7 @@ def ground_truth(
     """
     options = options or GroundTruthOptions()
     started = monotonic() if started is None else started
-    rule, norm = _choice(Rule, decision, "decision"), Norm.of(norm)
+    rule, norm = Rule.of(decision), Norm.of(norm)
     ball, image = ball_of(network, x, norm, box, mask)
     decided = decided_class(network, ball.centre, rule)
     label = decided if label is None else _class(label, network, "label")
@@ -130,15 +126,6 @@ def ground_truth(
         own=None if own is None else witness_of(own),
         earlier=None if earlier is None else earlier.path,
     )
-
-
-def _choice(kind: type[Choice], value: object, what: str) -> Choice:
-    """``value`` as a member of ``kind``, by its name or as it is."""
-    try:
-        return kind(value)
-    except ValueError:
-        names = ", ".join(str(member.value) for member in kind)
-        raise InputError(f"{what} {value!r} is not one of {names}") from None
 
 
 def _class(number: int, network: Network, what: str) -> int:

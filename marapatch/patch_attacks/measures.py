@@ -19,9 +19,7 @@ from marapatch.errors import InputError
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.problem.conditions import Rule
-
-BATCH = 256
-"""Inputs evaluated at once."""
+from marapatch.problem.replay import decided_in_float64
 
 Counts = NDArray[np.int64]
 
@@ -203,12 +201,7 @@ def transferability(
 
 def decisions(network: Network, inputs: ArrayLike, rule: Rule = Rule.ARGMAX) -> Counts:
     """What ``network`` decides on each of ``inputs``, (n,); ties: the lowest class."""
-    flat = _rows(inputs, network.inputs)
-    parts = [
-        (rule.sign * network.evaluate(flat[i : i + BATCH])).argmax(axis=1)
-        for i in range(0, len(flat), BATCH)
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+    return decided_in_float64(network, _rows(inputs, network.inputs), rule)
 
 
 def _rows(inputs: ArrayLike, size: int) -> Array:

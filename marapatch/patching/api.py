@@ -20,7 +20,7 @@ from marapatch.patching.solve import Listener, PatchProgress
 from marapatch.patching.tangent_rounds import least_change_by_tangents
 from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.conditions import Rule
-from marapatch.problem.norm import PROVED, Norm
+from marapatch.problem.norm import Norm
 
 __all__ = [
     "GoalLike",
@@ -65,13 +65,17 @@ def minimal_patch(
     Raises :class:`InputError` on anything that does not fit. Source: Goldberger, Katz, Adi,
     Keshet, "Minimal Modifications of Deep Neural Networks using Verification", LPAR-23.
     """
-    options, size = options or PatchOptions(), check_norm(norm)
+    try:
+        size = Norm.of(norm)
+    except InputError as error:
+        hint = ": sparse_patch minimises how many numbers change" if norm == "l0" else ""
+        raise InputError(f"{error}{hint}") from None
     given = check_inputs(network, inputs)
-    goals = check_goals(goal, given.shape[0], network, check_rule(decision), margin)
+    goals = check_goals(goal, given.shape[0], network, Rule.of(decision), margin)
     found = find_layer(network, layer)
     weights = free_weights(network, found, bias=bias, max_change=max_change, mask=mask)
     verifier = PatchVerifier(network, weights, given, goals, size)
-    return least_change(verifier, options, progress, started)
+    return least_change(verifier, options or PatchOptions(), progress, started)
 
 
 def least_change(
@@ -85,25 +89,6 @@ def least_change(
     if any(goal.probabilities for goal in verifier.goals):
         return least_change_by_tangents(verifier, options, progress, began)
     return LayerPatch(verifier, options, progress, began).run()
-
-
-def check_norm(norm: str | Norm) -> Norm:
-    """The norm of that name; InputError, saying what to do, otherwise."""
-    named = {each.value: each for each in PROVED}
-    found = named.get(norm.value if isinstance(norm, Norm) else norm)
-    if found is None:
-        hint = ": sparse_patch minimises how many numbers change" if norm == "l0" else ""
-        raise InputError(f"norm {norm!r} is not one of {', '.join(named)}{hint}")
-    return found
-
-
-def check_rule(decision: str | Rule) -> Rule:
-    """The rule of that name; InputError otherwise."""
-    try:
-        return Rule(decision)
-    except ValueError:
-        known = ", ".join(each.value for each in Rule)
-        raise InputError(f"decision {decision!r} is not one of {known}") from None
 
 
 def check_inputs(network: Network, inputs: ArrayLike) -> NDArray[np.floating]:

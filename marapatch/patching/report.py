@@ -33,12 +33,12 @@ from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.patching.patch import Patch
 from marapatch.problem.conditions import Rule
+from marapatch.problem.replay import decided_in_float64
 from marapatch.reporting.json_text import finite
 from marapatch.reporting.rounded import rounded_down, rounded_up
 
 SCHEMA_VERSION = 1
 NORMS = {"linf": "L-inf", "l1": "L1", "l0": "L0"}
-BATCH = 1000
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,13 @@ def drawdown(
     network: Network, patched: Network, inputs: Array, labels: NDArray[np.int64], rule: Rule
 ) -> Drawdown:
     """Compare the decisions of two networks on labelled ``inputs`` (n, network inputs)."""
-    decided = []
-    for known in (network, patched):
-        scores = [
-            rule.sign * known.evaluate(inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)
-        ]
-        decided.append(np.concatenate(scores).argmax(axis=1))
-    before, after = ((d == labels).mean() for d in decided)
-    return Drawdown(len(inputs), float(before), float(after), int((decided[0] != decided[1]).sum()))
+    before, after = (decided_in_float64(known, inputs, rule) for known in (network, patched))
+    return Drawdown(
+        len(inputs),
+        float((before == labels).mean()),
+        float((after == labels).mean()),
+        int((before != after).sum()),
+    )
 
 
 def best(patches: Sequence[Patch]) -> Patch | None:

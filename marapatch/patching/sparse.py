@@ -23,7 +23,6 @@ from marapatch.patching.api import (
     GoalLike,
     check_goals,
     check_inputs,
-    check_rule,
     find_layer,
     least_change,
 )
@@ -79,7 +78,7 @@ def sparse_patch(
     options = options or PatchOptions()
     started = monotonic() if started is None else started
     given = check_inputs(network, inputs)
-    goals = check_goals(goal, given.shape[0], network, check_rule(decision), margin)
+    goals = check_goals(goal, given.shape[0], network, Rule.of(decision), margin)
     if any(each.probabilities for each in goals):
         raise InputError(
             "the fewest changes for a goal on probabilities cannot be searched for; choose the "

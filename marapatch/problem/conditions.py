@@ -20,6 +20,15 @@ class Rule(Enum):
     ARGMAX = "argmax"
     ARGMIN = "argmin"
 
+    @staticmethod
+    def of(name: str | Rule) -> Rule:
+        """The rule of that name. Raises InputError where there is none."""
+        try:
+            return Rule(name)
+        except ValueError:
+            known = ", ".join(rule.value for rule in Rule)
+            raise InputError(f"decision {name!r} is not one of {known}") from None
+
     @property
     def sign(self) -> float:
         """+1 where larger outputs win, -1 where smaller ones do."""

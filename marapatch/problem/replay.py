@@ -25,6 +25,9 @@ from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule
 from marapatch.problem.verdict import Witness
 
+INPUTS_AT_ONCE = 256
+"""So many inputs are evaluated at once where decisions are counted."""
+
 
 @dataclass(frozen=True, eq=False)
 class Replay:
@@ -116,6 +119,16 @@ def decided_class(network: Network, x: Array, rule: Rule) -> int:
         return best
     exact = [y if rule is Rule.ARGMAX else -y for y in exact_outputs(network, x)]
     return exact.index(max(exact))
+
+
+def decided_in_float64(network: Network, inputs: Array, rule: Rule) -> NDArray[np.int64]:
+    """What ``network`` decides on each of ``inputs`` (n, network inputs), (n,): as float64 has it,
+    for counting decisions over many inputs; ties: the lowest class."""
+    parts = [
+        (rule.sign * network.evaluate(inputs[i : i + INPUTS_AT_ONCE])).argmax(axis=1)
+        for i in range(0, len(inputs), INPUTS_AT_ONCE)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
 def tie_note(network: Network, x: Array, condition: OutputCondition) -> str:
