@@ -11,6 +11,7 @@ import exact_optimum as exact
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from exact_networks import evaluate_exactly
 from scipy.optimize import linprog
 from small_networks import KINDS, Case, branching_network, cancelling_balls, small_case
 
@@ -71,7 +72,7 @@ def test_bounds_of_branching_networks_enclose_the_network_as_defined(
         ball = Ball(centre, centre - 0.3, centre + 0.2, norm, 10.0 ** rng.uniform(-3, 0))
         bounds = bounder(network.standard_form, ball)
         for x in exact.points(ball, rng, 8):
-            outputs = exact.evaluate_network(network, x)
+            outputs = evaluate_exactly(network, x)
             hidden, again = exact.evaluate(network.standard_form, x)
             assert [float(v) for v in outputs] == pytest.approx([float(v) for v in again])
             assert not list(misses(bounds, hidden, outputs))

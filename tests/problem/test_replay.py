@@ -11,6 +11,7 @@ from pathlib import Path
 import exact_optimum as exact
 import numpy as np
 import pytest
+from exact_networks import evaluate_exactly
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
 
 from marapatch.network.graph import Network, dense_network
@@ -33,7 +34,7 @@ def single(network: Network) -> Network:
 def slack_of(witness: Witness, network: Network, condition: OutputCondition) -> Fraction:
     """The least slack of the condition at a witness, without rounding."""
     x = exact.fractions(witness.input.reshape(-1).astype(np.float64))
-    outputs = exact.evaluate_network(network, x)
+    outputs = evaluate_exactly(network, x)
     rows = zip(condition.matrix.tolist(), condition.rhs.tolist(), strict=True)
     return min(
         sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) - Fraction(rhs)
@@ -226,7 +227,7 @@ def test_the_evaluation_error_is_a_bound(kind: str) -> None:
         )
         for x in rng.uniform(-2.0, 2.0, (5, network.inputs)):
             computed, error = network.standard_form.evaluation_error(x)
-            true = exact.evaluate_network(network, exact.fractions(x))
+            true = evaluate_exactly(network, exact.fractions(x))
             for c, t, e in zip(computed.tolist(), true, error.tolist(), strict=True):
                 assert abs(Fraction(c) - t) <= Fraction(e)
 

@@ -18,17 +18,6 @@ import numpy as np
 
 from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
-from marapatch.network.graph import Network
-from marapatch.network.layers import (
-    Abs,
-    Affine,
-    Clip,
-    Concat,
-    LeakyRelu,
-    MaxPool,
-    Relu,
-    Sum,
-)
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
@@ -64,41 +53,6 @@ def evaluate(form: StandardForm, x: Sequence[Fraction]) -> tuple[list[Vector], V
         hidden.append(z)
         activations.append([max(v, Fraction(0)) for v in z])
     return hidden, _apply(form.output, activations)
-
-
-def evaluate_network(network: Network, x: Sequence[Fraction]) -> Vector:
-    """The outputs of ``network`` without rounding, layer by layer as it is defined."""
-    values = {network.input_node: list(x)}
-    for node in network.order:
-        if node != network.input_node:
-            taken = [values[p] for p in network.predecessors(node)]
-            values[node] = _layer_of(network.layer(node), taken)
-    return values[network.output_node]
-
-
-def _layer_of(layer: object, taken: list[Vector]) -> Vector:
-    x, zero = taken[0], Fraction(0)
-    match layer:
-        case Affine(weight=weight, bias=bias):
-            rows = zip(_dense(weight).tolist(), fractions(bias), strict=True)
-            return [b + sum(Fraction(w) * v for w, v in zip(r, x, strict=True)) for r, b in rows]
-        case Relu():
-            return [max(v, zero) for v in x]
-        case LeakyRelu(slope=slope):
-            return [v if v >= 0 else Fraction(slope) * v for v in x]
-        case Abs():
-            return [abs(v) for v in x]
-        case Clip(low=low, high=high):
-            return [min(max(v, Fraction(low)), Fraction(high)) for v in x]
-        case MaxPool(groups=groups):
-            return [max(x[i] for i in group) for group in groups.tolist()]
-        case Sum(coefficients=coefficients):
-            terms = [[Fraction(c) * v for v in t] for c, t in zip(coefficients, taken, strict=True)]
-            return [sum(column, zero) for column in zip(*terms, strict=True)]
-        case Concat():
-            return [v for t in taken for v in t]
-        case _:
-            raise AssertionError(f"no exact form of {layer}")
 
 
 def points(ball: Ball, rng: np.random.Generator, count: int) -> list[Vector]:
