@@ -12,7 +12,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from recorded_trees import SPOILERS, built, expand
+from recorded_trees import NODE_FIELDS, SPOILERS, built, expand
 from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, is_chain, small_case
 
@@ -314,16 +314,7 @@ def test_what_is_no_tree_is_refused(splits: list[tuple[int, int, int]], text: st
     if splits:
         record = built(splits, 6, 2)
     else:
-        names = (
-            "parent",
-            "neuron",
-            "phase",
-            "alpha",
-            "beta",
-            "row_multipliers",
-            "solver_certified",
-        )
-        record = replace(whole, **{name: getattr(whole, name)[:0] for name in names})
+        record = replace(whole, **{name: getattr(whole, name)[:0] for name in NODE_FIELDS})
     with pytest.raises(InputError, match=text):
         recheck_tree(record, question.form, question.ball, question.condition)
     nothing = replace(record, radius=0.0)

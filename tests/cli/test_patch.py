@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from onnx_models import model, node, save
+from onnx_models import THREE_GEMMS, model, save
 
 from marapatch.cli import main
 from marapatch.network.load import load
@@ -23,19 +23,12 @@ WEIGHTS = {
     "W2": RNG.normal(size=(4, 3)),
     "b2": 0.3 * RNG.normal(size=3),
 }
-NODES = [
-    node("Gemm", ["x", "W0", "b0"], ["z0"]),
-    node("Relu", ["z0"], ["a0"]),
-    node("Gemm", ["a0", "W1", "b1"], ["z1"]),
-    node("Relu", ["z1"], ["a1"]),
-    node("Gemm", ["a1", "W2", "b2"], ["y"]),
-]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    save(model(NODES, ["batch", 3], WEIGHTS), tmp_path, "net.onnx")
+    save(model(THREE_GEMMS, ["batch", 3], WEIGHTS), tmp_path, "net.onnx")
     rows = np.random.default_rng(2).uniform(0.1, 1.0, size=(40, 3)).astype(np.float32)
     labels = load("net.onnx").evaluate(rows).argmax(axis=1)
     np.save("rows.npy", rows[:3])

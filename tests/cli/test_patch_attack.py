@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx_models import model, node, reference, save
+from onnx_models import THREE_GEMMS, model, node, reference, save
 from PIL import Image
 
 import marapatch.patch_attacks.dataset_run as runs
@@ -26,24 +26,17 @@ WEIGHTS = {
     "W2": RNG.normal(size=(5, 3)),
     "b2": 0.1 * RNG.normal(size=3),
 }
-NODES = [
-    node("Gemm", ["x", "W0", "b0"], ["z0"]),
-    node("Relu", ["z0"], ["a0"]),
-    node("Gemm", ["a0", "W1", "b1"], ["z1"]),
-    node("Relu", ["z1"], ["a1"]),
-    node("Gemm", ["a1", "W2", "b2"], ["y"]),
-]
 COUNT = 6
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    save(model(NODES, ["batch", 4], WEIGHTS), tmp_path, "net.onnx")
+    save(model(THREE_GEMMS, ["batch", 4], WEIGHTS), tmp_path, "net.onnx")
     centred = WEIGHTS["b2"] - np.median(load("net.onnx").evaluate(_inputs(500)), axis=0)
     other = {**WEIGHTS, "W2": WEIGHTS["W2"] + 0.2 * RNG.normal(size=(5, 3))}
-    save(model(NODES, ["batch", 4], {**WEIGHTS, "b2": centred}), tmp_path, "net.onnx")
-    save(model(NODES, ["batch", 4], {**other, "b2": centred}), tmp_path, "other.onnx")
+    save(model(THREE_GEMMS, ["batch", 4], {**WEIGHTS, "b2": centred}), tmp_path, "net.onnx")
+    save(model(THREE_GEMMS, ["batch", 4], {**other, "b2": centred}), tmp_path, "other.onnx")
     images = _inputs(COUNT)
     decided = load("net.onnx").evaluate(images).argmax(axis=1)
     np.save("images.npy", images)

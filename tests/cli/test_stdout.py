@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_models import model, node, save
+from onnx_models import THREE_GEMMS, model, save
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,13 +29,6 @@ WEIGHTS = {
     "W2": RNG.normal(size=(5, 3)),
     "b2": RNG.normal(size=3),
 }
-NODES = [
-    node("Gemm", ["x", "W0", "b0"], ["z0"]),
-    node("Relu", ["z0"], ["a0"]),
-    node("Gemm", ["a0", "W1", "b1"], ["z1"]),
-    node("Relu", ["z1"], ["a1"]),
-    node("Gemm", ["a1", "W2", "b2"], ["y"]),
-]
 IMAGES = np.array([[0.25, 0.5, 0.75], [0.6, 0.3, 0.4]], dtype=np.float32)
 
 PROPERTY = """
@@ -88,7 +81,7 @@ COMMANDS = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network, images of it, a property, the driver and a search tree."""
     path = tmp_path_factory.mktemp("stdout")
-    save(model(NODES, ["batch", 3], WEIGHTS), path, "net.onnx")
+    save(model(THREE_GEMMS, ["batch", 3], WEIGHTS), path, "net.onnx")
     np.save(path / "images.npy", IMAGES)
     np.save(path / "image.npy", IMAGES[0])
     (path / "property.vnnlib").write_text(PROPERTY)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,42 @@ def left_over(token: str) -> list[str]:
     return found
 
 
+@contextmanager
+def started(
+    arguments: Sequence[str], folder: Path, *, before: Sequence[str] = (), token: str = ""
+) -> Iterator[subprocess.Popen[str]]:
+    """A command in ``folder``, in a process group of its own, behind the words ``before``; its
+    processes inherit ``token``. It is killed at the end."""
+    with subprocess.Popen(
+        [*before, sys.executable, "-m", "marapatch", *arguments],
+        cwd=folder,
+        env={**os.environ, TOKEN: token},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def wait_for(running: subprocess.Popen[str], begun: Callable[[str], bool]) -> None:
+    """Until a line on stderr shows that the search has begun."""
+    assert running.stderr is not None
+    while not begun(line := running.stderr.readline()):
+        assert line, "it ended before it began to search"
+
+
+def wait_for_workers(token: str) -> None:
+    until = time.monotonic() + ENOUGH
+    while sum("multiprocessing" in line for line in left_over(token)) < 3:
+        assert time.monotonic() < until, "the search did not start two processes"
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize(
     ("number", "to_group"),
     [
@@ -56,27 +94,12 @@ def test_an_interrupted_search_reports_what_it_knows(
     tmp_path: Path, number: signal.Signals, to_group: bool
 ) -> None:
     token = uuid.uuid4().hex
-    command = [sys.executable, "-m", "marapatch", *LONG, "-v", "--json", "w.json", "--out", "w.npy"]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, TOKEN: token},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as running:
-        try:
-            assert running.stderr is not None
-            line = running.stderr.readline()
-            while "queries" not in line or "<= inf" in line:
-                line = running.stderr.readline()
-                assert line, "it ended before it began to search"
-            assert left_over(token)
-            (os.killpg if to_group else os.kill)(running.pid, number)
-            out, err = running.communicate(timeout=ENOUGH)
-        finally:
-            running.kill()
+    command = [*LONG, "-v", "--json", "w.json", "--out", "w.npy"]
+    with started(command, tmp_path, token=token) as running:
+        wait_for(running, lambda line: "queries" in line and "<= inf" not in line)
+        assert left_over(token)
+        (os.killpg if to_group else os.kill)(running.pid, number)
+        out, err = running.communicate(timeout=ENOUGH)
     assert running.returncode == 130, err
     assert left_over(token) == []
     assert "Traceback" not in err
@@ -99,23 +122,10 @@ LARGE = ["groundtruth", "example:mnist_3x24", "example:digits", "--index", "0", 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
 def test_several_processes_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
     token = uuid.uuid4().hex
-    with subprocess.Popen(
-        [sys.executable, "-m", "marapatch", *LARGE, "--jobs", "2"],
-        cwd=tmp_path,
-        env={**os.environ, TOKEN: token},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as running:
-        try:
-            until = time.monotonic() + ENOUGH
-            while sum("multiprocessing" in line for line in left_over(token)) < 3:
-                assert time.monotonic() < until, "the search did not start two processes"
-                time.sleep(0.1)
-            os.kill(running.pid, number)
-            running.wait(timeout=ENOUGH)
-        finally:
-            running.kill()
+    with started([*LARGE, "--jobs", "2"], tmp_path, token=token) as running:
+        wait_for_workers(token)
+        os.kill(running.pid, number)
+        running.wait(timeout=ENOUGH)
     until = time.monotonic() + ENOUGH
     while left_over(token) and time.monotonic() < until:
         time.sleep(0.1)
@@ -128,24 +138,10 @@ def test_a_signal_to_all_processes_is_reported_by_the_first(
 ) -> None:
     """As a closing terminal and a batch queue send it: to the whole process group."""
     token = uuid.uuid4().hex
-    with subprocess.Popen(
-        [sys.executable, "-m", "marapatch", *LARGE, "--jobs", "2"],
-        cwd=tmp_path,
-        env={**os.environ, TOKEN: token},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as running:
-        try:
-            until = time.monotonic() + ENOUGH
-            while sum("multiprocessing" in line for line in left_over(token)) < 3:
-                assert time.monotonic() < until, "the search did not start two processes"
-                time.sleep(0.1)
-            os.killpg(running.pid, number)
-            out, err = running.communicate(timeout=ENOUGH)
-        finally:
-            running.kill()
+    with started([*LARGE, "--jobs", "2"], tmp_path, token=token) as running:
+        wait_for_workers(token)
+        os.killpg(running.pid, number)
+        out, err = running.communicate(timeout=ENOUGH)
     assert running.returncode == 130, err
     assert out.startswith("interrupted; what is known so far:")
     assert left_over(token) == []
@@ -153,24 +149,11 @@ def test_a_signal_to_all_processes_is_reported_by_the_first(
 
 def test_a_search_under_nohup_goes_on(tmp_path: Path) -> None:
     """A closing terminal tells all its processes, and those that were to ignore it go on."""
-    command = [sys.executable, "-m", "marapatch", *LARGE, "--jobs", "2", "--nodes", "3000", "-v"]
-    with subprocess.Popen(
-        ["nohup", *command, "--json", "w.json"],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as running:
-        try:
-            assert running.stderr is not None
-            while "<= distance <=" not in (line := running.stderr.readline()):
-                assert line, "it ended before it began to search"
-            os.killpg(running.pid, signal.SIGHUP)
-            _, err = running.communicate(timeout=ENOUGH)
-        finally:
-            running.kill()
+    command = [*LARGE, "--jobs", "2", "--nodes", "3000", "-v", "--json", "w.json"]
+    with started(command, tmp_path, before=["nohup"]) as running:
+        wait_for(running, lambda line: "<= distance <=" in line)
+        os.killpg(running.pid, signal.SIGHUP)
+        _, err = running.communicate(timeout=ENOUGH)
     assert running.returncode in (0, 1), err
     assert json.loads((tmp_path / "w.json").read_text())["interrupted"] is False
 
@@ -185,23 +168,10 @@ def ended(
     """Exit code, stdout and stderr of a command that got a signal once ``sign`` was on stderr; no
     process of its is left."""
     token = uuid.uuid4().hex
-    with subprocess.Popen(
-        [sys.executable, "-m", "marapatch", *arguments],
-        cwd=folder,
-        env={**os.environ, TOKEN: token},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as running:
-        try:
-            assert running.stderr is not None
-            while sign not in (line := running.stderr.readline()):
-                assert line, "it ended before it began to search"
-            os.kill(running.pid, number)
-            out, err = running.communicate(timeout=ENOUGH)
-        finally:
-            running.kill()
+    with started(arguments, folder, token=token) as running:
+        wait_for(running, lambda line: sign in line)
+        os.kill(running.pid, number)
+        out, err = running.communicate(timeout=ENOUGH)
     assert left_over(token) == []
     assert "Traceback" not in err
     return running.returncode, out, err

@@ -16,7 +16,7 @@ from pathlib import Path
 import exact_optimum as exact
 import numpy as np
 import pytest
-from recorded_trees import built
+from recorded_trees import NODE_FIELDS, built
 from small_networks import branching_network
 
 from marapatch.certificates.check import difference, recheck
@@ -105,15 +105,7 @@ def test_a_file_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         for a, b in zip(ours.trees, theirs.trees, strict=True):
             assert a.radius == b.radius
             assert len(a.rounds) == len(b.rounds)
-            for name in (
-                "parent",
-                "neuron",
-                "phase",
-                "alpha",
-                "beta",
-                "row_multipliers",
-                "solver_certified",
-            ):
+            for name in NODE_FIELDS:
                 assert np.array_equal(getattr(a, name), getattr(b, name))
     assert recheck(first, SMALL) == recheck(second, SMALL)
 

@@ -83,3 +83,13 @@ def reference(
 def load_constants(path: Path) -> dict[str, NDArray[Any]]:
     """The initializers of a file."""
     return {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+
+
+THREE_GEMMS = [
+    node("Gemm", ["x", "W0", "b0"], ["z0"]),
+    node("Relu", ["z0"], ["a0"]),
+    node("Gemm", ["a0", "W1", "b1"], ["z1"]),
+    node("Relu", ["z1"], ["a1"]),
+    node("Gemm", ["a1", "W2", "b2"], ["y"]),
+]
+"""Nodes of a network of three fully connected layers; the caller gives W0 to b2."""

@@ -64,6 +64,18 @@ def built(
     )
 
 
+NODE_FIELDS = (
+    "parent",
+    "neuron",
+    "phase",
+    "alpha",
+    "beta",
+    "row_multipliers",
+    "solver_certified",
+)
+"""The fields of a record that have an entry or a row a node."""
+
+
 def without(record: TreeRecord, dropped: np.ndarray) -> TreeRecord:
     """``record`` without the nodes ``dropped`` (a mask) and all below them."""
     gone = dropped.copy()
@@ -72,8 +84,8 @@ def without(record: TreeRecord, dropped: np.ndarray) -> TreeRecord:
     number = np.cumsum(~gone) - 1
     kept = np.flatnonzero(~gone)
     parent = np.where(record.parent[kept] < 0, -1, number[record.parent[kept]])
-    names = ("neuron", "phase", "alpha", "beta", "row_multipliers", "solver_certified")
-    return replace(record, parent=parent, **{name: getattr(record, name)[kept] for name in names})
+    of_nodes = {name: getattr(record, name)[kept] for name in NODE_FIELDS}
+    return replace(record, **{**of_nodes, "parent": parent})
 
 
 def split_nodes(record: TreeRecord) -> np.ndarray:
