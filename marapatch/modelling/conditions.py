@@ -10,7 +10,7 @@ from math import prod
 from marapatch.errors import InputError
 from marapatch.modelling.expressions import Comparison, Expression
 
-MAX_COMBINATIONS = 10_000
+MAX_ALTERNATIVES = 10_000
 """More alternatives than this, after nested ones are multiplied out, are refused."""
 
 
@@ -89,9 +89,9 @@ def _cases(condition: Condition) -> list[tuple[Comparison, ...]]:
             return list(condition.cases)
         case AllOf():
             parts = [_cases(part) for part in condition.parts]
-            if prod(map(len, parts)) > MAX_COMBINATIONS:
+            if prod(map(len, parts)) > MAX_ALTERNATIVES:
                 raise InputError(
-                    f"any_of: more than {MAX_COMBINATIONS} alternatives; state them apart"
+                    f"any_of: more than {MAX_ALTERNATIVES} alternatives; state them apart"
                 )
             return [tuple(c for part in choice for c in part) for choice in product(*parts)]
         case AtMostNonzero():

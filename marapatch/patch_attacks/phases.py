@@ -29,7 +29,7 @@ from marapatch.witnesses.linear_region import Nearest, Region, nearest_in_region
 FEWEST_SAMPLES = 10
 """With fewer samples that meet the condition, lines are fitted to all of them."""
 
-ENLARGED = (1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)
+FACTORS_TRIED = (1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)
 """A change made for the lines is tried larger too on the network as it is."""
 
 LIMITS = (1e1, 1e3, 1e5)
@@ -92,7 +92,7 @@ def _replayed(question: Question, here: Region) -> tuple[Bracket, str]:
     nearest = _nearest(question, here)
     if nearest is None:
         return Bracket(), "no patch under the approximation"
-    for factor in ENLARGED:
+    for factor in FACTORS_TRIED:
         witness = question.replay(question.ball.centre + factor * nearest.change)
         if witness is not None:
             return Bracket(witness=witness), f"enlarged by {factor}" if factor > 1.0 else ""

@@ -46,7 +46,7 @@ GUIDING = 5
 
 RELAXED = "property out of reach: relaxed to the decision, from the nearest values"
 
-RADII = 8
+RADII_ASKED = 8
 """How often the radius that a backend is asked about grows."""
 
 TOLERANCE = 1e-3
@@ -159,7 +159,7 @@ class StageSearch:
         seconds = UNHURRIED if left == inf else max(left / 4.0, 1e-3)
         until = monotonic() + seconds
         bracket = Bracket()
-        for _ in range(RADII):
+        for _ in range(RADII_ASKED):
             asked = replace(question, ball=question.ball.with_radius(radius))
             bracket = self._search("bisection", asked, bracket, max(until - monotonic(), 1e-3))
             if bracket.witness is not None or monotonic() >= until:

@@ -36,7 +36,7 @@ SEARCHES_A_QUESTION = 6
 
 ASKED_GROWTH = 4.0
 BEYOND = 1.1
-MOST_GROWTH = 9
+MOST_RADII = 9
 PATIENCE = 4
 """Without a witness, the radius asked about starts a little beyond the first-order estimate and
 grows by a factor so often, or until some radii were undecided."""
@@ -193,7 +193,7 @@ class Searcher:
         radius = estimate(formulated.question)
         radius = BEYOND * max(bracket.lower, radius if 0.0 < radius < inf else 1e-3)
         undecided = 0
-        for _ in range(MOST_GROWTH):
+        for _ in range(MOST_RADII):
             enough = bracket.witness is not None or undecided >= PATIENCE
             if enough or limit.over(self.nodes):
                 break

@@ -31,7 +31,7 @@ from marapatch.solvers.highs.milp import Program
 from marapatch.witnesses.linear_region import Nearest, Region, SlackProgram, nearest_in_region
 from marapatch.witnesses.polish import confirm
 
-NEWTON_STEPS = 60
+SLACK_NEWTON_STEPS = 60
 """Newton steps on the slack, at most; a handful is usual."""
 
 CONFIRM_SECONDS = 60.0
@@ -154,7 +154,7 @@ def _least_linf(question: Question, here: Region) -> _Found:
     radius = float((here.rhs[needed] / dual[needed]).max())
     program = SlackProgram(question, here)
     dual_value, whole = np.zeros(here.rhs.size), question.ball.covering_radius
-    for _ in range(NEWTON_STEPS):
+    for _ in range(SLACK_NEWTON_STEPS):
         found = program.at(radius) if radius <= whole else None
         if found is None:
             return _infeasible(question, here)

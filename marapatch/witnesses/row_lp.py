@@ -36,7 +36,7 @@ ELASTIC_ROUNDS = 2
 STARTING_COLUMNS = 100
 """Entries with which a program starts."""
 
-SMALL = 1e-3
+CHANGE_COST = 1e-3
 """The dual value of the change beside that of a violation."""
 
 
@@ -187,7 +187,7 @@ def _min_linf(rows: Rows) -> Array | None:
 def _elastic(rows: Rows, deadline: float) -> Array | None:
     size, count = rows.lower.size, rows.rhs.size
     unit = float(np.maximum(np.abs(rows.lower), np.abs(rows.upper)).max(initial=0.0)) or 1.0
-    cost = np.concatenate([np.full(2 * size, SMALL / (size * unit)), np.ones(count)])
+    cost = np.concatenate([np.full(2 * size, CHANGE_COST / (size * unit)), np.ones(count)])
     program = LinearProgram(
         _by_columns(np.hstack([rows.matrix, -rows.matrix, np.eye(count)])),
         (rows.rhs, np.full(count, inf)),

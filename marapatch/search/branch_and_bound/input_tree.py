@@ -42,7 +42,7 @@ PARTS = 4
 LONGEST_SIDES = 64.0
 """How many times longer than the side that is halved another may be, relative to the first box."""
 
-SMALLEST_SIDE = 1e-12
+SMALLEST_BOX_SIDE = 1e-12
 """Boxes whose sides are all shorter than this are not halved any more: the search gives up."""
 
 
@@ -294,7 +294,7 @@ class InputSplit:
                 boxes = sum(map(len, self.open))
                 return Unknown(f"the limit of sub-problems is reached with {boxes} open boxes")
             chosen = self._choose(last - self.bounded)
-            if ((chosen.high - chosen.low).max(axis=1, initial=0.0) < SMALLEST_SIDE).any():
+            if ((chosen.high - chosen.low).max(axis=1, initial=0.0) < SMALLEST_BOX_SIDE).any():
                 self.open.append(chosen)
                 return Unknown("a box too small to be halved is neither refuted nor a witness")
             witness = self._bound(chosen.halves())
