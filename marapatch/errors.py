@@ -43,6 +43,18 @@ def check_count(name: str, count: int | None) -> None:
         raise InputError(f"{name} must be at least 1, not {count}")
 
 
+def check_size(name: str, size: float) -> None:
+    """InputError unless ``size``, of a margin or a tolerance, is finite and at least 0."""
+    if not 0.0 <= size < inf:
+        raise InputError(f"the {name} must be finite and at least 0, not {size}")
+
+
+def check_class(name: str, number: int, classes: int) -> None:
+    """InputError unless ``number`` is one of the network's ``classes``, which count from 0."""
+    if not 0 <= number < classes:
+        raise InputError(f"{name} {number} is not one of the network's classes 0..{classes - 1}")
+
+
 def check_choice(name: str, chosen: object, choices: Iterable[str]) -> None:
     """InputError unless ``chosen`` is one of ``choices``, which the message lists."""
     known = tuple(choices)

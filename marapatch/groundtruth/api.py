@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marapatch.arithmetic.float_model import proving
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_class
 from marapatch.groundtruth.earlier import Earlier, question_of
 from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.groundtruth.result import GroundTruth, Progress, TargetResult
@@ -69,7 +69,9 @@ def ground_truth(
     rule, norm = Rule.of(decision), Norm.of(norm)
     ball, image = ball_of(network, x, norm, box, mask)
     decided = decided_class(network, ball.centre, rule)
-    label = decided if label is None else _class(label, network, "label")
+    if label is not None:
+        check_class("label", label, network.outputs)
+    label = decided if label is None else label
     targets = _targets(target, label, network)
     asked = TargetProblem(
         network=network,
@@ -128,21 +130,13 @@ def ground_truth(
     )
 
 
-def _class(number: int, network: Network, what: str) -> int:
-    if not 0 <= number < network.outputs:
-        raise InputError(
-            f"{what} {number} is not one of the network's classes 0..{network.outputs - 1}"
-        )
-    return number
-
-
 def _targets(target: int | Sequence[int] | None, label: int, network: Network) -> tuple[int, ...]:
     if target is None:
         chosen = tuple(t for t in range(network.outputs) if t != label)
     else:
         chosen = tuple(dict.fromkeys(int(t) for t in np.atleast_1d(target)))
     for t in chosen:
-        _class(t, network, "target")
+        check_class("target", t, network.outputs)
         if t == label:
             raise InputError(f"target {t} is the label itself; choose another class")
     if not chosen:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 
-from marapatch.errors import InputError, check_choice, check_count, check_seconds
+from marapatch.errors import InputError, check_choice, check_count, check_seconds, check_size
 from marapatch.problem.verdict import Evidence
 from marapatch.search import SEARCHES
 from marapatch.search.branch_and_bound.branching import RULES
@@ -48,10 +47,8 @@ class GroundTruthOptions:
     record: bool = False
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.tolerance < inf:
-            raise InputError(f"the tolerance must be finite and at least 0, not {self.tolerance}")
-        if not 0.0 <= self.margin < inf:
-            raise InputError(f"the margin must be finite and at least 0, not {self.margin}")
+        check_size("tolerance", self.tolerance)
+        check_size("margin", self.margin)
         check_seconds("timeout", self.timeout)
         check_seconds("query_timeout", self.query_timeout)
         check_count("nodes", self.nodes)

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_size
 from marapatch.modelling.answers import Answer, Minimum, NoSolution, Solution, Witnesses
 from marapatch.modelling.conditions import AtMostNonzero, Condition, any_of, flatten
 from marapatch.modelling.deciding import QueryPolicy, decide, minimise
@@ -319,8 +319,7 @@ class _Engines:
         self, backend: str | Backend, confirm: str | Backend | None, tolerance: float
     ) -> None:
         self._made: list[Backend] = []
-        if not 0.0 <= tolerance < inf:
-            raise InputError(f"the tolerance must be finite and at least 0, not {tolerance}")
+        check_size("tolerance", tolerance)
         first = self._make(backend)
         second = None if confirm is None else self._make(confirm)
         self.asking = QueryPolicy(first, second, tolerance)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marapatch.arithmetic.float_model import proving
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_class
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import head
 from marapatch.network.graph import Network
@@ -302,10 +302,7 @@ class _Search:
 
 
 def _check_target(target: int, decided: int, network: Network) -> None:
-    if not 0 <= target < network.outputs:
-        raise InputError(
-            f"target {target} is not one of the network's classes 0..{network.outputs - 1}"
-        )
+    check_class("target", target, network.outputs)
     if target == decided:
         raise InputError(f"the image is decided as {target} already; choose another target")
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from marapatch.errors import InputError, check_seconds
+from marapatch.errors import InputError, check_class, check_seconds
 from marapatch.network.graph import Network
 from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
 from marapatch.patch_attacks.features import penultimate
@@ -143,11 +143,8 @@ class DatasetRun:
         Writes nothing. Raises InputError where the target does not exist, or the folder holds
         another run or other things, or cannot be written.
         """
-        classes = self.network.outputs
-        if self.target is not None and not 0 <= self.target < classes:
-            raise InputError(
-                f"target {self.target} is not one of the network's classes 0..{classes - 1}"
-            )
+        if self.target is not None:
+            check_class("target", self.target, self.network.outputs)
         self._take_up(self._folder.open())
 
     def _take_up(self, before: Mapping[int, Record]) -> None:

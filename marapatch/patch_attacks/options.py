@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from marapatch.errors import InputError, check_choice, check_count, check_seconds
+from marapatch.errors import InputError, check_choice, check_count, check_seconds, check_size
 from marapatch.problem.norm import PROVED
 from marapatch.solvers import BACKENDS
 
@@ -82,8 +82,7 @@ class PatchAttackOptions:
             check_choice(name, getattr(self, name), choices)
         if not 0.0 < self.max_pixel < inf:
             raise InputError(f"max_pixel must be positive and finite, not {self.max_pixel}")
-        if not 0.0 <= self.margin < inf:
-            raise InputError(f"the margin must be finite and at least 0, not {self.margin}")
+        check_size("margin", self.margin)
         check_seconds("timeout", self.timeout)
         for name in ("prove", "exact"):
             if not 0.0 <= getattr(self, name) < inf:

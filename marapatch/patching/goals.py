@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marapatch.arithmetic.float_model import SMALL, gamma
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_class, check_size
 from marapatch.network.layers import Array, freeze
 from marapatch.network.output_transform import OutputTransform
 from marapatch.patching.probabilities import ProbabilityCondition, rows_of
@@ -269,8 +269,7 @@ def _classes(text: str) -> list[int]:
 def _split(classes: Iterable[int], outputs: int) -> tuple[list[int], list[int]]:
     chosen = sorted(set(classes))
     for c in chosen:
-        if not 0 <= c < outputs:
-            raise InputError(f"class {c} is not one of the network's classes 0..{outputs - 1}")
+        check_class("class", c, outputs)
     others = [j for j in range(outputs) if j not in chosen]
     if not chosen or not others:
         raise InputError(
@@ -281,8 +280,7 @@ def _split(classes: Iterable[int], outputs: int) -> tuple[list[int], list[int]]:
 
 
 def _margin(margin: float) -> float:
-    if not 0.0 <= margin < np.inf:
-        raise InputError(f"the margin must be finite and at least 0, not {margin}")
+    check_size("margin", margin)
     return margin
 
 

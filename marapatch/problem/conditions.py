@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.errors import InputError
+from marapatch.errors import InputError, check_size
 from marapatch.network.layers import Array, freeze
 
 
@@ -97,8 +97,7 @@ def beats(target: int, classes: int, rule: Rule, margin: float = 0.0) -> OutputC
     """
     if not 0 <= target < classes:
         raise InputError(f"target {target} is not one of the {classes} classes 0..{classes - 1}")
-    if not 0.0 <= margin < np.inf:
-        raise InputError(f"the margin must be finite and at least 0, not {margin}")
+    check_size("margin", margin)
     rivals = [j for j in range(classes) if j != target]
     matrix = np.zeros((len(rivals), classes))
     matrix[:, target] = rule.sign
