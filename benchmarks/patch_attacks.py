@@ -12,7 +12,7 @@ it ended, in the same command.
   python benchmarks/patch_attacks.py --suite marabou    wholly by Marabou queries
   python benchmarks/patch_attacks.py --suite mnist --limit 20 --timeout 10     a first look
   python benchmarks/patch_attacks.py --report                  the tables of every suite
-  python benchmarks/patch_attacks.py --report --write benchmarks/PERFORMANCE.md
+  python benchmarks/patch_attacks.py --report --write benchmarks/pages
 
 The images are the first of the test set that the network decides rightly. The data are found
 through MARAPATCH_DATA.
@@ -254,7 +254,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("--again", action="store_true", help="forget failed rows first, so that they run again")
     add("--results", type=Path, default=RESULTS, help="folder of the rows (default: %(default)s)")
     add("--report", action="store_true", help="print the tables in markdown; runs nothing")
-    add("--write", type=Path, help="with --report: put the tables between their marks in a file")
+    add("--write", type=Path, help="with --report: put the tables between their marks in the pages")
     return parser
 
 
