@@ -58,8 +58,15 @@ FORMS = (
     f"{BOUNDS}bounds.py",
 )
 NODES = (*FORMS[:2], f"{BOUNDS}underflow.py", f"{BOUNDS}dual_ascent.py", *FORMS[2:])
-RECHECK = tuple(f"{CERTIFICATES}{name}.py" for name in ("recheck_terms", "recheck_form", "recheck"))
-FILES = (f"{CERTIFICATES}file.py", "tests/faults/test_tree_files.py")
+RECHECK = tuple(
+    f"{CERTIFICATES}recheck{name}.py"
+    for name in ("_least", "_bounds", "_records", "_terms", "_form", "")
+)
+FILES = (
+    f"{CERTIFICATES}file.py",
+    f"{CERTIFICATES}recheck_records.py",
+    "tests/faults/test_tree_files.py",
+)
 ENCODINGS = tuple(f"{KERNEL}{name}.py" for name in ("ranges", "terms", "encodings"))
 
 KINDS = (

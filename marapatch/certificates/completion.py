@@ -11,7 +11,7 @@ judges it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 from time import monotonic
@@ -49,44 +49,109 @@ LEAF_SECONDS = 10.0
 """Seconds that one linear program may take."""
 
 
-def completed(
-    record: TreeRecord,
-    form: StandardForm,
-    ball: Ball,
-    condition: OutputCondition,
-    until: float = inf,
-    progress: Progress | None = None,
-) -> TreeRecord:
-    """``record`` with every leaf refuted up to its radius by the checker's own bounds, as far as
-    the number of nodes allowed goes and the monotonic clock has not reached ``until``.
+@dataclass(frozen=True, eq=False)
+class _Leaf:
+    """``reached``: the radius up to which ``multipliers``, or a node above, refute ``node``."""
 
-    Leaves that a solver closed stay as they are. ``progress``: called with the nodes checked and
-    their number. Raises InputError where the record is no tree over the network's neurons.
+    number: int
+    node: Node
+    multipliers: Multipliers
+    reached: float
+
+
+class Completion:
+    """A record in the hands of the checker, to be checked and then completed.
+
+    ``radius``: up to which the checker refutes every leaf of ``record`` but those that a solver
+    closed; None until all of them were looked at. Where the checker's bounds on rounding alone are
+    wider than the search's, neither multipliers nor splits help and it stays below what was
+    claimed. Raises InputError where the record is no tree over the network's neurons.
     """
-    inside = divided(record, sum(layer.outputs for layer in form.hidden), condition.rhs.size)
-    radius = min(record.radius, ball.covering_radius)
-    if not radius > 0.0 or monotonic() > until:
-        return record
-    with np.errstate(all="ignore"):  # what overflows proves nothing, here as in the check
-        checker = Checker(form, ball.with_radius(radius), condition)
-        completion = _Completion(checker, record, until)
-        for done, (number, node) in enumerate(walk(checker, record, inside)):
-            if monotonic() > until:
-                break
-            if progress is not None:
-                progress(done + 1, len(record))
-            if not (inside[number] or record.solver_certified[number] or node.empty):
-                completion.leaf(number, node, multipliers_of(record, number))
-    return completion.finish()
 
+    def __init__(
+        self, record: TreeRecord, form: StandardForm, ball: Ball, condition: OutputCondition
+    ) -> None:
+        self.inside = divided(record, sum(map_.outputs for map_ in form.hidden), condition.rhs.size)
+        self.record = record
+        self.radius: float | None = None
+        self.claimed = min(record.radius, ball.covering_radius)
+        self.question = form, ball, condition
+        self.reached = self.claimed
+        """Up to which the leaves that need nothing more are refuted."""
+        self.short: list[_Leaf] = []
+        """Those that fall short."""
+        self.better: dict[int, Multipliers] = {}
+        self.added: list[tuple[int, int, int]] = []
 
-@dataclass
-class _Completion:
-    checker: Checker
-    record: TreeRecord
-    until: float
-    better: dict[int, Multipliers] = field(default_factory=dict)
-    added: list[tuple[int, int, int]] = field(default_factory=list)
+    def check(self, until: float = inf, progress: Progress | None = None) -> None:
+        """See how far every leaf is refuted, unless the monotonic clock reaches ``until`` before;
+        ``progress``: called with the nodes checked and their number."""
+        if not self.claimed > 0.0:
+            self.radius = 0.0
+            return
+        record = self.record
+        with np.errstate(all="ignore"):  # what overflows proves nothing, here as in the check
+            for done, (number, node) in enumerate(walk(self.checker, record, self.inside)):
+                if monotonic() > until:
+                    return
+                if progress is not None:
+                    progress(done + 1, len(record))
+                if not (self.inside[number] or record.solver_certified[number] or node.empty):
+                    leaf = self._leaf(number, node, multipliers_of(record, number))
+                    self.short += self._counted([leaf])
+        self.radius = min([self.reached, *(leaf.reached for leaf in self.short)])
+
+    def complete(self, until: float = inf) -> None:
+        """Give the leaves that fall short other multipliers or divide them, as far as the number
+        of nodes allowed goes and the clock has not reached ``until``."""
+        if self.radius is None or not self.short:
+            return
+        waiting, self.short = self.short[::-1], []
+        with np.errstate(all="ignore"):
+            while waiting and monotonic() <= until:
+                waiting += self._improved(waiting.pop(), until)
+        self.radius = min([self.reached, *(leaf.reached for leaf in waiting)])
+        self.record = self._written()
+
+    def _improved(self, leaf: _Leaf, until: float) -> list[_Leaf]:
+        """Refute ``leaf`` as far as other multipliers do; its parts where it has to be divided."""
+        bounded = self._bounded(leaf, until)
+        found = [self._leaf(leaf.number, leaf.node, _multipliers(b.nodes)) for b in bounded]
+        best = max([leaf, *found], key=lambda each: each.reached)
+        self.better[best.number] = best.multipliers
+        unstable = bounded[-1].nodes.unstable
+        if self._enough(best) or len(self.added) + 2 > self.most or not unstable.any():
+            self.reached = min(self.reached, best.reached)
+            return []
+        score = np.where(unstable, bounded[-1].score + 1e-12, -1.0)
+        neuron = int(trial(self.bounder, bounded[-1].nodes, score)[0])
+        parent = self.checker.with_cut(best.node, *best.multipliers)
+        parts = []
+        for phase in (1, -1):
+            self.added.append((best.number, neuron, phase))
+            number = len(self.record) + len(self.added) - 1
+            self.better[number] = best.multipliers
+            node = self.checker.child(parent, neuron, phase)
+            if not node.empty:
+                parts.append(self._leaf(number, node, best.multipliers))
+        return self._counted(parts)
+
+    def _counted(self, leaves: list[_Leaf]) -> list[_Leaf]:
+        """Those of ``leaves`` that fall short; what the others reach counts."""
+        enough = [leaf.reached for leaf in leaves if self._enough(leaf)]
+        self.reached = min([self.reached, *enough])
+        return [leaf for leaf in leaves if not self._enough(leaf)]
+
+    def _leaf(self, number: int, node: Node, multipliers: Multipliers) -> _Leaf:
+        return _Leaf(number, node, multipliers, supported(self.checker, node, multipliers))
+
+    def _enough(self, leaf: _Leaf) -> bool:
+        return leaf.reached >= self.claimed * (1.0 - 0.5 * NEAR_CLAIM)
+
+    @cached_property
+    def checker(self) -> Checker:
+        form, ball, condition = self.question
+        return Checker(form, ball.with_radius(self.claimed), condition)
 
     @cached_property
     def bounder(self) -> NodeBounder:
@@ -102,41 +167,10 @@ class _Completion:
         """How many nodes may be added."""
         return max(LEAST_NODES, len(self.record) // 2)
 
-    def leaf(self, number: int, node: Node, multipliers: Multipliers) -> None:
-        """Refute ``node`` and, where it has to be divided, its parts."""
-        waiting = [(number, node, multipliers)]
-        while waiting and monotonic() <= self.until:
-            number, node, multipliers = waiting.pop()
-            if node.empty or self._refutes(node, multipliers):
-                continue
-            bounded = self._bounded(node, multipliers)
-            found = self._best(node, [multipliers, *(_multipliers(b.nodes) for b in bounded)])
-            self.better[number] = found
-            if self._refutes(node, found) or len(self.added) + 2 > self.most:
-                continue
-            last = bounded[-1]
-            if not last.nodes.unstable.any():
-                continue
-            score = np.where(last.nodes.unstable, last.score + 1e-12, -1.0)
-            neuron = int(trial(self.bounder, last.nodes, score)[0])
-            parent = self.checker.with_cut(node, *found)
-            for phase in (1, -1):
-                self.added.append((number, neuron, phase))
-                new = len(self.record) + len(self.added) - 1
-                self.better[new] = found
-                waiting.append((new, self.checker.child(parent, neuron, phase), found))
-
-    def _refutes(self, node: Node, multipliers: Multipliers) -> bool:
-        radius = self.checker.ball.radius
-        return supported(self.checker, node, multipliers) >= radius * (1.0 - 0.5 * NEAR_CLAIM)
-
-    def _best(self, node: Node, candidates: list[Multipliers]) -> Multipliers:
-        reached = [supported(self.checker, node, each) for each in candidates]
-        return candidates[reached.index(max(reached))]
-
-    def _bounded(self, node: Node, multipliers: Multipliers) -> list[Bounded]:
+    def _bounded(self, leaf: _Leaf, until: float) -> list[Bounded]:
         """The node with better multipliers, by supergradient steps and by a linear program."""
-        alpha, beta, row_multipliers = (part[None] for part in multipliers)
+        node = leaf.node
+        alpha, beta, row_multipliers = (part[None] for part in leaf.multipliers)
         sign = np.where(node.low >= 0.0, 1, np.where(node.high <= 0.0, -1, node.phases))
         total = row_multipliers.sum() or 1.0
         nodes = Nodes(
@@ -151,14 +185,14 @@ class _Completion:
         )
         found = [self.bounder.bound(nodes, COMPLETION_STEPS)]
         if self.checker.form.hidden:
-            seconds = min(LEAF_SECONDS, self.until - monotonic())
+            seconds = min(LEAF_SECONDS, until - monotonic())
             ball = self.checker.ball
             proposal = self.program.multipliers(nodes, 0, ball, max(seconds, 0.0))
             if proposal is not None:
                 found.append(self.bounder.bound(proposal.nodes, 0))
         return found
 
-    def finish(self) -> TreeRecord:
+    def _written(self) -> TreeRecord:
         """The record with what was found; in float64, which what is new may need."""
         record = self.record
         if not self.better:

@@ -222,7 +222,7 @@ def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
 def _vector(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
     """One of the arrays that must be float64 of the centre's shape, exactly as stored."""
     array, shape = arrays[name], arrays["centre"].shape
-    if array.dtype != np.float64 or array.ndim != 1 or array.shape != shape:
+    if array.dtype.newbyteorder("=") != np.float64 or array.ndim != 1 or array.shape != shape:
         raise InputError(
             f"the array {name!r} is {_short(array.dtype)} {_short(array.shape)}; it must be "
             f"float64 in one row{'' if name == 'centre' else ' like the centre'}"

@@ -214,7 +214,7 @@ def command(
             started=limit.begun,
             earlier=None if earlier is None else Earlier.read(earlier),
         )
-    report(result, outputs, given.image, index=index, decision=decision.value)
+    result = report(result, outputs, given.image, index=index, decision=decision.value)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(0 if result.closed else 1)

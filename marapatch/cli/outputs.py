@@ -62,8 +62,15 @@ def report(
     *,
     index: int | None,
     decision: str,
-) -> None:
-    """Write the files asked for, then print the answer: it may be that nobody reads that."""
+) -> GroundTruth:
+    """Write the files asked for, then print the answer: it may be that nobody reads that. Return
+    it: where trees are written, no more than they prove."""
+    if outputs.tree is not None and result.already:
+        typer.echo(f"marapatch: no tree was grown, so {outputs.tree} was not written", err=True)
+    elif outputs.tree is not None:
+        from marapatch.cli.tree_output import write_trees
+
+        result = write_trees(result, outputs.tree)
     nearest, others = _write_witnesses(result, outputs)
     if outputs.picture is not None:
         _draw(result, image, outputs.picture)
@@ -75,17 +82,12 @@ def report(
         }
         content = to_json(result, witness=nearest, witnesses=others, **about)
         write_whole(outputs.report, dump(content))
-    if outputs.tree is not None and result.already:
-        typer.echo(f"marapatch: no tree was grown, so {outputs.tree} was not written", err=True)
-    elif outputs.tree is not None:
-        from marapatch.cli.tree_output import write_trees
-
-        write_trees(result, outputs.tree)
     _print(result)
     if result.witness is None:
         for path in (outputs.witness, outputs.picture):
             if path is not None:
                 typer.echo(f"marapatch: no witness was found, so {path} was not written", err=True)
+    return result
 
 
 def _write_witnesses(result: GroundTruth, outputs: Outputs) -> tuple[str | None, dict[int, str]]:

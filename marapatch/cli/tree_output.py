@@ -9,21 +9,25 @@ from time import monotonic
 import typer
 
 from marapatch.cli.progress_bar import progress_bar
-from marapatch.groundtruth.certificate import certificate_of
+from marapatch.groundtruth.certificate import as_certified, certificate_of
 from marapatch.groundtruth.result import GroundTruth
 
 LATER = 0.05
-"""The share of ``--timeout`` that the check may take beyond it."""
+LATER_SECONDS = 0.4
+"""What the check may take beyond ``--timeout``: a share of it, and seconds."""
 
 
-def write_trees(result: GroundTruth, path: Path) -> None:
-    """Write the recorded trees of ``result``, completed as far as its limit of time allows.
+def write_trees(result: GroundTruth, path: Path) -> GroundTruth:
+    """Write the recorded trees of ``result``, completed as far as its limit of time allows; return
+    ``result`` with no more claimed than they prove.
 
     Where time ran out, or the search was interrupted, the rest stands as the search left it: what
     ``marapatch recheck`` then makes of it may be less, and this says so on stderr.
     """
     limit = result.options.timeout
-    left = inf if limit is None else max(limit - result.seconds, 0.0) + LATER * limit
+    left = (
+        inf if limit is None else max(limit - result.seconds, 0.0) + LATER * limit + LATER_SECONDS
+    )
     until = -inf if result.interrupted else monotonic() + left
     checked = [0, sum(len(tree) > 0 for target in result.targets for tree in target.trees)]
     with progress_bar() as bar:
@@ -41,3 +45,4 @@ def write_trees(result: GroundTruth, path: Path) -> None:
             "prove less than was claimed",
             err=True,
         )
+    return as_certified(result, certificate)

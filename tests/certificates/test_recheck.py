@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from itertools import islice
+from typing import Any
 
 import exact_optimum as exact
 import networkx as nx
@@ -16,8 +17,8 @@ from recorded_trees import NODE_FIELDS, SPOILERS, built, expand
 from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, is_chain, small_case
 
-from marapatch.certificates.completion import LEAST_NODES, completed
-from marapatch.certificates.recheck import recheck_tree
+from marapatch.certificates.completion import LEAST_NODES, Completion
+from marapatch.certificates.recheck import Progress, recheck_tree
 from marapatch.certificates.recheck_bounds import Checker, Node
 from marapatch.certificates.recheck_form import form_of
 from marapatch.certificates.recheck_least import Form
@@ -407,6 +408,14 @@ def test_a_solvers_word_is_not_taken_for_a_proof() -> None:
 # --- records completed before they are handed on ---
 
 
+def completed(record: TreeRecord, *about: Any, progress: Progress | None = None) -> Completion:
+    """The record checked and completed."""
+    done = Completion(record, *about)
+    done.check(progress=progress)
+    done.complete()
+    return done
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> None:
     """One node, plain multipliers and a radius just below the optimum: all has to be added."""
@@ -417,23 +426,37 @@ def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> Non
     record = built([(-1, 0, 0)], neurons, question.condition.rhs.size, radius)
     about = question.form, question.ball, question.condition
     assert proved(record, question) < radius
-    assert completed(record, *about, until=-np.inf) is record
+    late = Completion(record, *about)
+    late.check(until=-np.inf)
+    late.complete()
+    assert late.record is record
+    assert late.radius is None
+    late.check()
+    late.complete(until=-np.inf)
+    assert late.record is record
+    assert late.radius == proved(record, question)
     counts: list[tuple[int, int]] = []
-    whole = completed(record, *about, progress=lambda *count: counts.append(count))
+    done = completed(record, *about, progress=lambda *count: counts.append(count))
+    whole = done.record
     assert counts == [(1, 1)]
     assert radius >= proved(whole, question) >= radius * (1.0 - NEAR)
+    assert done.radius == proved(whole, question)
     assert not beyond(proved(replace(whole, radius=1.01 * radius), question), distance)
-    assert completed(whole, *about) is whole
+    again = completed(whole, *about)
+    assert again.record is whole
+    assert again.radius == done.radius
 
 
 def test_leaves_of_a_solver_and_hopeless_ones_stay() -> None:
     question = _plain()
     about = question.form, question.ball, question.condition
     closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), solver_certified=np.array([True]))
-    assert completed(closed, *about) is closed
+    assert completed(closed, *about).record is closed
     label = int(question.form.evaluate(question.ball.centre[None])[0].argmax())
     already = beats(label, 3, Rule.ARGMAX)  # the centre itself: nothing refutes it
-    hopeless = completed(built([(-1, 0, 0)], 6, 2, 0.3), question.form, question.ball, already)
+    given = completed(built([(-1, 0, 0)], 6, 2, 0.3), question.form, question.ball, already)
+    hopeless = given.record
+    assert given.radius == 0.0
     assert recheck_tree(hopeless, question.form, question.ball, already).radius == 0.0
     assert len(hopeless) <= 1 + LEAST_NODES
 
