@@ -53,11 +53,13 @@ KERNEL = "tests/marapatch_encodings/test_"
 ROUNDING = f"{BOUNDS}rounding_terms.py"
 FORMS = (
     ROUNDING,
+    f"{BOUNDS}inexact_coefficients.py",
+    f"{BOUNDS}search_steps.py",
     f"{BOUNDS}tightness.py",
     f"{BOUNDS}subproblems.py",
     f"{BOUNDS}bounds.py",
 )
-NODES = (*FORMS[:2], f"{BOUNDS}underflow.py", f"{BOUNDS}dual_ascent.py", *FORMS[2:])
+NODES = (*FORMS[:4], f"{BOUNDS}underflow.py", f"{BOUNDS}dual_ascent.py", *FORMS[4:])
 RECHECK = tuple(
     f"{CERTIFICATES}recheck{name}.py"
     for name in ("_least", "_bounds", "_records", "_terms", "_form", "")

@@ -16,9 +16,9 @@ from marapatch.bounds.concretise import concretiser_of
 from marapatch.bounds.concretise.cut import CutSearch
 from marapatch.network.graph import dense_network
 from marapatch.problem.ball import Ball
-from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.norm import PROVED, Norm
-from marapatch.problem.replay import Replay
+from marapatch.problem.replay import Replay, decided_class
 
 Exact = Fraction
 
@@ -175,3 +175,32 @@ def test_where_the_doubt_is_as_large_as_the_slack_exact_arithmetic_decides() -> 
         assert 0.0 < witness.margin <= -rhs
         met += witness.margin == -rhs
     assert met > 5
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_outputs_beyond_float64_are_told_exactly(sign: float) -> None:
+    """1e400 is an output that no float holds; of two such the larger one is told all the same."""
+    huge = np.array([[1e200]])
+    network = dense_network(
+        [huge, huge, sign * np.array([[1.0], [2.0]])], [np.zeros(1), np.zeros(1), np.zeros(2)]
+    )
+    ball = Ball(np.zeros(1), -np.ones(1), np.ones(1), Norm.LINF, np.inf)
+    leader = 1 if sign > 0.0 else 0
+    witness = Replay(network, ball, beats(leader, 2, Rule.ARGMAX))(np.ones(1))
+    assert witness is not None
+    assert witness.outputs.tolist() == [sign * np.inf, sign * np.inf]
+    assert witness.margin == np.finfo(np.float64).max  # a lead of 1e400, rounded down
+    assert Replay(network, ball, beats(1 - leader, 2, Rule.ARGMAX))(np.ones(1)) is None
+    assert decided_class(network, np.ones(1), Rule.ARGMAX) == leader
+
+
+def test_what_is_too_large_to_be_exact_is_decided_by_floats(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2^60 + 0.75 - 2^60 is 0 in float64; in truth it is more than 0.5."""
+    monkeypatch.setattr("marapatch.network.exact.MOST_COEFFICIENTS", 7)
+    first, last = np.array([[2.0**60, 1.0], [2.0**60, 0.0]]), np.array([[1.0, -1.0], [0.0, 0.0]])
+    network = dense_network([first, last], [np.zeros(2), np.array([0.0, 0.5])])
+    assert decided_class(network, np.array([1.0, 0.75]), Rule.ARGMAX) == 1
+    monkeypatch.setattr("marapatch.network.exact.MOST_COEFFICIENTS", 8)
+    assert decided_class(network, np.array([1.0, 0.75]), Rule.ARGMAX) == 0

@@ -93,6 +93,10 @@ def test_a_cut_narrows_every_layer_and_after_a_split_the_first_and_the_later_one
             narrower = (nodes.upper - nodes.lower)[0] < (root.upper - root.lower)[0] - 1e-6
             narrowed[i] += [int(narrower[span].any()) for span in here.spans]
         assert np.array_equal(here.tighten(root, until=-inf).lower, root.lower)
+        behind = here.tighten(root, np.array([2]))  # nothing is behind the last layer
+        known = slice(here.spans[1].start, None)
+        assert np.array_equal(behind.lower[:, known], root.lower[:, known])
+        assert np.array_equal(behind.upper[:, known], root.upper[:, known])
     assert (narrowed[0] >= 4).all()
     assert narrowed[1][1] == 0
     assert (narrowed[1][[0, 2]] >= 4).all()

@@ -6,6 +6,7 @@ from math import inf
 
 import pytest
 
+from marapatch_encodings.intervals import absolute_range
 from marapatch_encodings.l1_ball import L1_FORMS
 from marapatch_encodings.leaky import leaky
 from marapatch_encodings.terms import VariablePool
@@ -36,3 +37,17 @@ def test_a_leaky_relu_without_end_has_the_range_of_its_slopes(slope: float) -> N
         assert (lower, upper) == (-inf, 2.0)
     else:
         assert (lower, upper) == (0.0, inf)
+
+
+def test_where_both_parts_of_a_leaky_relu_cancel_it_is_flat() -> None:
+    """1 - s is -s in float64 for such a slope: above 0 the function as encoded is 0."""
+    for low, slope, wanted in ((-1.0, -1e17, (0.0, 1e17)), (1.0, -1e17, (0.0, 0.0))):
+        pool = VariablePool()
+        x = pool.fresh("x", low, inf)
+        assert pool.bounds(leaky(pool, x, slope).variable) == wanted
+
+
+def test_a_size_has_no_negative_zero() -> None:
+    assert str(absolute_range(-0.0, -0.0)[1]) == "0.0"
+    assert absolute_range(0.0, 2.0) == absolute_range(-2.0, 0.0) == (0.0, 2.0)
+    assert absolute_range(-3.0, -2.0) == (2.0, 3.0)
