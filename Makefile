@@ -10,14 +10,16 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV := 0.13.9
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-newest test-lowest lint types contracts unit docs lock clean
+.PHONY: help demo test test-newest test-lowest lint types contracts unit coverage docs reference \
+  lock clean
 
 help:
 	@echo "make demo         install into .venv and bracket one bundled image"
 	@echo "make test         lint, types, import contracts and tests"
 	@echo "make test-newest  the same with the newest versions of everything, in .venv-newest"
 	@echo "make test-lowest  the tests with the lowest versions that are allowed, in .venv-lowest"
-	@echo "make docs         the documentation as a site, in build/site"
+	@echo "make coverage     the tests, and which lines they ran, in .venv-coverage"
+	@echo "make docs         renew docs/reference, and build the site of docs/ into build/site"
 	@echo "make lock         renew requirements/, from which demo and test install"
 	@echo "make clean        remove what the others made"
 
@@ -83,10 +85,27 @@ test-lowest:
 	$(MAKE) contracts unit VERSIONS=lowest VENV=.venv-lowest \
 	  PYTEST_FLAGS="-W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning"
 
-docs: $(VENV)/test.stamp
-	@$(PIP) install -e '.[docs]'
+# What the extra named $(1) asks for; none of it is in a lock.
+extra = $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))\
+  ["project"]["optional-dependencies"]["$(1)"])')
+
+# The lines that run in processes of their own (Marabou's worker, --jobs) are not seen.
+coverage:
+	$(MAKE) VENV=.venv-coverage measure
+
+.PHONY: measure
+measure: $(VENV)/test.stamp
+	@$(PIP) install $(call extra,coverage)
+	$(BIN)/pytest --cov=marapatch --cov=marapatch_encodings --cov-report=term:skip-covered \
+	  $(PYTEST_FLAGS)
+
+reference: $(VENV)/install.stamp
 	$(BIN)/python docs/generate_reference.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs: reference
+	@test -e .venv-docs/bin/mkdocs || { $(PYTHON) -m venv .venv-docs \
+	  && .venv-docs/bin/python -m pip --quiet --disable-pip-version-check install $(call extra,docs); }
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 	@echo "written: build/site/index.html"
 
 # The setuptools that builds marapatch is locked with the rest (--no-build-isolation above).
@@ -104,5 +123,5 @@ lock: .venv-lock/$(UV).stamp
 	$(COMPILE) --constraint requirements/test.txt --output-file requirements/run.txt
 
 clean:
-	rm -rf .venv .venv-newest .venv-lowest .venv-lock demo build *.egg-info \
-	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-newest .venv-lowest .venv-lock .venv-coverage .venv-docs demo build \
+	  *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

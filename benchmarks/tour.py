@@ -1,4 +1,4 @@
-"""The five scripts of docs/library.md beside the same tasks in plain maraboupy.
+"""The five scripts of docs/howto/own-question.md beside the same tasks in plain maraboupy.
 
 Ours are those that the tests run (docs/examples), the others stand in benchmarks/tour: written
 as a user of maraboupy 2.0.0 who knows it would, with the same files, the same question and the same

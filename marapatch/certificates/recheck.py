@@ -1,4 +1,4 @@
-"""Check a recorded tree anew, without the code that grew it.
+"""Check a recorded tree anew, with code that shares nothing with the search.
 
 From the splits and multipliers of a :class:`TreeRecord` this module works out everything else for
 itself: the bounds of the neurons, the linear forms, their least values. It is meant to be read and

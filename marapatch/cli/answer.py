@@ -16,3 +16,8 @@ def answer(width: int | None = None) -> Iterator[Console]:
     with console.capture() as captured:
         yield console
     sys.stdout.write(captured.get())
+
+
+def queries_asked(number: int) -> str:
+    """``1 query``, ``2 queries``."""
+    return f"{number} {'query' if number == 1 else 'queries'}"

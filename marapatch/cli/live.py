@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from marapatch.cli.answer import queries_asked
 from marapatch.cli.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
@@ -81,4 +82,4 @@ class LiveLine(Heartbeat):
             f"target {p.target} ({min(p.targets_done + 1, p.targets_total)} of {p.targets_total}): "
         )
         bracket = f"{rounded_down(p.lower)} <= distance <= {rounded_up(p.upper)}"
-        return f"{place}{bracket}, {p.queries} queries, {monotonic() - self._started:.0f} s"
+        return f"{place}{bracket}, {queries_asked(p.queries)}, {monotonic() - self._started:.0f} s"

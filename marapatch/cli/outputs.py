@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from marapatch.cli.answer import answer
+from marapatch.cli.answer import answer, queries_asked
 from marapatch.files.atomic_write import check_outputs, write_whole
 from marapatch.formats.inputs import LoadedImage
 from marapatch.groundtruth.report import remarks, summary, table, to_json
@@ -140,4 +140,4 @@ def _print(result: GroundTruth) -> None:
             console.print(table(result))
         for line in remarks(result):
             console.print(line)
-        console.print(f"{len(result.queries)} queries, {result.seconds:.1f} s")
+        console.print(f"{queries_asked(len(result.queries))}, {result.seconds:.1f} s")

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from marapatch.cli.answer import answer
+from marapatch.cli.answer import answer, queries_asked
 from marapatch.cli.heartbeat import Heartbeat
 from marapatch.cli.patch_inputs import Labelled
 from marapatch.errors import ContradictionError, InputError
@@ -75,7 +75,7 @@ class PatchLine(Heartbeat):
         if p is None:
             return f"first patch, {seconds:.0f} s"
         bracket = f"{rounded_down(p.lower)} <= patch <= {rounded_up(p.upper)}"
-        return f"layer {p.layer}: {bracket}, {p.queries} queries, {seconds:.0f} s"
+        return f"layer {p.layer}: {bracket}, {queries_asked(p.queries)}, {seconds:.0f} s"
 
 
 def report(
@@ -156,8 +156,5 @@ def _print(
                 f"accuracy on {check.inputs} inputs: {check.before:.4f} before, {check.after:.4f} "
                 f"after; {check.changed} decisions change"
             )
-        queries, seconds = (
-            sum(len(p.queries) for p in patches),
-            sum(p.seconds for p in patches),
-        )
-        console.print(f"{queries} {'query' if queries == 1 else 'queries'}, {seconds:.1f} s")
+        queries = queries_asked(sum(len(p.queries) for p in patches))
+        console.print(f"{queries}, {sum(p.seconds for p in patches):.1f} s")

@@ -54,7 +54,7 @@ def command(
     json_file: JsonOption = None,
     max_memory: MaxMemoryOption = MAX_MEMORY,
 ) -> None:
-    """Work out every leaf of the recorded trees anew, without the code that grew them.
+    """Work out every leaf of recorded trees anew, with code of its own.
 
     The lower bound is the least radius up to which all leaves are refuted again, by bounds that
     are computed from the network and the recorded multipliers alone; the upper bound is the

@@ -71,7 +71,7 @@ def bisection(
 
 def _reason(session: QuerySession, undecided: int) -> str:
     if undecided:
-        return f"{undecided} queries were undecided"
+        return f"undecided queries: {undecided}"
     if session.remaining <= 0.0:
         return "out of time"
     if session.confirm or not session.backend.needs_confirmation:

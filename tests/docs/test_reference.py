@@ -14,7 +14,7 @@ GENERATOR = ROOT / "docs" / "generate_reference.py"
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 
 
-@pytest.mark.parametrize("page", ["cli.md", "api.md"])
+@pytest.mark.parametrize("page", ["cli.md", "api.md", "json.md"])
 def test_the_reference_is_up_to_date(page: str) -> None:
     made = runpy.run_path(str(GENERATOR))["PAGES"][page]()
     kept = (ROOT / "docs" / "reference" / page).read_text()

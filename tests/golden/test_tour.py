@@ -1,4 +1,4 @@
-"""The scripts of docs/library.md: short, shown there as they are, and running."""
+"""The scripts of docs/howto/own-question.md: short, shown there as they are, and running."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "docs" / "examples"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py"))
-PAGE = Path(__file__).parents[2] / "docs" / "library.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "own-question.md"
 LONGEST = 15
 
 
