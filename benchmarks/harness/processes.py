@@ -1,35 +1,24 @@
-"""What the benchmark scripts share: a store of rows, and the running of instances.
+"""The running of instances, each in a process that is replaced where it dies or overruns.
 
-Every instance becomes exactly one row of a JSON-lines file, written through to the disk when it
-is finished: ``key`` names it, and ``status`` is ``failed`` where there is no answer. A timeout is a
-row, and so is a failure: an exception, a process that died, a process that did not come to an end.
-A run that was stopped goes on where it ended.
+Every instance becomes exactly one row: ``key`` names it, and ``status`` is ``failed`` where there
+is no answer. A timeout is a row, and so is a failure: an exception, a process that died, a process
+that did not come to an end. A run that was stopped goes on where it ended.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import multiprocessing
 import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from math import exp, inf, isfinite, log
+from math import inf
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from statistics import fmean
 from typing import Any, Protocol
 
+from benchmarks.harness.rows import Row, Rows, provenance
 from marapatch.errors import MarapatchError
-from marapatch.files.json_lines import Row, Store
-
-RESULTS = Path(__file__).parent / "results"
-"""Where rows are kept; committed."""
 
 GRACE = 120.0
 """Seconds beyond its own limit after which an instance's process is killed."""
@@ -69,44 +58,21 @@ class Case(Protocol):
         ...
 
 
-@cache
-def provenance() -> Row:
-    """What produced a row: versions, and ``source``, the sha256 of the packages' Python files.
+@dataclass(frozen=True)
+class Numbered:
+    """The question that is drawn from ``seed``."""
 
-    ``source`` tells apart rows of the same version made while the code was being changed.
-    """
-    digest = hashlib.sha256()
-    for name in ("marapatch_encodings", "marapatch"):
-        folder = Path(str(importlib.import_module(name).__file__)).parent
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
-            digest.update(file.read_bytes() + b"\0")
-    row: Row = {"python": platform.python_version(), "source": digest.hexdigest()[:16]}
-    for name in ("marapatch", "maraboupy", "highspy", "numpy", "onnxruntime"):
-        try:
-            row[name] = version(name)
-        except PackageNotFoundError:
-            row[name] = None
-    return row
+    seed: int
+    timeout: float
 
+    @property
+    def key(self) -> str:
+        """Its name, unique in its file."""
+        return str(self.seed)
 
-def finite(value: float) -> float | None:
-    """``value`` for JSON, which has no infinity: None stands for it."""
-    return float(value) if isfinite(value) else None
-
-
-def load_average() -> float | None:
-    """How many processes wanted a processor in the last minute; None where unknown."""
-    try:
-        return round(os.getloadavg()[0], 2)
-    except (AttributeError, OSError):
-        return None
-
-
-def processor_seconds() -> float:
-    """Processor time of this process and of the solver processes it has waited for."""
-    spent = os.times()
-    return spent.user + spent.system + spent.children_user + spent.children_system
+    def about(self) -> Row:
+        """What is known of it before it runs."""
+        return {"seed": self.seed}
 
 
 @dataclass(eq=False)
@@ -131,22 +97,21 @@ class _Slot:
 def run(
     cases: Iterable[Case],
     work: Callable[[Any], Row],
-    store: Store,
+    rows: Rows,
     *,
     jobs: int = 1,
     report: Callable[[str], None] = print,
 ) -> int:
-    """Work on every case whose key the store does not have; return how many rows were added.
+    """Work on every case whose key ``rows`` do not have; return how many rows were added.
 
     ``work``: a function at the top level of a module; it runs in ``jobs`` processes, one thread
-    each, that are replaced when they die or overrun. Its row is completed with the key, the
-    :func:`provenance`, and the time it took in all (``wall``). Stopped by hand, what is finished
-    is in the store.
+    each, that are replaced when they die or overrun. Its row is completed with the key and the time
+    it took in all (``wall``). Stopped by hand, what is finished is on the disk.
     """
-    done = {row["key"] for row in store.rows()}
+    done = rows.keys()
     wanted = list(cases)
     left = [case for case in wanted if case.key not in done]
-    report(f"{store.path.name}: {len(left)} of {len(wanted)} instances to do")
+    report(f"{rows.name}: {len(left)} of {len(wanted)} instances to do")
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     provenance()  # now: the code may change while it runs
     slots: list[_Slot] = []
@@ -160,10 +125,9 @@ def run(
                     _send(slot, left.pop(0))
             for slot in _ready(slots):
                 assert slot.case is not None
-                row = _receive(slot)
-                store.append(row)
+                row = rows.append(_receive(slot))
                 added += 1
-                report(f"[{added}, {len(left)} left] {row['key']}: {_told(row)}")
+                report(f"[{added}, {len(left)} left] {row['key']}: {_in_words(row)}")
                 slot.case = None
                 if row.get("died"):
                     slot.end()
@@ -218,7 +182,7 @@ def _receive(slot: _Slot) -> Row:
         slot.process.join(5.0)
         row = _failed(f"its process died with exit code {slot.process.exitcode}", died=True)
     about = case.about() if row["status"] == "failed" else {}
-    return {"key": case.key, **about, **row, "wall": wall, "load": load_average(), **provenance()}
+    return {"key": case.key, **about, **row, "wall": wall}
 
 
 def _serve(connection: Connection, work: Callable[[Any], Row]) -> None:
@@ -241,20 +205,7 @@ def _failed(error: str, *, died: bool) -> Row:
     return {"status": "failed", "error": " ".join(error.split())[:500], "died": died}
 
 
-def _told(row: Row) -> str:
+def _in_words(row: Row) -> str:
     if row["status"] == "failed":
         return f"FAILED: {row['error']}"
     return f"{row['status']} in {row['wall']:.1f} s"
-
-
-def geometric_mean(values: Iterable[float]) -> float:
-    """The geometric mean of positive numbers; NaN of none."""
-    logs = [log(value) for value in values]
-    return exp(fmean(logs)) if logs else float("nan")
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A markdown table; numbers are aligned to the right, that is every column but the first."""
-    lines = [" | ".join(header), " | ".join(["---", *["---:"] * (len(header) - 1)])]
-    lines += [" | ".join(map(str, row)) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines) + "\n"

@@ -19,8 +19,8 @@ import foolbox as fb
 import foolbox.attacks as fa
 import numpy as np
 import torch
-from _attack_contest import Contestant, Found, Runner
 
+from benchmarks.peers.contest import Contestant, Found, Runner
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.witnesses.attacks import Distance, Problem
 

@@ -6,9 +6,8 @@ import statistics
 from collections.abc import Iterable
 from math import inf, isnan
 
-from _harness import Row
-
-NORMS = {"linf": "L-inf", "l1": "L1"}
+from benchmarks.harness.markdown import NORMS
+from benchmarks.harness.rows import Row
 
 
 def lower(row: Row) -> float:

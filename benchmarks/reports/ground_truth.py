@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from pathlib import Path
 
-import _cells as cells
-from _harness import Row, geometric_mean, table
-from _search_report import SEARCH_REPORTS
-
-from marapatch.errors import InputError
+from benchmarks.harness.markdown import NORMS, footer, geometric_mean, table
+from benchmarks.harness.rows import Row
+from benchmarks.reports import cells
+from benchmarks.reports.search import SEARCH_REPORTS
 
 Rows = Sequence[Row]
 Suites = Mapping[str, Rows]
@@ -27,27 +22,9 @@ def report(suite: str, rows: Suites, expected: int) -> str:
 
     ``expected``: how many instances the suite has.
     """
-    if suite in EXTERNAL:
-        return _external(EXTERNAL[suite])
     if not rows.get(suite):
         return "Not run yet: n = 0.\n"
-    return f"{REPORTS[suite](rows)}\n{provenance(rows[suite], expected)}"
-
-
-def write(path: Path, texts: Mapping[str, str]) -> None:
-    """Put each text between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` in the file.
-
-    What is written outside the marks stays. Raises InputError where a mark is missing.
-    """
-    document = path.read_text(encoding="utf-8")
-    for name, text in texts.items():
-        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-        head, found, rest = document.partition(begin)
-        _, closed, tail = rest.partition(end)
-        if not found or not closed:
-            raise InputError(f"{path}: no {begin.strip()} followed by {end}; add the two lines")
-        document = f"{head}{begin}\n{text}\n{end}{tail}"
-    path.write_text(document, encoding="utf-8")
+    return f"{REPORTS[suite](rows)}\n{footer(rows[suite], expected)}"
 
 
 def check(rows: Rows) -> list[str]:
@@ -101,7 +78,7 @@ def _paper_table(rows: Rows) -> str:
         lines.append(
             (
                 network,
-                cells.NORMS[norm],
+                NORMS[norm],
                 f"{sum(r.get('closed', False) for r in group)}/{len(group)}",
                 cells.number(attack),
                 cells.number(truth),
@@ -135,7 +112,7 @@ def _work_table(rows: Rows) -> str:
         lines.append(
             (
                 network,
-                cells.NORMS.get(norm, ""),
+                NORMS.get(norm, ""),
                 len(group),
                 len(group) - len(good),
                 len(done),
@@ -319,59 +296,9 @@ def _first(rows: Suites) -> str:
             else:
                 target = row["target"]
                 line += [cells.bracket(row), f"{row['seconds']:.1f}", row["queries"]]
-        lines.append((f"N, {cells.NORMS[norm]}, digit {image} as {target}", *line))
+        lines.append((f"N, {NORMS[norm]}, digit {image} as {target}", *line))
     header = ("instance", "descent, Marabou", "s", "queries", "tree (default)", "s", "queries")
     return table(header, lines)
-
-
-def _closed(row: Row) -> bool:
-    return bool(row.get("closed", row["status"] == "closed"))
-
-
-def provenance(
-    rows: Rows,
-    expected: int,
-    good: Callable[[Row], bool] | None = None,
-    word: str = "closed",
-) -> str:
-    """How much of the suite this is, and what made it: more than one source is said in full.
-
-    ``good``: which rows are counted by source, under ``word``; None: those that closed.
-    """
-    counted = _closed if good is None else good
-    loads = [r["load"] for r in rows if r["load"] is not None]
-    parts = [
-        f"n = {len(rows)} of {expected}",
-        f"failed {sum(r['status'] == 'failed' for r in rows)}",
-    ]
-    if len(rows) < expected:
-        parts.append("a partial table: its shares are not those of the whole suite")
-    if loads:
-        parts.append(f"load average of the machine: median {cells.median(loads, '.1f')}")
-    sources = Counter(f"marapatch {r['marapatch']} ({r['source']})" for r in rows)
-    met = Counter(f"marapatch {r['marapatch']} ({r['source']})" for r in rows if counted(r))
-    made = "; ".join(f"{name}: {n} rows, {met[name]} {word}" for name, n in sources.items())
-    text = f"{'; '.join(parts)}. {made}.\n"
-    if len(sources) > 1:
-        text += (
-            "\nThese rows are not one run of one program: each was made by the code named in "
-            "it, and an instance that was run again counts as its last run.\n"
-        )
-    return text
-
-
-def _external(command: Sequence[str]) -> str:
-    """What another benchmark script says of the rows it has; its exit code is not looked at."""
-    path = Path(__file__).parent / command[0]
-    if not path.exists():
-        return "Not run yet.\n"
-    done = subprocess.run(
-        [sys.executable, str(path), *command[1:]], capture_output=True, text=True, check=False
-    )
-    text = done.stdout.strip()
-    if not text:
-        return f"Not run yet: `{' '.join(command)}` prints nothing.\n"
-    return f"{text}\n" if "| --" in text else f"```text\n{text}\n```\n"
 
 
 REPORTS: Mapping[str, Callable[[Suites], str]] = {
@@ -383,12 +310,3 @@ REPORTS: Mapping[str, Callable[[Suites], str]] = {
     "seed360": _grid("seed360"),
     **SEARCH_REPORTS,
 }
-
-EXTERNAL = {
-    "attacks": ("attack_comparison.py", "--table"),
-    "soundness": ("soundness.py", "--networks", "0"),
-    "agreement-trees": ("soundness.py", "--agreement", "--networks", "0"),
-}
-"""Benchmarks with scripts of their own, and how they are asked for their tables."""
-
-SUITES_REPORTED = (*REPORTS, *EXTERNAL)

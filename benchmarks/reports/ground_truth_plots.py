@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _ground_truth_suites import subject, unstable
-from _harness import Row
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.harness.markdown import PAGES
+from benchmarks.harness.rows import Row
+from benchmarks.harness.subjects import subject, unstable
 from marapatch.reporting.pictures import save
 
-PLOTS = Path(__file__).parent / "plots"
+PLOTS = PAGES / "plots"
 """Where the pictures are kept; committed."""
 
 DRAWN = ("seed360", "table1")

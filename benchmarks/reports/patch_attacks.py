@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
-from _ground_truth_report import provenance
-from _harness import Row, table
 from numpy.typing import NDArray
 
+from benchmarks.harness.markdown import footer, table
+from benchmarks.harness.rows import Row
 from marapatch.network.graph import Network
 from marapatch.patch_attack.features import penultimate
 from marapatch.patch_attack.records import Record
@@ -45,7 +45,7 @@ def report(
         text = makers[suite](good, network_of, replayed)
     else:
         text = _attacks(suite, good, network_of, replayed)
-    made = provenance(rows, expected, lambda row: row["status"] == "found", "found")
+    made = footer(rows, expected, lambda row: row["status"] == "found", "found")
     return f"{text}\n{made}"
 
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
-from _ground_truth_report import provenance
-from _harness import Row, geometric_mean, table
 
+from benchmarks.harness.markdown import NORMS, footer, geometric_mean, table
+from benchmarks.harness.rows import Row
 from marapatch.data.fetch import locate
 
 Rows = Sequence[Row]
 
-NORMS = {"linf": "L-inf", "l1": "L1"}
 PUBLISHED_L1 = {1: "0", 2: "2", 3: "3", 4: "4", 5: "5"}
 """The file of the published interval by the number of inputs (goldberger/acas_2_9)."""
 
@@ -26,7 +25,7 @@ def report(suite: str, rows: Rows, expected: int) -> str:
     if not rows:
         return "Not run yet: n = 0.\n"
     good = [row for row in rows if row["status"] != "failed"]
-    return f"{REPORTS[suite](good)}\n{provenance(rows, expected)}"
+    return f"{REPORTS[suite](good)}\n{footer(rows, expected)}"
 
 
 def _ends(row: Row | None) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import _cells as cells
-from _harness import Row, geometric_mean, table
+from benchmarks.harness.markdown import NORMS, geometric_mean, table
+from benchmarks.harness.rows import Row
+from benchmarks.reports import cells
 
 Rows = Sequence[Row]
 Suites = Mapping[str, Rows]
@@ -49,11 +50,7 @@ def _peers(rows: Suites) -> str:
             "of both closed",
             "processor s, peer over tree",
         ),
-        [
-            _peer_line(peer, norm, list(found.values()))
-            for peer in PEERS
-            for norm in (*cells.NORMS, "")
-        ],
+        [_peer_line(peer, norm, list(found.values())) for peer in PEERS for norm in (*NORMS, "")],
     )
     header = ("instance", "incumbent", "unstable", "tree", "nodes", "MILP", "nodes")
     others = list(PEERS)[1:]
@@ -88,7 +85,7 @@ def _peers(rows: Suites) -> str:
 
 def _title(subject: Subject) -> str:
     network, norm, image, target = subject
-    return f"{network}, {cells.NORMS[norm]}, digit {image} as {target}"
+    return f"{network}, {NORMS[norm]}, digit {image} as {target}"
 
 
 def _nodes(row: Row | None) -> object:
@@ -106,7 +103,7 @@ def _peer_line(peer: str, norm: str, groups: Sequence[Mapping[str, Row]]) -> tup
     late = len(ours) > len(both)
     return (
         PEERS[peer],
-        cells.NORMS.get(norm, "both"),
+        NORMS.get(norm, "both"),
         len(pairs),
         len(ours),
         sum(other["closed"] for _, other in pairs),
@@ -201,7 +198,7 @@ def _branching(rows: Suites) -> str:
     methods = list(dict.fromkeys(row["method"] for row in rows["branching"]))
     first = methods[0]
     lines = []
-    for norm in (*cells.NORMS, ""):
+    for norm in (*NORMS, ""):
         groups = [
             group for subject, group in found.items() if norm in ("", subject[1])
         ]  # subject[1]: its norm
@@ -218,7 +215,7 @@ def _branching(rows: Suites) -> str:
             lines.append(
                 (
                     method.removeprefix("branching "),
-                    cells.NORMS.get(norm, "both"),
+                    NORMS.get(norm, "both"),
                     len(mine),
                     sum(row["closed"] for row in mine),
                     cells.median((row["seconds"] for row in mine), ".2f"),

@@ -1,13 +1,13 @@
-"""The tables of wide_range.py."""
+"""The tables of the suite of wide-range numbers."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from re import sub
 from statistics import median
 
-from _harness import Row, table
+from benchmarks.harness.markdown import made_by, table
+from benchmarks.harness.rows import Row
 
 OUTCOMES = ("closed", "open", "refused", "contradiction", "crash", "failed")
 """Each question ends in one; ``failed``: its process died or had to be killed."""
@@ -20,13 +20,12 @@ LISTED = 20
 Rows = Sequence[Row]
 
 
-def failures(rows: Rows) -> list[Row]:
-    """The rows that must not be: a wrong claim, a contradiction, a breakdown."""
-    broken = ("contradiction", "crash", "failed")
-    return [row for row in rows if row.get("wrong") or row["status"] in broken]
+def is_failure(row: Row) -> bool:
+    """Whether the row must not be: a wrong claim, a contradiction, a breakdown."""
+    return bool(row.get("wrong")) or row["status"] in ("contradiction", "crash", "failed")
 
 
-def report(rows: Rows) -> str:
+def report(rows: Rows, _: int = 0) -> str:
     """Every table, in markdown, and what failed, by key."""
     if not rows:
         return "nothing known yet\n"
@@ -37,8 +36,8 @@ def report(rows: Rows) -> str:
         _table("by type and norm", _groups(rows, _type_and_norm)),
     ]
     told = [
-        _told("refused because", rows, "refused", "message"),
-        _told("open because", rows, "open", "note"),
+        _in_words("refused because", rows, "refused", "message"),
+        _in_words("open because", rows, "open", "note"),
     ]
     return "\n".join([*sections, *told, _failures(rows), _sources(rows)])
 
@@ -72,7 +71,7 @@ def _line(name: str, group: Rows) -> tuple[object, ...]:
     )
 
 
-def _told(title: str, rows: Rows, outcome: str, field: str) -> str:
+def _in_words(title: str, rows: Rows, outcome: str, field: str) -> str:
     """What the program says of an outcome, its numbers and the end of the line left out."""
     concerned = [row for row in rows if row["status"] == outcome]
     groups = _groups(concerned, lambda row: sub(r"[0-9]+", "N", " ".join(row[field].split()[:9])))
@@ -80,7 +79,7 @@ def _told(title: str, rows: Rows, outcome: str, field: str) -> str:
 
 
 def _failures(rows: Rows) -> str:
-    bad = failures(rows)
+    bad = [row for row in rows if is_failure(row)]
     lines = [f"{len(bad)} of n = {len(rows)} wrong, contradictory or broken down."]
     for row in bad[:LISTED]:
         told = "; ".join(row.get("wrong") or [row.get("message") or row.get("error", "")])
@@ -89,7 +88,6 @@ def _failures(rows: Rows) -> str:
 
 
 def _sources(rows: Rows) -> str:
-    made = Counter(f"marapatch {row['marapatch']} ({row['source']})" for row in rows)
     loads = [row["load"] for row in rows if row.get("load") is not None]
     load = f" Load average {median(loads):.1f} (median)." if loads else ""
-    return "; ".join(f"{name}: {n} rows" for name, n in made.items()) + f".{load}\n"
+    return f"{made_by(rows)}.{load}\n"

@@ -6,24 +6,28 @@ mixed-integer program of the whole box that minimises the distance (HiGHS, zero 
 arithmetic. A contradiction is a bracket that does not hold the enumerated optimum, two brackets
 without a common point, a witness where enumeration says that there is none, an optimum of the
 program that is off by more than the tolerance, or an exception that says so.
+
+  python -m benchmarks.suites.agreement_trees --networks 2000 --jobs 2
+  python -m benchmarks.suites.agreement_trees --report       the table of what is known
+
+A run that was stopped goes on where it ended. Exits with 1 where there is a contradiction.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
-from math import inf, isfinite
-from statistics import median
+from math import inf
 from time import monotonic
 
-from _harness import Row, finite, table
-from _milp_peer import minimise
-from exact_optimum import Optimum, nearest
-from small_networks import Case, small_case
+from tests.support.builders.small_networks import Case, small_case
+from tests.support.oracles.exact_optimum import Optimum, nearest
 
+from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
+from benchmarks.harness.faults import fault_of
+from benchmarks.harness.processes import Numbered
+from benchmarks.harness.rows import Row, finite
+from benchmarks.peers.milp import minimise
+from benchmarks.reports.agreement_trees import WAYS, report
 from marapatch.errors import ContradictionError
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.verdict import Evidence
@@ -37,11 +41,10 @@ SECONDS = 3.0
 
 TOLERANCE = 1e-4
 
+NETWORKS = 2_000
+
 ENUMERATION = 60.0
 """Seconds that a network's row may take in all, before the harness begins to count its grace."""
-
-WAYS = ("tree", "descent", "milp")
-"""The tree has Marabou for its leaves, ``descent`` HiGHS."""
 
 DOUBT = 1e-6
 """What is taken off HiGHS's dual bound, relatively, as the program does of its ``unsat``."""
@@ -50,30 +53,13 @@ DISJOINT, CONTRADICTION = "brackets disjoint", "contradiction"
 VALUE = "value"
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """The question number ``seed``."""
-
-    seed: int
-    timeout: float = ENUMERATION
-
-    @property
-    def key(self) -> str:
-        """Its name in the store."""
-        return str(self.seed)
-
-    def about(self) -> Row:
-        """What is known before it runs."""
-        return {"seed": self.seed}
-
-
 @cache
 def _backend(way: str) -> Backend:
     """One a process; it ends with it."""
     return HighsBackend() if way == "descent" else MarabouBackend()
 
 
-def agreement(asked: Agreement) -> Row:
+def agreement(asked: Numbered) -> Row:
     """The row of one network: the optimum, both brackets, and what is wrong."""
     started = monotonic()
     case = small_case(asked.seed)
@@ -110,7 +96,7 @@ def asked_of(case: Case, optimum: Optimum | None, way: str) -> tuple[Row, Bracke
         row: Row = {"closed": False, "message": str(error), "seconds": monotonic() - started}
         return row, None, CONTRADICTION
     bracket, about = found
-    fault = verdict_on(bracket, optimum)
+    fault = fault_of(bracket, optimum)
     if not fault and optimum is not None and optimum.exact and about.get("value") is not None:
         off = abs(about["value"] - float(optimum.distance))
         fault = VALUE if about["closed"] and off > TOLERANCE else ""
@@ -141,72 +127,23 @@ def _program(case: Case) -> tuple[Bracket, Row]:
     return Bracket(lower, Evidence.SOLVER, found.witness), about
 
 
-def verdict_on(bracket: Bracket, optimum: Optimum | None) -> str:
-    """What is wrong with ``bracket``: nothing, ``lower`` or ``upper``."""
-    if optimum is None:
-        return "upper" if bracket.witness is not None else ""
-    if optimum.exact and (
-        not isfinite(bracket.lower) or Fraction(bracket.lower) > optimum.distance
-    ):
-        return "lower"
-    if optimum.exact and bracket.upper < float(optimum.distance) * (1.0 - 1e-9):
-        return "upper"
-    return ""
+SUITE = Suite(
+    "agreement-trees",
+    "tree, MILP and exact enumeration on random small networks",
+    lambda: [Numbered(seed, ENUMERATION) for seed in range(NETWORKS)],
+    agreement,
+    report,
+)
 
 
-def tables(rows: Sequence[Row], expected: int) -> str:
-    """What came out by kind of network and norm, in markdown; contradictions are named."""
-    lines = [_line(name, group) for name, group in _groups(rows)]
-    header = (
-        "networks",
-        "n",
-        "failed",
-        "no such input",
-        "optimum in fractions",
-        "tree closed",
-        "tree by solver",
-        "MILP solved",
-        "descent closed",
-        "all three",
-        *(f"contradictions, {way}" for way in WAYS),
-        *(f"median s, {way}" for way in WAYS),
-    )
-    text = table(header, lines)
-    bad = [row for row in rows if row.get("wrong")]
-    ours = sum(any(w.startswith(("tree", "descent")) for w in row["wrong"]) for row in bad)
-    text += (
-        f"\nn = {len(rows)} of {expected}; contradictions of the tree or of `descent`: {ours}; of "
-        f"the program, taken at its word, with the optimum or the tree: {len(bad) - ours}.\n"
-    )
-    text += "".join(f"\n- network {row['key']}: {'; '.join(row['wrong'])}" for row in bad)
-    sources = Counter(f"marapatch {row['marapatch']} ({row['source']})" for row in rows)
-    made = "; ".join(f"{name}: {n} rows" for name, n in sources.items())
-    return f"{text}\n{made}.\n" if rows else text
+def main() -> int:
+    """Run and report."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--networks", type=int, default=NETWORKS, help="seeds 0 .. N-1")
+    options = parser.parse_args()
+    cases = [Numbered(seed, ENUMERATION) for seed in range(options.networks)]
+    return main_of(SUITE, options, cases=cases, wrong=lambda row: row.get("wrong"))
 
 
-def _groups(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    for norm, name in (("linf", "L-inf"), ("l1", "L1")):
-        for kind in sorted({row["kind"] for row in rows if "kind" in row}):
-            yield (
-                f"{name}, {kind}",
-                [r for r in rows if (r.get("norm"), r.get("kind")) == (norm, kind)],
-            )
-    yield "all", list(rows)
-
-
-def _line(name: str, group: Sequence[Row]) -> tuple[object, ...]:
-    good = [row for row in group if row["status"] != "failed"]
-    return (
-        name,
-        len(group),
-        len(group) - len(good),
-        sum(row["distance"] is None for row in good),
-        sum(row["exact"] and row["distance"] is not None for row in good),
-        sum(row["tree"]["closed"] for row in good),
-        sum(row["tree"].get("evidence") == Evidence.SOLVER.value for row in good),
-        sum(row["milp"]["closed"] for row in good),
-        sum(row["descent"]["closed"] for row in good),
-        sum(row["status"] == "closed" for row in good),
-        *(sum(any(w.startswith(way) for w in row["wrong"]) for row in good) for way in WAYS),
-        *(f"{median(r[way]['seconds'] for r in good):.2f}" if good else "-" for way in WAYS),
-    )
+if __name__ == "__main__":
+    exit_with(main)

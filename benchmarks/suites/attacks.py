@@ -8,13 +8,13 @@ measured, and so are the same vectors up to 0.1 % farther from the image, as flo
 success too early. ``marapatch-cascade`` has the budget for one target: untargeted, it uses more,
 and its row says so.
 
-Each (network, norm, goal, budget, attack, image) is one row of results/attacks.jsonl, failures
-included; what is there already is not run again. Needs the extra ``peers`` (foolbox, torch; numba
-for Brendel-Bethge) for the Foolbox rows, and MNIST and mnist_fc in the folder MARAPATCH_DATA.
+Each (network, norm, goal, budget, attack, image) is one row, failures included; what is there
+already is not run again. Needs the extra ``peers`` (foolbox, torch; numba for Brendel-Bethge) for
+the Foolbox rows, and MNIST and mnist_fc in the folder MARAPATCH_DATA.
 
-  python benchmarks/attack_comparison.py                        everything that is missing
-  python benchmarks/attack_comparison.py --networks mnist_3x24 --budgets 200 --attacks fmn bim
-  python benchmarks/attack_comparison.py --table                the table of what is there
+  python -m benchmarks.suites.attacks             everything that is missing
+  python -m benchmarks.suites.attacks --networks mnist_3x24 --budgets 200 --attacks fmn bim
+  python -m benchmarks.suites.attacks --report    the tables of what is there
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from math import inf
 from pathlib import Path
 
 import numpy as np
-from _attack_contest import GOALS, Contestant, Found, Runner
-from _harness import RESULTS, Row, Store, finite
 
+from benchmarks.harness.command import exit_with, parser_of, publish
+from benchmarks.harness.rows import Row, Rows, finite
+from benchmarks.peers.contest import GOALS, Contestant, Found, Runner
+from benchmarks.reports.attacks import report
 from marapatch.data.bundled import resolve
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.load import load
@@ -46,6 +47,8 @@ from marapatch.witnesses.attacks import (
     Problem,
     judge,
 )
+
+NAME = "attacks"
 
 NETWORKS = ("mnist_3x24", "mnist_3x24_adversarial", "mnist_fc_256x2")
 
@@ -69,6 +72,20 @@ def built_in() -> Iterator[Contestant]:
         yield Contestant("marapatch-bim", norm, ours(_iterative))
         yield Contestant("marapatch-cw", norm, ours(lambda b: CarliniWagner(b // 2, searches=2)))
         yield Contestant("marapatch-cascade", norm, _cascade)
+
+
+def contestants() -> list[Contestant]:
+    """The attacks of marapatch and, where the extra is installed, of Foolbox."""
+    found = list(built_in())
+    try:
+        from benchmarks.peers.foolbox_attacks import (  # noqa: PLC0415  # an extra
+            foolbox_contestants,
+        )
+    except ImportError as error:
+        print(f"without Foolbox ({error}): pip install 'marapatch[peers]'", file=sys.stderr)
+        return found
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    return [*found, *foolbox_contestants()]
 
 
 def _cascade(problem: Problem, budget: int) -> Found:
@@ -157,79 +174,29 @@ def _run(one: Contestant, problem: Problem, budget: int) -> list[Row]:
     ]
 
 
-def table(rows: Sequence[Row]) -> str:
-    """A line an attack, nearest first.
-
-    Failures count as infinite distances. ``claimed``: successes by the attack's own account.
-    """
-    groups: dict[tuple[str, str, str, int], dict[str, list[Row]]] = {}
-    for row in rows:
-        group = groups.setdefault((row["network"], row["norm"], row["goal"], row["budget"]), {})
-        group.setdefault(row["attack"], []).append(row)
-    lines = []
-    for (name, norm, goal, budget), attacks in sorted(groups.items()):
-        lines += [
-            f"\n{name}, {norm}, {goal}, {budget} gradients\n",
-            "| attack | n | found | claimed | median | 90 % | gradients | evaluations | ms/image |",
-            "| --- |" + " ---: |" * 8,
-        ]
-        for attack in sorted(attacks, key=lambda a: (_quantile(attacks[a], 0.5), a)):
-            several = attacks[attack]
-            found = sum(row["distance"] is not None for row in several)
-            claimed = sum(row["claimed"] for row in several)
-            gradients, evaluations, seconds = (
-                np.mean([row[what] for row in several])
-                for what in ("gradients", "evaluations", "seconds")
-            )
-            lines.append(
-                f"| {attack} | {len(several)} | {found} | {claimed} "
-                f"| {_quantile(several, 0.5):.4f} | {_quantile(several, 0.9):.4f} "
-                f"| {gradients:.0f} | {evaluations:.0f} | {1e3 * seconds:.1f} |"
-            )
-    return "\n".join(lines)
-
-
-def _quantile(rows: Sequence[Row], share: float) -> float:
-    ordered = sorted(inf if row["distance"] is None else row["distance"] for row in rows)
-    middle = (len(ordered) - 1) * share
-    low, high = ordered[int(np.floor(middle))], ordered[int(np.ceil(middle))]
-    return inf if high == inf else low + (high - low) * (middle % 1.0)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is missing, then print the table of everything in the file."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("MARAPATCH_DATA"))
-    parser.add_argument("--out", type=Path, default=RESULTS / "attacks.jsonl")
-    parser.add_argument("--images", type=int, default=50)
-    parser.add_argument("--budgets", type=int, nargs="+", default=[200, 1000])
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--goals", nargs="+", choices=GOALS, default=list(GOALS))
-    parser.add_argument("--attacks", nargs="+", help="only those whose name contains one of these")
-    parser.add_argument("--table", action="store_true", help="print the table, run nothing")
-    options = parser.parse_args(arguments)
-    store = Store(options.out)
-    if not options.table:
+def main() -> int:
+    """Run what is missing, then print the tables of everything that is known."""
+    parser = parser_of(__doc__, processes=False)
+    add = parser.add_argument
+    add("--data", type=Path, default=os.environ.get("MARAPATCH_DATA"))
+    add("--images", type=int, default=50)
+    add("--budgets", type=int, nargs="+", default=[200, 1000])
+    add("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    add("--goals", nargs="+", choices=GOALS, default=list(GOALS))
+    add("--attacks", nargs="+", help="only those whose name contains one of these")
+    options = parser.parse_args()
+    rows = Rows(NAME, options.results)
+    if not options.report:
         if options.data is None:
             parser.error("no data: give --data or set MARAPATCH_DATA")
-        contestants = list(built_in())
-        try:
-            from _foolbox_peers import foolbox_contestants  # noqa: PLC0415  # an extra
-        except ImportError as error:
-            print(f"without Foolbox ({error}): pip install 'marapatch[peers]'", file=sys.stderr)
-        else:
-            contestants += foolbox_contestants()
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        chosen = contestants()
         if options.attacks:
-            chosen = [c for c in contestants if any(part in c.name for part in options.attacks)]
-        else:
-            chosen = contestants
-        done = {row["key"] for row in store.rows()}
-        for row in compare(chosen, Path(options.data), options, done):
-            store.append(row)
-    print(table(store.rows()))
+            chosen = [c for c in chosen if any(part in c.name for part in options.attacks)]
+        for row in compare(chosen, Path(options.data), options, rows.keys()):
+            rows.append(row)
+    publish({NAME: report(rows.all())}, onto_page=options.write)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

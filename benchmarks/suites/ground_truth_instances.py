@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from enum import Enum
-from functools import cache, partial
-from math import inf
 
-import numpy as np
-from _harness import RESULTS, Row, Store
-from numpy.typing import NDArray
-
-from marapatch.bounds.crown import linear_bounds
-from marapatch.data.bundled import resolve
-from marapatch.data.fetch import locate
+from benchmarks.harness.rows import Row, Rows
+from benchmarks.harness.subjects import ACAS_INPUTS, SCALE
+from benchmarks.harness.targets import Goal
 from marapatch.groundtruth.api import GroundTruthOptions
-from marapatch.network.graph import Network
-from marapatch.network.load import load
-from marapatch.problem.ball import Ball, Norm
-from marapatch.problem.conditions import Rule
 from marapatch.search.branch_and_bound.branching import RULES
-
-Array = NDArray[np.float64]
-
-ACAS_INPUTS = 5
-ACAS_SEED = 2018
 
 PUBLISHED = GroundTruthOptions(search="bisection", encoding="relu", bounds=False)
 """Algorithm 1 of the paper: binary search, absolute values as ReLUs, Marabou asked alone."""
@@ -48,17 +32,6 @@ METHODS: Mapping[str, GroundTruthOptions] = {
 }
 """How a bracket is sought; ``tree`` is the default of the program. ``milp`` is none of its
 searches: a peer, in the suite peers only, that is given the tolerance."""
-
-
-class Goal(Enum):
-    """A target that depends on the input."""
-
-    ANY = "any"
-    """Every other class: untargeted."""
-    RUNNER_UP = "runner-up"
-    """The class with the second best output."""
-    NEAREST = "nearest"
-    """The class that the Carlini-Wagner attack finds nearest."""
 
 
 @dataclass(frozen=True)
@@ -86,72 +59,6 @@ class Instance:
         if isinstance(self.target, Goal):
             row["goal"], row["target"] = self.target.value, None
         return row
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A network with the inputs asked about: (n, inputs), the box, and how it decides."""
-
-    network: Network
-    inputs: Array
-    box: tuple[Array, Array]
-    rule: Rule
-
-    def ball(self, image: int, norm: str) -> Ball:
-        """The whole box around an input, which is rounded as the program rounds it."""
-        dtype = self.network.input_dtype
-        x = self.inputs[image].astype(dtype).astype(np.float64)
-        return Ball(x, *self.box, Norm(norm), inf)
-
-
-def unstable(network: Network, ball: Ball, radius: float) -> int | None:
-    """Neurons that linear bounds leave on either side of 0 within ``radius``; None if infinite."""
-    if radius == inf:
-        return None
-    return linear_bounds(network.standard_form, ball.with_radius(radius)).unstable_count
-
-
-def _digits(network: Network) -> Subject:
-    """The ten bundled MNIST images, one a digit in the order 0 to 9, scaled to [0, 1]."""
-    with np.load(resolve("example:digits", "image")) as arrays:
-        images = arrays["images"].reshape(10, -1) / 255.0
-    box = np.zeros(images.shape[1]), np.ones(images.shape[1])
-    return Subject(network, images, box, Rule.ARGMAX)
-
-
-def _acas(name: str) -> Subject:
-    """Inputs drawn evenly from the domain that the network's .nnet file states."""
-    low, high = load(locate(f"acasxu/nnet/ACASXU_run2a_{name}_batch_2000.nnet")).input_box or (0, 0)
-    network = load(locate(f"acasxu/onnx/ACASXU_run2a_{name}_batch_2000.onnx"))
-    lower, upper = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    inputs = np.random.default_rng(ACAS_SEED).uniform(lower, upper, (ACAS_INPUTS, lower.size))
-    return Subject(network, inputs, (lower, upper), Rule.ARGMIN)
-
-
-SCALE = {
-    "mnist_fc 256x2": "mnist_fc/onnx/mnist-net_256x2.onnx",
-    "mnist_fc 256x4": "mnist_fc/onnx/mnist-net_256x4.onnx",
-    "RSL18a": "mnist_nets/mipverify/RSL18a_linf0.1.onnx",
-    "WK17a": "mnist_nets/mipverify/WK17a_linf0.1.onnx",
-    "eran 3x50": "mnist_nets/eran/mnist_relu_3_50.onnx",
-    "eran 3x100": "mnist_nets/eran/mnist_relu_3_100.onnx",
-    "mnist10x20": "mnist_nets/marabou/mnist10x20.nnet",
-}
-"""Published MNIST networks; all take pixels scaled to [0, 1]."""
-
-SUBJECTS: Mapping[str, Callable[[], Subject]] = {
-    "N": lambda: _digits(load(resolve("example:mnist_3x24", "network"))),
-    "N-bar": lambda: _digits(load(resolve("example:mnist_3x24_adversarial", "network"))),
-    "acas 1,1": lambda: _acas("1_1"),
-    "acas 2,9": lambda: _acas("2_9"),
-    "acas 3,3": lambda: _acas("3_3"),
-    **{
-        name: partial(lambda file: _digits(load(locate(file))), file)
-        for name, file in SCALE.items()
-    },
-}
-
-subject = cache(lambda name: SUBJECTS[name]())
 
 
 def grid(suite: str, images: int, timeout: float) -> Iterator[Instance]:
@@ -259,8 +166,8 @@ def instance_of(row: Row) -> Instance:
 
 def _seed600(suite: str) -> Iterator[Instance]:
     """What was begun; then the open rows of seed360, those with the least gap first."""
-    begun = [instance_of(row) for row in Store(RESULTS / f"{suite}.jsonl").rows()]
-    rows = [row for row in Store(RESULTS / "seed360.jsonl").rows() if row.get("closed") is False]
+    begun = [instance_of(row) for row in Rows(suite).all()]
+    rows = [row for row in Rows("seed360").all() if row.get("closed") is False]
     rows.sort(key=lambda row: 1.0 - row["lower"] / row["upper"] if row["upper"] else 1.0)
     wanted = [replace(instance_of(row), suite=suite, timeout=600.0) for row in rows]
     yield from list(dict.fromkeys([*begun, *wanted]))[:LONGEST]

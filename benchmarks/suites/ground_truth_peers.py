@@ -12,11 +12,12 @@ from math import inf
 from time import monotonic
 
 import numpy as np
-from _ground_truth_suites import METHODS, Instance, subject, unstable
-from _harness import Row, finite, processor_seconds
-from _milp_peer import minimise
 from threadpoolctl import threadpool_limits
 
+from benchmarks.harness.rows import Row, finite, processor_seconds
+from benchmarks.harness.subjects import subject, unstable
+from benchmarks.peers.milp import minimise
+from benchmarks.suites.ground_truth_instances import METHODS, Instance
 from marapatch.errors import InputError
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule, beats

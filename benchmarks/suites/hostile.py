@@ -1,23 +1,21 @@
 """Hostile files: does every command refuse them, soon, in little memory, and in one line?
 
-Each kind of file in tests/hostile_*.py is made with a seed in a folder of its own, and the command
-``marapatch`` is run on it as a user would, in a process of its own. It must end with exit code 2
-and one short line that names the file, and leave nothing behind. What is measured is the whole
-process, from its start to its end: wall time, processor time and peak memory.
+Each kind of file in tests/support/builders/hostile_*.py is made with a seed in a folder of its
+own, and the command ``marapatch`` is run on it as a user would, in a process of its own. It must
+end with exit code 2 and one short line that names the file, and leave nothing behind. What is
+measured is the whole process, from its start to its end: wall time, processor time, peak memory.
 
-  python benchmarks/hostile.py                  every kind once
-  python benchmarks/hostile.py --seeds 0 1 2    with several seeds: other files, other commands
-  python benchmarks/hostile.py --kinds npz      the kinds whose name contains a word
-  python benchmarks/hostile.py --report --write benchmarks/PERFORMANCE.md
-                                                the table of what is known
+  python -m benchmarks.suites.hostile                  every kind once
+  python -m benchmarks.suites.hostile --seeds 0 1 2    with several seeds: other files and commands
+  python -m benchmarks.suites.hostile --kinds npz      the kinds whose name contains a word
+  python -m benchmarks.suites.hostile --report         the table of what is known
 
-One row a file in results/hostile.jsonl; a run that was stopped goes on where it ended. Exits with 1
-where a file was not refused as it should be, or took more than 2 s of processor time or 500 MiB.
+A run that was stopped goes on where it ended. Exits with 1 where a file was not refused as it
+should be, or took more than 2 s of processor time or 500 MiB.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -28,11 +26,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, sleep
 
-from _ground_truth_report import write
-from _harness import ONE_THREAD, RESULTS, Row, Store, load_average, provenance, table
+from tests.support.builders.hostile_files import KINDS, contents, faults, hostile
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from hostile_files import KINDS, contents, faults, hostile
+from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
+from benchmarks.harness.markdown import sources, table
+from benchmarks.harness.processes import ONE_THREAD
+from benchmarks.harness.rows import Row
 
 SECONDS, MEBIBYTES = 2.0, 500.0
 """What the refusal of a file may cost."""
@@ -56,6 +55,24 @@ GROUPS = {
     "results": "folders of results",
     "weights elsewhere": "networks with external data",
 }
+
+
+@dataclass(frozen=True)
+class HostileFile:
+    """The file of a ``kind`` that is drawn from ``seed``."""
+
+    kind: str
+    seed: int
+    timeout: float = LIMIT
+
+    @property
+    def key(self) -> str:
+        """Its name among the rows."""
+        return f"{self.kind}/{self.seed}"
+
+    def about(self) -> Row:
+        """What is known before it runs."""
+        return {"kind": self.kind, "group": group(self.kind)}
 
 
 @dataclass(frozen=True)
@@ -107,17 +124,17 @@ def measured(arguments: Sequence[str], folder: Path) -> Measured:
     return Measured(code, texts[0], texts[1], seconds, spent, usage.ru_maxrss / 1024)
 
 
-def work(kind: str, seed: int) -> Row:
+def work(case: HostileFile) -> Row:
     """Make a file, run a command on it, and judge both."""
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name) / "work"
         folder.mkdir()
         # In a process of its own: what a process takes counts from its parent's size on.
         with get_context("fork").Pool(1) as pool:
-            case = pool.apply(hostile, (kind, seed, folder))
+            made = pool.apply(hostile, (case.kind, case.seed, folder))
         before = contents(folder)
-        run = measured(case.arguments, folder)
-        wrong = faults(case, -1 if run.code is None else run.code, run.out, run.err)
+        run = measured(made.arguments, folder)
+        wrong = faults(made, -1 if run.code is None else run.code, run.out, run.err)
         if contents(folder) != before:
             wrong.append("left something behind")
         if run.processor > SECONDS:
@@ -125,9 +142,8 @@ def work(kind: str, seed: int) -> Row:
         if run.mebibytes > MEBIBYTES:
             wrong.append(f"{run.mebibytes:.0f} MiB")
     return {
-        "kind": kind,
-        "group": group(kind),
-        "command": case.arguments[0],
+        **case.about(),
+        "command": made.arguments[0],
         "code": run.code,
         "seconds": round(run.seconds, 3),
         "processor": round(run.processor, 3),
@@ -135,10 +151,11 @@ def work(kind: str, seed: int) -> Row:
         "said": run.err.strip()[:500],
         "wrong": wrong,
         "status": "failed" if wrong else "refused",
+        "error": ", ".join(wrong),
     }
 
 
-def report(rows: Sequence[Row]) -> str:
+def report(rows: Sequence[Row], _: int = 0) -> str:
     """The table: a line a group of kinds."""
     lines: list[list[object]] = []
     names = sorted({row["group"] for row in rows})
@@ -160,40 +177,32 @@ def report(rows: Sequence[Row]) -> str:
     about = f"n = {len(rows)}, {len({row['kind'] for row in rows})} kinds"
     if loads:
         about += f"; load average of the machine: median {loads[len(loads) // 2]:.1f}"
-    sources = ", ".join(sorted({f"{row['marapatch']} ({row['source']})" for row in rows}))
+    made = ", ".join(name.removeprefix("marapatch ") for name in sorted(sources(rows)))
     header = ("files", "kinds", "n", "failed", "exit codes", "worst s", "processor s", "worst MiB")
-    return f"{table(header, lines)}\n{about}. marapatch {sources}.\n"
+    return f"{table(header, lines)}\n{about}. marapatch {made}.\n"
+
+
+SUITE = Suite(
+    "hostile",
+    "files that nobody exported in earnest: refused, how soon, in how much memory",
+    lambda: [HostileFile(kind, 0) for kind in KINDS],
+    work,
+    report,
+    open_ended=True,
+)
 
 
 def main() -> int:
     """Run what is asked for, and print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     parser.add_argument("--kinds", default="", metavar="WORD", help="only kinds with this word")
-    parser.add_argument("--report", action="store_true", help="only the table")
-    parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="put the table between its marks"
-    )
-    chosen = parser.parse_args()
-    store = Store(RESULTS / "hostile.jsonl")
-    if not chosen.report:
-        done = {row["key"] for row in store.rows()}
-        for seed in chosen.seeds:
-            for kind in KINDS:
-                key = f"{kind}/{seed}"
-                if chosen.kinds in kind and key not in done:
-                    row = work(kind, seed)
-                    store.append({"key": key, **row, "load": load_average(), **provenance()})
-                    if row["wrong"]:
-                        print(f"{key}: {', '.join(row['wrong'])}: {row['said']}", flush=True)
-    rows = store.rows()
-    text = report(rows)
-    if chosen.write is None:
-        print(text)
-    else:
-        write(chosen.write, {"hostile": text})
-    return int(any(row["status"] == "failed" for row in rows))
+    options = parser.parse_args()
+    cases = [
+        HostileFile(kind, seed) for seed in options.seeds for kind in KINDS if options.kinds in kind
+    ]
+    return main_of(SUITE, options, cases=cases, wrong=lambda row: row["status"] == "failed")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -1,18 +1,13 @@
 """How often, how small and how fast are adversarial inputs found by way of patches?
 
-Each suite is a list of instances; each instance becomes one row of
-results/patch-attacks-SUITE.jsonl, timeouts and failures too. A suite that was stopped goes on where
-it ended, in the same command.
+Each suite is a list of instances; each instance becomes one row, timeouts and failures too. A suite
+that was stopped goes on where it ended, in the same command.
 
-  python benchmarks/patch_attacks.py --list
-  python benchmarks/patch_attacks.py --suite mnist      AIGENT's two MNIST networks, 500 images each
-  python benchmarks/patch_attacks.py --suite cifar      its two CIFAR networks and a CNN, 200 each
-  python benchmarks/patch_attacks.py --suite optimum    beside Carlini-Wagner and the ground truth
-  python benchmarks/patch_attacks.py --suite phases     free against fixed against linear
-  python benchmarks/patch_attacks.py --suite marabou    wholly by Marabou queries
-  python benchmarks/patch_attacks.py --suite mnist --limit 20 --timeout 10     a first look
-  python benchmarks/patch_attacks.py --report                  the tables of every suite
-  python benchmarks/patch_attacks.py --report --write benchmarks/PERFORMANCE.md
+  python -m benchmarks.suites.patch_attacks --list
+  python -m benchmarks.suites.patch_attacks --suite mnist
+  python -m benchmarks.suites.patch_attacks --suite mnist --limit 20 --timeout 10     a first look
+  python -m benchmarks.suites.patch_attacks --report            the tables of every suite
+  python -m benchmarks.suites.patch_attacks --report --write    put them on their page
 
 The images are the first of the test set that the network decides rightly. The data are found
 through MARAPATCH_DATA.
@@ -20,29 +15,28 @@ through MARAPATCH_DATA.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cache
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from math import inf
-from pathlib import Path
 
 import numpy as np
-from _ground_truth_report import write
-from _harness import RESULTS, Row, Store, finite, processor_seconds, run
-from _patch_attack_report import report
-from ground_truth import Goal, attack_distance, target_of
 from numpy.typing import NDArray
 
-from marapatch.data.bundled import PREFIX, resolve
-from marapatch.data.fetch import locate
-from marapatch.errors import MarapatchError
+from benchmarks.harness.command import (
+    Suite,
+    Suites,
+    exit_with,
+    main_of_several,
+    parser_of_several,
+)
+from benchmarks.harness.rows import Row, finite, processor_seconds
+from benchmarks.harness.subjects import images_of, network_of
+from benchmarks.harness.targets import Goal, attack_distance, target_of
+from benchmarks.reports.patch_attacks import report
 from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
 from marapatch.groundtruth.report import status
 from marapatch.network.graph import Network
-from marapatch.network.load import load
 from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
 from marapatch.patch_attack.measures import decisions
 from marapatch.patch_attack.records import Record, record
@@ -85,19 +79,6 @@ class Instance:
 
     def about(self) -> Row:
         return asdict(self)
-
-
-@cache
-def network_of(name: str) -> Network:
-    return load(resolve(name, "network") if name.startswith(PREFIX) else locate(name))
-
-
-@cache
-def images_of(path: str) -> tuple[Array, NDArray[np.int64]]:
-    """The images of a file, flat, scaled to [0, 1], and their labels."""
-    with np.load(locate(path)) as arrays:
-        images = arrays["images"].astype(np.float64) / 255.0
-        return images.reshape(len(images), -1), arrays["labels"].astype(np.int64)
 
 
 def test_set(network: str) -> tuple[Array, NDArray[np.int64]]:
@@ -206,7 +187,7 @@ def optimum(suite: str) -> Iterator[Instance]:
                     yield Instance(suite, network, image, norm, "free", "highs", search, 20.0)
 
 
-SUITES: Mapping[str, tuple[str, Callable[[str], Iterator[Instance]]]] = {
+INSTANCES: Mapping[str, tuple[str, Callable[[str], Iterator[Instance]]]] = {
     "mnist": (
         "500 images of each of two networks, fewest pixels, 30 s an image",
         lambda suite: attacks(suite, MNIST, 500, 30.0),
@@ -227,72 +208,31 @@ SUITES: Mapping[str, tuple[str, Callable[[str], Iterator[Instance]]]] = {
 }
 
 
-def store_of(suite: str, folder: Path = RESULTS) -> Store:
-    return Store(folder / f"patch-attacks-{suite}.jsonl")
-
-
 def replayed(row: Row) -> tuple[Record, Array]:
     """The record in a row, and the image it is about, as the network takes it."""
-    names = Record.__dataclass_fields__
-    found = Record.from_row({name: row[name] for name in names})
+    content = {name: row[name] for name in Record.__dataclass_fields__}
+    found = Record.from_row({"key": str(row["image"]), **content})
     network = network_of(row["network"])
     x = test_set(row["network"])[0][row["image"]].astype(network.input_dtype).astype(np.float64)
     return found, x
 
 
-def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--list", action="store_true", help="list the suites, and how much is done")
-    add("--suite", action="append", choices=list(SUITES), help="which suite; may be repeated")
-    add("--limit", type=int, help="only the first so many instances of the suite")
-    add("--timeout", type=float, help="other seconds an instance; such rows have their own keys")
-    add("--jobs", type=int, default=1, help="instances at a time, one thread each (default 1)")
-    add("--again", action="store_true", help="forget failed rows first, so that they run again")
-    add("--results", type=Path, default=RESULTS, help="folder of the rows (default: %(default)s)")
-    add("--report", action="store_true", help="print the tables in markdown; runs nothing")
-    add("--write", type=Path, help="with --report: put the tables between their marks in a file")
-    return parser
+def _suite(name: str) -> Suite:
+    about, cases = INSTANCES[name]
+    return Suite(f"patch-attacks-{name}", about, partial(cases, name), work, partial(_report, name))
+
+
+def _report(name: str, rows: Sequence[Row], expected: int) -> str:
+    return report(name, rows, expected, network_of, replayed)
+
+
+SUITES: Suites = {name: _suite(name) for name in INSTANCES}
 
 
 def main() -> int:
     """Run the suites asked for, or print the tables."""
-    parser = _arguments()
-    options = parser.parse_args()
-    chosen = options.suite or list(SUITES)
-    if options.list:
-        for suite in chosen:
-            done = len(store_of(suite, options.results).rows())
-            print(f"{suite:8} {done} rows done: {SUITES[suite][0]}")
-        return 0
-    if options.report:
-        texts = {}
-        for suite in chosen:
-            rows = store_of(suite, options.results).rows()
-            expected = len(list(SUITES[suite][1](suite)))
-            texts[f"patch-attacks-{suite}"] = report(suite, rows, expected, network_of, replayed)
-        if options.write is not None:
-            write(options.write, texts)
-        else:
-            print("\n".join(f"### {suite}\n\n{text}" for suite, text in texts.items()))
-        return 0
-    if not options.suite:
-        parser.error("say which --suite to run, or --list or --report")
-    for suite in options.suite:
-        cases = list(islice(SUITES[suite][1](suite), options.limit))
-        if options.timeout is not None:
-            cases = [replace(case, timeout=options.timeout) for case in cases]
-        store = store_of(suite, options.results)
-        if options.again:
-            store.forget(lambda row: row["status"] == "failed")
-        run(cases, work, store, jobs=options.jobs)
-    return 0
+    return main_of_several(SUITES, parser_of_several(__doc__, SUITES).parse_args())
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MarapatchError as problem:
-        sys.exit(f"patch_attacks.py: {problem}")
+    exit_with(main)

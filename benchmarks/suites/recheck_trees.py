@@ -6,30 +6,29 @@ every target three things are noted: whether the claim holds for the record as t
 whether it holds for the one that is written (completed, see marapatch/certificates/completion.py),
 and what completing took.
 
-  python benchmarks/recheck_trees.py                    300 questions
-  python benchmarks/recheck_trees.py --questions 0      the table of what is known
+  python -m benchmarks.suites.recheck_trees                  300 questions
+  python -m benchmarks.suites.recheck_trees --questions 20
+  python -m benchmarks.suites.recheck_trees --report         the table of what is known
 
-One row a question in results/recheck_trees.jsonl; a run that was stopped goes on where it ended.
-Exits with 1 where a claim of a closed question did not hold in the end.
+A run that was stopped goes on where it ended. Exits with 1 where a claim of a closed question did
+not hold in the end.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from time import process_time
 
 import networkx as nx
 import numpy as np
-from _harness import RESULTS, Row, Store, finite, provenance
+from tests.support.builders.small_networks import KINDS, branching_network
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from small_networks import KINDS, branching_network
-
+from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
+from benchmarks.harness.markdown import made_by, table
+from benchmarks.harness.processes import Numbered
+from benchmarks.harness.rows import Row, finite
 from marapatch.certificates.check import recheck
 from marapatch.certificates.file import TargetClaim
 from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
@@ -42,6 +41,11 @@ SECONDS = 6.0
 """Of one search."""
 
 BOXES = ((0.0, 1.0), (-1.0, 2.0), (-5.0, 6.0), (0.0, 1.0))
+
+
+QUESTIONS = 300
+LIMIT = 120.0
+"""Seconds for the search, what completes its record, and two rechecks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +140,10 @@ def draw(seed: int) -> Asked:
     )
 
 
-def examine(seed: int) -> Row:
+def examine(case: Numbered) -> Row:
     """One row: what was claimed of every target, and what recheck says of it."""
-    asked = draw(seed)
-    row: Row = {"key": str(seed), "kind": asked.kind, "norm": asked.norm, "box": list(asked.box)}
+    asked = draw(case.seed)
+    row: Row = {"kind": asked.kind, "norm": asked.norm, "box": list(asked.box)}
     result = ground_truth(
         asked.network,
         asked.image,
@@ -148,7 +152,8 @@ def examine(seed: int) -> Row:
         each_target=asked.each,
         options=asked.options,
     )
-    row |= {"closed": result.closed, "targets": [], **provenance()}
+    row |= {"closed": result.closed, "targets": []}
+    row["status"] = "closed" if result.closed else "open"
     if result.already:
         return row
     searched, started = result.seconds, process_time()
@@ -173,47 +178,54 @@ def examine(seed: int) -> Row:
     return row
 
 
-def claims(rows: list[Row], *, closed: bool) -> Iterator[Row]:
-    """Every target's claim of the questions that were closed, or were not."""
-    for row in rows:
-        if row["closed"] is closed:
-            yield from row["targets"]
-
-
-def summary(rows: list[Row]) -> bool:
-    """Print the table; whether all that was closed held."""
-    print(f"{len(rows)} questions")
-    print("  question  claims  held as searched  held as written  nodes  nodes added")
-    fine = True
-    for closed in (True, False):
-        found = list(claims(rows, closed=closed))
+def report(rows: Sequence[Row], expected: int) -> str:
+    """What was claimed of every target, and what recheck says of it."""
+    lines = []
+    for name in ("closed", "open"):
+        found = [
+            each
+            for row in rows
+            if row.get("closed") is (name == "closed")
+            for each in row["targets"]
+        ]
         nodes = sum(each["nodes"] for each in found)
         more = sum(each["nodes written"] for each in found) - nodes
-        raw, verified = sum(each["raw"] for each in found), sum(each["held"] for each in found)
-        fine = fine and (verified == len(found) or not closed)
-        name = "closed" if closed else "open"
-        print(f"  {name:>8}  {len(found):>6}  {raw:>16}  {verified:>15}  {nodes:>5}  {more:>11}")
+        held = sum(each["raw"] for each in found), sum(each["held"] for each in found)
+        lines.append((name, len(found), *held, nodes, more))
+    header = ("question", "claims", "held as searched", "held as written", "nodes", "nodes added")
     timed = [row for row in rows if "searched" in row]
-    for name in ("searched", "completing", "rechecking"):
-        print(f"  seconds {name}: {sum(row[name] for row in timed):.0f}")
-    return fine
+    spent = {
+        name: sum(row[name] for row in timed) for name in ("searched", "completing", "rechecking")
+    }
+    return (
+        f"{table(header, lines)}\n{len(rows)} of {expected} questions; "
+        f"{spent['searched']:.0f} s of searching, {spent['completing']:.0f} s of completing and {spent['rechecking']:.0f} s of "
+        f"rechecking (the searches by the clock, the others of the processor). {made_by(rows)}.\n"
+    )
+
+
+def does_not_hold(row: Row) -> bool:
+    """Whether a claim of a closed question does not hold as it is written."""
+    return bool(row.get("closed")) and not all(each["held"] for each in row["targets"])
+
+
+SUITE = Suite(
+    "recheck-trees",
+    "recorded trees of random small networks: what recheck accepts",
+    lambda: [Numbered(seed, LIMIT) for seed in range(QUESTIONS)],
+    examine,
+    report,
+)
 
 
 def main() -> int:
     """Run and report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--questions", type=int, default=300, help="seeds 0 .. N-1")
-    parser.add_argument("--output", type=Path, default=RESULTS / "recheck_trees.jsonl")
-    arguments = parser.parse_args()
-    store = Store(arguments.output)
-    done = {row["key"] for row in store.rows()}
-    for seed in range(arguments.questions):
-        if str(seed) not in done:
-            store.append(examine(seed))
-    return 0 if summary(store.rows()) else 1
+    parser = parser_of(__doc__)
+    parser.add_argument("--questions", type=int, default=QUESTIONS, help="seeds 0 .. N-1")
+    options = parser.parse_args()
+    cases = [Numbered(seed, LIMIT) for seed in range(options.questions)]
+    return main_of(SUITE, options, cases=cases, wrong=does_not_hold)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -1,21 +1,19 @@
 """The five scripts of the README's tour beside the same tasks in plain maraboupy.
 
-Ours are those that the tests run (tests/golden/tour), the others stand in benchmarks/tour: written
-as a user of maraboupy 2.0.0 who knows it would, with the same files, the same question and the same
-precision. Each script runs in a process of its own, three times, with a limit of 120 s; a task and
-an engine is one row of results/tour.jsonl, a timeout too. Lines: those that are neither blank nor
-only a comment, as ``ruff format`` lays them out.
+Ours are those that the README shows and the tests run (docs/examples), the others stand in
+benchmarks/peers/tour: written as a user of maraboupy 2.0.0 who knows it would, with the same files,
+the same question and the same precision. Each script runs in a process of its own, three times,
+with a limit of 120 s; a task and an engine is one row, a timeout too. Lines: those that are neither
+blank nor only a comment, as ``ruff format`` lays them out.
 
-  python benchmarks/tour.py                        run what is not there yet
-  python benchmarks/tour.py --again                run everything anew
-  python benchmarks/tour.py --report --write benchmarks/PERFORMANCE.md
+  python -m benchmarks.suites.tour             run what is not there yet
+  python -m benchmarks.suites.tour --report    the table of what is known
 
 The data are found through MARAPATCH_DATA.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 import sys
@@ -25,14 +23,15 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
-from _ground_truth_report import provenance, write
-from _harness import RESULTS, Row, Store, processor_seconds, run, table
+from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
+from benchmarks.harness.markdown import footer, table
+from benchmarks.harness.rows import Row, processor_seconds
 
-from marapatch.errors import MarapatchError
-
-HERE = Path(__file__).resolve().parent
-FOLDERS = {"marapatch": HERE.parent / "tests" / "golden" / "tour", "maraboupy": HERE / "tour"}
-STORE = Store(RESULTS / "tour.jsonl")
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = {
+    "marapatch": ROOT / "docs" / "examples",
+    "maraboupy": ROOT / "benchmarks" / "peers" / "tour",
+}
 LIMIT = 120.0
 RUNS = 3
 
@@ -110,7 +109,7 @@ class Script:
 
     @property
     def key(self) -> str:
-        """Its name in the store."""
+        """Its name among the rows."""
         return f"{self.task}/{self.engine}"
 
     @property
@@ -172,7 +171,7 @@ def work(script: Script) -> Row:
     return row
 
 
-def report(rows: Sequence[Row]) -> str:
+def report(rows: Sequence[Row], expected: int) -> str:
     """The table: a line a task."""
     found = {(row["task"], row["engine"]): row for row in rows}
     lines = []
@@ -204,38 +203,23 @@ def report(rows: Sequence[Row]) -> str:
     for engine in FOLDERS:
         header += [f"{engine}: lines", "answer", "s", "processor s"]
     text = table((*header, "agree"), lines)
-    made = provenance(rows, len(TASKS) * len(FOLDERS), lambda r: r["status"] == "done", "answered")
+    made = footer(rows, expected, lambda r: r["status"] == "done", "answered")
     return f"{text}\n{made}"
 
 
+SUITE = Suite(
+    "tour",
+    "the README's five scripts and the same tasks in plain maraboupy",
+    lambda: [Script(task, engine) for task in TASKS for engine in FOLDERS],
+    work,
+    report,
+)
+
+
 def main() -> int:
-    """Run what is missing, or print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--limit", type=int, help="only the first so many rows")
-    add("--again", action="store_true", help="forget all rows first")
-    add("--report", action="store_true", help="print the table; runs nothing")
-    add("--write", type=Path, help="with --report: put the table between its marks in a file")
-    options = parser.parse_args()
-    if options.report:
-        text = report(STORE.rows())
-        if options.write is None:
-            print(text)
-        else:
-            write(options.write, {"tour": text})
-        return 0
-    if options.again:
-        STORE.forget(lambda _: True)
-    run(
-        [Script(task, engine) for task in TASKS for engine in FOLDERS][: options.limit], work, STORE
-    )
-    return 0
+    """Run what is missing, and print the table."""
+    return main_of(SUITE, parser_of(__doc__).parse_args())
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MarapatchError as problem:
-        sys.exit(f"tour.py: {problem}")
+    exit_with(main)

@@ -1,45 +1,41 @@
 """Numbers over the whole range of their type: is any answer wrong?
 
 Random small networks, float32 and float64 files, whose weights and biases are denormal, huge,
-cancel at 2^60 or tie exactly, in boxes from 1e-300 to 1e300 wide (tests/wide_networks.py); each is
+cancel at 2^60 or tie exactly, in boxes from 1e-300 to 1e300 wide (tests/support/builders); each is
 asked from its file on, for both norms, and every claim is held against the exact rational optimum
-of the file's numbers, by an oracle that shares no code with the program (tests/rational_*.py). An
+of the file's numbers, by an oracle that shares no code with the program (tests/support/oracles). An
 answer is wrong where a proved lower end lies beyond the optimum, where a witness is outside the
 box, of another type, nearer or farther than said, or decided otherwise in exact arithmetic, or
 where the image's own decision is not the exact one.
 
-  python benchmarks/wide_range.py                       5,000 by the tree, 1,000 by the others
-  python benchmarks/wide_range.py --searches tree --networks 200
-  python benchmarks/wide_range.py --report              the tables of what is known
-  python benchmarks/wide_range.py --report --write benchmarks/PERFORMANCE.md
-  python benchmarks/wide_range.py --show tree:17        one question: its answer and the exact one
+  python -m benchmarks.suites.wide_range                   5,000 by the tree, 1,000 by the others
+  python -m benchmarks.suites.wide_range --searches tree --networks 200
+  python -m benchmarks.suites.wide_range --report          the tables of what is known
+  python -m benchmarks.suites.wide_range --show tree:17    one question, answered and exact
 
-One row a question in results/wide_range.jsonl; a run that was stopped goes on where it ended. Made
-again are rows of another generator and those whose process was killed (it may have been the
-machine that slept); --again: those of other sources of the program, too. Exits with 1 where an
-answer was wrong, a contradiction was raised or the program broke down.
+A run that was stopped goes on where it ended. Made again are rows of another generator and those
+whose process was killed; with --other-sources: those of other sources of the program, too. Exits
+with 1 where an answer was wrong, a contradiction was raised or the program broke down.
 """
 
 from __future__ import annotations
 
-import argparse
+import ast
 import hashlib
 import re
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from _harness import RESULTS, Row, Store, finite, provenance, run
+from tests.support.builders.wide_networks import WideCase, wide_case
+from tests.support.oracles.wide_judge import Judgement, judged
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from _ground_truth_report import write
-from _wide_report import failures, report
-from wide_judge import Judgement, judged
-from wide_networks import WideCase, wide_case
+from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
+from benchmarks.harness.rows import Row, finite, provenance
+from benchmarks.reports.wide_range import is_failure, report
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
+SUPPORT = Path(__file__).resolve().parents[2] / "tests" / "support"
 
 _TEMPORARY = re.compile(r"\S+/net\.onnx")
 """How a message names the file, which lies in a folder of its own at every run."""
@@ -51,22 +47,34 @@ SECONDS = 3.0
 """For each question."""
 
 ORACLE = (
-    "rational_cells",
-    "rational_onnx",
-    "rational_optimum",
-    "wide_drawing",
-    "wide_judge",
-    "wide_networks",
+    "oracles/rational_cells.py",
+    "oracles/rational_onnx.py",
+    "oracles/rational_optimum.py",
+    "builders/wide_drawing.py",
+    "oracles/wide_judge.py",
+    "builders/wide_networks.py",
 )
+"""What draws the networks and judges the answers, below tests/support."""
 
 
 @cache
 def generator() -> str:
-    """What drew the networks and judged the answers: sha256 of the modules."""
+    """What drew the networks and judged the answers: sha256 of what those modules compute, that is
+    of their syntax trees without docstrings and imports (they may stand elsewhere tomorrow)."""
     digest = hashlib.sha256()
     for name in ORACLE:
-        digest.update((TESTS / f"{name}.py").read_bytes())
+        tree = ast.parse((SUPPORT / name).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [part for part in body if not _says_nothing(part)]
+        digest.update(ast.dump(tree).encode())
     return digest.hexdigest()[:16]
+
+
+def _says_nothing(part: ast.stmt) -> bool:
+    text = isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
+    return text or isinstance(part, ast.Import | ast.ImportFrom)
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class Asked:
 
     @property
     def key(self) -> str:
-        """Its name in the store."""
+        """Its name among the rows."""
         return f"{self.search}:{self.seed}"
 
     def about(self) -> Row:
@@ -90,7 +98,11 @@ class Asked:
 def answer(asked: Asked) -> Row:
     """The row of one question."""
     case = wide_case(asked.seed)
-    return {**asked.about(), **described(case), **told(judged(case, asked.search, asked.timeout))}
+    return {
+        **asked.about(),
+        **described(case),
+        **outcome(judged(case, asked.search, asked.timeout)),
+    }
 
 
 def described(case: WideCase) -> Row:
@@ -108,7 +120,7 @@ def described(case: WideCase) -> Row:
     }
 
 
-def told(judgement: Judgement) -> Row:
+def outcome(judgement: Judgement) -> Row:
     """The judgement, as far as JSON holds it."""
     row: Row = {**asdict(judgement), "wrong": list(judgement.wrong)}
     row["message"] = _TEMPORARY.sub("net.onnx", judgement.message)
@@ -116,21 +128,18 @@ def told(judgement: Judgement) -> Row:
     return {**row, "none": judgement.lower == float("inf"), "status": judgement.outcome}
 
 
-def wanted(arguments: argparse.Namespace) -> list[Asked]:
+def questions(searches: Sequence[str], networks: int | None) -> list[Asked]:
     """Every question to ask, search by search."""
     return [
-        Asked(search, seed)
-        for search in arguments.searches
-        for seed in range(arguments.networks or NETWORKS[search])
+        Asked(search, seed) for search in searches for seed in range(networks or NETWORKS[search])
     ]
 
 
-def stale(row: Row, *, again: bool) -> bool:
-    """Whether the row is about another network, or tells of a process that was killed, or
-    (``again``) was made by other sources than are here."""
+def fresh(row: Row) -> bool:
+    """Whether the row is about the network that is drawn today, and not of a process that was
+    killed (it may have been the machine that slept)."""
     killed = row["status"] == "failed" and row["died"]
-    made_elsewhere = row["source"] != provenance()["source"]
-    return row.get("generator") != generator() or killed or (again and made_elsewhere)
+    return row.get("generator") == generator() and not killed
 
 
 def show(name: str) -> None:
@@ -140,40 +149,40 @@ def show(name: str) -> None:
     for key, value in {**described(case), "label": case.label, "target": case.target}.items():
         print(f"{key:12} {value}")
     print("exact        ", {t: o if o is None else float(o) for t, o in case.optima.items()})
-    for key, value in told(judged(case, search, SECONDS)).items():
+    for key, value in outcome(judged(case, search, SECONDS)).items():
         print(f"{key:12} {value}")
 
 
-def main(given: Sequence[str] | None = None) -> int:
+SUITE = Suite(
+    "wide-range",
+    "numbers over the whole range of their type, against exact rational optima",
+    lambda: questions(list(NETWORKS), None),
+    answer,
+    report,
+    fresh=fresh,
+    open_ended=True,
+)
+
+
+def main() -> int:
     """Run and report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--searches", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--networks", type=int, help="seeds 0 .. N-1 (else 5,000, 1,000 and 1,000)")
-    parser.add_argument("--jobs", type=int, default=1, help="questions at a time")
-    parser.add_argument("--output", type=Path, default=RESULTS / "wide_range.jsonl")
-    parser.add_argument("--again", action="store_true", help="also rows of other sources")
-    parser.add_argument("--report", action="store_true", help="only the tables")
-    parser.add_argument("--write", type=Path, help="put the tables between their marks")
-    parser.add_argument("--show", metavar="SEARCH:SEED", help="one question")
-    arguments = parser.parse_args(given)
-    if arguments.show:
-        show(arguments.show)
+    parser = parser_of(__doc__)
+    add = parser.add_argument
+    add("--searches", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
+    add("--networks", type=int, help="seeds 0 .. N-1 (else 5,000, 1,000 and 1,000)")
+    add("--other-sources", action="store_true", help="again what other sources answered")
+    add("--show", metavar="SEARCH:SEED", help="one question")
+    options = parser.parse_args()
+    if options.show:
+        show(options.show)
         return 0
-    store = Store(arguments.output)
-    if not arguments.report:
-        store.forget(lambda row: stale(row, again=arguments.again))
-        questions = wanted(arguments)
-        jobs = arguments.jobs
-        run(questions, answer, store, jobs=jobs, report=lambda line: print(line, flush=True))
-    rows = store.rows()
-    text = report(rows)
-    print(text)
-    if arguments.write is not None:
-        write(arguments.write, {"wide-range": text})
-    return 1 if failures(rows) else 0
+    suite = SUITE
+    if options.other_sources:
+        here = provenance()["source"]
+        suite = replace(SUITE, fresh=lambda row: fresh(row) and row["source"] == here)
+    cases = questions(options.searches, options.networks)
+    return main_of(suite, options, cases=cases, wrong=is_failure)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -1,7 +1,7 @@
 """What an ``unsat`` of a solver supports: less than it says, and Marabou's less than others'.
 
 Asked within d* (1 + 10^-k) on small networks whose optimum d* is known, Marabou answers a wrong
-``unsat`` for some (benchmarks/soundness.py); none of them reached 10^-3 beyond the optimum, and
+``unsat`` for some (benchmarks/suites/soundness.py); none of them reached 10^-3 beyond the optimum, and
 none was an ``unsat`` of the HiGHS MILP too. So Marabou's word is taken with a second engine's, or
 alone for a claim smaller by :data:`ALONE`. (DESIGN: section 5, rule 3.)
 """

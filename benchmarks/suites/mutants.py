@@ -1,0 +1,184 @@
+"""Mutants drawn at random, and the outcome of a module's tests on each (the extra ``mutation``)."""
+
+from __future__ import annotations
+
+import difflib
+import random
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cosmic_ray.ast import get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+from benchmarks.harness.rows import Row
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SECONDS = 60
+"""Processor seconds for one file of a mutant's tests."""
+
+SEED = 13
+
+BOUNDS = (
+    "tests/unit/test_underflow.py",
+    "tests/properties/test_nodes.py",
+    "tests/properties/test_bounds.py",
+)
+RECHECK = ("tests/unit/test_recheck.py", "tests/unit/test_recheck_form.py")
+ENCODINGS = ("tests/unit/test_terms.py", "tests/properties/test_encodings.py")
+
+KINDS = (
+    "ReplaceBinaryOperator_Add_Sub",
+    "ReplaceBinaryOperator_Sub_Add",
+    "ReplaceBinaryOperator_Mul_Div",
+    "ReplaceBinaryOperator_Div_Mul",
+    "ReplaceComparisonOperator",
+    "ReplaceUnaryOperator_USub_UAdd",
+    "ReplaceUnaryOperator_Invert",
+    "ReplaceUnaryOperator_Delete_Not",
+    "ReplaceAndWithOr",
+    "ReplaceOrWithAnd",
+    "ReplaceTrueWithFalse",
+    "ReplaceFalseWithTrue",
+    "ReplaceBreakWithContinue",
+    "NumberReplacer",
+    "AddNot",
+)
+"""Beginnings of the names of cosmic-ray's operators that change what is computed."""
+
+TESTS: Mapping[str, tuple[str, ...]] = {
+    "marapatch/bounds/*.py": BOUNDS,
+    "marapatch/problem/replay.py": ("tests/unit/test_replay.py", "tests/unit/test_underflow.py"),
+    "marapatch/problem/bracket.py": ("tests/unit/test_bracket.py",),
+    "marapatch/recheck*.py": RECHECK,
+    "marapatch/certificate*.py": (*RECHECK, "tests/faults/test_tree_files.py"),
+    "encodings/marapatch_encodings/catalogue.py": ("tests/unit/test_catalogue.py",),
+    "encodings/marapatch_encodings/semantics.py": ("tests/unit/test_semantics.py", *ENCODINGS),
+    "encodings/marapatch_encodings/*.py": ENCODINGS,
+}
+"""The tests of each module, those that notice most first."""
+
+LEFT_OUT = ("bounds/triangle.py", "bounds/first.py", "__init__.py")
+"""Of what only proposes (a linear program, a first radius) a mutant proves nothing false."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """An operator of cosmic-ray at one place of a module."""
+
+    module: str
+    operator: str
+    occurrence: int
+
+    @property
+    def key(self) -> str:
+        """What names it in the results."""
+        return f"{self.module} {self.operator} {self.occurrence}"
+
+
+def drawn(count: int, pattern: str = "*") -> list[Mutant]:
+    """``count`` mutants, the same at every run: modules in turn, a random place in each. Of them
+    those whose module matches ``pattern``."""
+    by_module: list[list[Mutant]] = []
+    for module in modules():
+        tree = _parsed(module)
+        found = [
+            Mutant(module, name, occurrence)
+            for name in operators()
+            for occurrence in range(_places(tree, get_operator(name)))
+        ]
+        random.Random(f"{SEED} {module}").shuffle(found)
+        by_module.append(found)
+    chosen: list[Mutant] = []
+    while len(chosen) < count and any(by_module):
+        for found in by_module:
+            if found and len(chosen) < count:
+                chosen.append(found.pop())
+    return [mutant for mutant in chosen if Path(mutant.module).match(pattern)]
+
+
+def operators() -> list[str]:
+    """The names of the operators used: a sign, a comparison, a number, a truth value."""
+    known = (name for name in operator_names() if name.removeprefix("core/").startswith(KINDS))
+    return sorted(known)
+
+
+def modules() -> list[str]:
+    """The modules that are mutated, as paths below the root."""
+    found = {
+        str(path.relative_to(ROOT))
+        for pattern in TESTS
+        for path in ROOT.glob(pattern)
+        if not str(path).endswith(LEFT_OUT)
+    }
+    return sorted(found)
+
+
+def _parsed(module: str) -> object:
+    return get_ast((ROOT / module).read_text())
+
+
+def _places(tree: object, operator: type) -> int:
+    """At how many places of ``tree`` the operator applies; annotations and docstrings do not run
+    and are left to it."""
+    made = operator()
+    count, stack = 0, [tree]
+    while stack:
+        node = stack.pop()
+        count += sum(1 for _ in made.mutation_positions(node))
+        stack.extend(getattr(node, "children", ()))
+    return count
+
+
+def judged(mutant: Mutant, folder: Path) -> Row:
+    """The outcome of one mutant's tests in a copy of the tree, which is put right again."""
+    path = folder / mutant.module
+    before = path.read_text()
+    after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
+    change = "" if after is None else _change(before, after)
+    row: Row = {"key": mutant.key, **asdict(mutant), "change": change}
+    if not change:
+        return {**row, "outcome": "alike"}
+    try:
+        path.write_text(after)
+        return {**row, "outcome": _outcome(mutant.module, folder)}
+    finally:
+        path.write_text(before)
+
+
+def _outcome(module: str, folder: Path) -> str:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    tests = next(tests for pattern, tests in TESTS.items() if Path(module).match(pattern))
+    for test in tests:
+        done = subprocess.run(
+            [*command, test],
+            cwd=folder,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": f"{folder}:{folder}/encodings",
+                "OMP_NUM_THREADS": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            capture_output=True,
+            preexec_fn=_limited,  # nothing else runs in the child before
+            check=False,
+        )
+        if done.returncode < 0:
+            return "timeout"
+        if done.returncode:
+            return "killed"
+    return "survived"
+
+
+def _limited() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+def _change(before: str, after: str) -> str:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    return "\n".join(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---"))
