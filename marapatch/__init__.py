@@ -23,13 +23,9 @@ if TYPE_CHECKING:
         UnsupportedOperatorError,
     )
     from marapatch.files.memory import memory_limit
-    from marapatch.groundtruth.api import (
-        GroundTruth,
-        GroundTruthOptions,
-        Progress,
-        TargetResult,
-        ground_truth,
-    )
+    from marapatch.groundtruth.api import ground_truth
+    from marapatch.groundtruth.options import GroundTruthOptions
+    from marapatch.groundtruth.result import GroundTruth, Progress, TargetResult
     from marapatch.modelling import (
         Expression,
         Problem,
@@ -50,20 +46,20 @@ if TYPE_CHECKING:
     )
     from marapatch.network.graph import Network
     from marapatch.network.load import load
-    from marapatch.patch_attack.api import PatchAttack, patch_attack
-    from marapatch.patch_attack.halving import FirstLayerPatch, find_first_layer_patch
-    from marapatch.patch_attack.options import PatchAttackOptions, Stage
-    from marapatch.patch_attack.realise import realise
+    from marapatch.patch_attacks.api import PatchAttack, patch_attack
+    from marapatch.patch_attacks.halving import FirstLayerPatch, find_first_layer_patch
+    from marapatch.patch_attacks.options import PatchAttackOptions, Stage
+    from marapatch.patch_attacks.realise import realise
     from marapatch.patching.api import minimal_patch
     from marapatch.patching.mark_graph import Marking, mark
     from marapatch.patching.patch import Patch
-    from marapatch.problem.ball import Norm
     from marapatch.problem.conditions import Rule
+    from marapatch.problem.norm import Norm
     from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Witness
     from marapatch.verification.api import verify
 
 _HOMES = {
-    "problem.ball": ("Norm",),
+    "problem.norm": ("Norm",),
     "errors": (
         "BackendError",
         "ContradictionError",
@@ -72,13 +68,9 @@ _HOMES = {
         "ScopeError",
         "UnsupportedOperatorError",
     ),
-    "groundtruth.api": (
-        "GroundTruth",
-        "GroundTruthOptions",
-        "Progress",
-        "TargetResult",
-        "ground_truth",
-    ),
+    "groundtruth.api": ("ground_truth",),
+    "groundtruth.options": ("GroundTruthOptions",),
+    "groundtruth.result": ("GroundTruth", "Progress", "TargetResult"),
     "files.memory": ("memory_limit",),
     "modelling": (
         "Expression",
@@ -100,13 +92,13 @@ _HOMES = {
     ),
     "network.load": ("load",),
     "network.graph": ("Network",),
-    "patch_attack.options": ("PatchAttackOptions", "Stage"),
-    "patch_attack.halving": ("FirstLayerPatch", "find_first_layer_patch"),
+    "patch_attacks.options": ("PatchAttackOptions", "Stage"),
+    "patch_attacks.halving": ("FirstLayerPatch", "find_first_layer_patch"),
     "patching.mark_graph": ("Marking", "mark"),
     "patching.api": ("minimal_patch",),
     "patching.patch": ("Patch",),
-    "patch_attack.api": ("PatchAttack", "patch_attack"),
-    "patch_attack.realise": ("realise",),
+    "patch_attacks.api": ("PatchAttack", "patch_attack"),
+    "patch_attacks.realise": ("realise",),
     "problem.conditions": ("Rule",),
     "problem.verdict": ("Evidence", "Sat", "Unknown", "Unsat", "Witness"),
     "verification.api": ("verify",),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,27 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
             if not (path / needed).exists():
                 pytest.skip(f"{NEEDS}: there is no {needed} in MARAPATCH_DATA={value}")
     return path
+
+
+@pytest.fixture
+def heeded_signals() -> Iterator[None]:
+    """Signals are as from a terminal, also where these tests run under nohup (SIGHUP is ignored)
+    or behind a shell script's ``&`` (SIGINT is), which every process started inherits."""
+
+    def nothing(*_: object) -> None:
+        """Whoever started the tests so wants them to go on."""
+
+    heeded = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: nothing,
+        signal.SIGHUP: nothing,
+    }
+    ignored = [number for number in heeded if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, heeded[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

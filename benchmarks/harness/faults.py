@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import isfinite
 
-from tests.support.oracles.exact_optimum import Optimum
+from exact_optimum import Optimum
 
 from marapatch.problem.bracket import Bracket
 

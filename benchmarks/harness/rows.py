@@ -26,6 +26,17 @@ from typing import Any
 from marapatch.errors import InputError
 from marapatch.files.json_lines import Row, Store
 
+__all__ = [
+    "RESULTS",
+    "Row",
+    "Rows",
+    "finite",
+    "load_average",
+    "pack_all",
+    "processor_seconds",
+    "provenance",
+]
+
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 """Where rows are kept; the compressed ones are committed."""
 

@@ -15,8 +15,9 @@ from marapatch.data.bundled import PREFIX, resolve
 from marapatch.data.fetch import locate
 from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 
 Array = NDArray[np.float64]
 
@@ -63,7 +64,8 @@ def unstable(network: Network, ball: Ball, radius: float) -> int | None:
     """Neurons that linear bounds leave on either side of 0 within ``radius``; None if infinite."""
     if radius == inf:
         return None
-    return linear_bounds(network.standard_form, ball.with_radius(radius)).unstable_count
+    bounds = linear_bounds(network.standard_form, ball.with_radius(radius))
+    return int(sum(unstable.sum() for unstable in bounds.unstable))
 
 
 def _digits(name: str) -> Subject:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from marapatch.network.graph import Network
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
-from marapatch.witnesses.attacks import CarliniWagner, Distance, Objective, Problem
+from marapatch.witnesses.attacks import CarliniWagner, Objective, Problem
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def attack_distance(
         else Objective.towards([target], argmin=argmin)
     )
     problem = Problem.of_ball(network.standard_form, ball, objective, network.input_dtype)
-    assert problem.distance is Distance.of(ball.norm)
+    assert problem.distance is ball.norm
     started = monotonic()
     result = CarliniWagner().run(problem)
     return float(result.distances[0]), monotonic() - started

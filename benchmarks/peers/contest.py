@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 
-from marapatch.witnesses.attacks import Distance, Problem
+from marapatch.witnesses.attacks import Norm, Problem
 
 GOALS = ("untargeted", "targeted")
 
@@ -33,7 +33,7 @@ class Contestant:
     """
 
     name: str
-    norm: Distance
+    norm: Norm
     run: Runner
     goals: tuple[str, ...] = GOALS
     most: float = inf

@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.peers.contest import Contestant, Found, Runner
 from marapatch.network.affine_relu.standard_form import StandardForm
-from marapatch.witnesses.attacks import Distance, Problem
+from marapatch.witnesses.attacks import Norm, Problem
 
 LARGEST_RADIUS = 0.5
 """Where bisections over the L-inf radius start: half the pixel range."""
@@ -37,7 +37,8 @@ class Counted(torch.nn.Module):
 
     def __init__(self, form: StandardForm) -> None:
         super().__init__()
-        if not form.is_chain:
+        chain = all(layer.sources == (k,) for k, layer in enumerate((*form.hidden, form.output)))
+        if not chain:
             raise SystemExit("the comparison with Foolbox needs fully connected networks")
         layers: list[torch.nn.Module] = []
         for layer in (*form.hidden, form.output):
@@ -64,7 +65,7 @@ class Counted(torch.nn.Module):
 
 def foolbox_contestants() -> Iterator[Contestant]:
     """The attacks of Foolbox, in the norms of ours."""
-    linf, l1, l2 = Distance.LINF, Distance.L1, Distance.L2
+    linf, l1, l2 = Norm.LINF, Norm.L1, Norm.L2
     yield Contestant("foolbox-fgm", linf, _grid, goals=("untargeted",))
     yield Contestant("foolbox-pgd", linf, _bisected(_pgd))
     yield Contestant("foolbox-bim", linf, _bisected(_bim))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from marapatch.bounds.crown import linear_bounds
 from marapatch.bounds.subproblems import NodeBounder
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.solvers.highs.milp import Program
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.support.builders.random_problems import KINDS
+from random_problems import KINDS
 
 from benchmarks.harness.markdown import table
 from benchmarks.harness.rows import Row

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from benchmarks.harness.markdown import footer, table
 from benchmarks.harness.rows import Row
 from marapatch.network.graph import Network
-from marapatch.patch_attack.features import penultimate
-from marapatch.patch_attack.records import Record
-from marapatch.patch_attack.report import Measures, measure
+from marapatch.patch_attacks.features import penultimate
+from marapatch.patch_attacks.records import Record
+from marapatch.patch_attacks.report import Measures, measure
 
 Networks = Callable[[str], Network]
 Replayed = Callable[[Row], tuple[Record, NDArray[np.float64]]]

@@ -9,7 +9,7 @@ from fractions import Fraction
 from benchmarks.harness.rows import Row
 from marapatch.problem.verdict import Evidence
 from marapatch.query.lowering import RELAXATION, SHRINKAGE
-from marapatch.solvers.trust import ALONE
+from marapatch.solvers.base import UNCONFIRMED_SHRINKAGE
 
 RELAXATIONS = (0.0, 1e-7, 1e-6, 1e-5, 1e-4)
 SHRINKAGES = (1e-6, 1e-5, 1e-4, 1e-3)
@@ -69,7 +69,7 @@ def report(rows: Sequence[Row], _: int = 0) -> str:
         f"\nrefuted by bounds alone although there: {bounds}",
         _searches(rows),
         f"\nthe program's claims, rho {RELAXATION:g}: {alone} wrong of Marabou alone",
-        f"(kappa {ALONE:g}), {confirmed} wrong of Marabou and HiGHS (kappa {SHRINKAGE:g})",
+        f"(kappa {UNCONFIRMED_SHRINKAGE:g}), {confirmed} wrong of Marabou and HiGHS (kappa {SHRINKAGE:g})",
     ]
     return "```text\n" + "\n".join(parts) + "\n```\n"
 
@@ -101,7 +101,7 @@ def _wrong_answers(known: Sequence[Row]) -> Counts:
 
 def _own_claims(counts: Counts) -> tuple[int, int]:
     """What the program would have claimed wrongly: of Marabou alone, of Marabou and HiGHS."""
-    alone = _claims(counts["marabou", RELAXATION], ALONE)
+    alone = _claims(counts["marabou", RELAXATION], UNCONFIRMED_SHRINKAGE)
     return alone, _claims(counts["both", RELAXATION], SHRINKAGE)
 
 

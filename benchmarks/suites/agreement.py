@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from functools import cache
 
-from tests.support.builders.random_problems import random_problem
+from random_problems import random_problem
 
 from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
 from benchmarks.harness.processes import Numbered

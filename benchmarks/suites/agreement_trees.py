@@ -19,8 +19,8 @@ from functools import cache
 from math import inf
 from time import monotonic
 
-from tests.support.builders.small_networks import Case, small_case
-from tests.support.oracles.exact_optimum import Optimum, nearest
+from exact_optimum import Optimum, nearest
+from small_networks import Case, small_case
 
 from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
 from benchmarks.harness.faults import fault_of

@@ -41,8 +41,8 @@ from marapatch.witnesses.attacks import (
     BasicIterativeMethod,
     CarliniWagner,
     Cascade,
-    Distance,
     FastGradientMethod,
+    Norm,
     Objective,
     Problem,
     judge,
@@ -67,7 +67,7 @@ def ours(make: Callable[[int], Attack]) -> Runner:
 
 def built_in() -> Iterator[Contestant]:
     """The attacks of marapatch."""
-    for norm in Distance:
+    for norm in Norm:
         yield Contestant("marapatch-fgm", norm, ours(lambda _: FastGradientMethod()))
         yield Contestant("marapatch-bim", norm, ours(_iterative))
         yield Contestant("marapatch-cw", norm, ours(lambda b: CarliniWagner(b // 2, searches=2)))

@@ -18,13 +18,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from marapatch.bounds.crown import bound_condition, linear_bounds
 from marapatch.bounds.interval import interval_bounds
 from marapatch.data.bundled import resolve
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.groundtruth.report import status
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import Network
 from marapatch.network.load import load
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.norm import Norm
 from marapatch.query.lowering import lower
 from marapatch.witnesses.attacks import CarliniWagner, Objective, Problem
 from marapatch_encodings.l1_ball import L1_FORMS, L1Form

@@ -39,8 +39,9 @@ from benchmarks.reports.ground_truth_plots import PLOTS, draw, pictures
 from benchmarks.suites.ground_truth_instances import METHODS, Instance
 from benchmarks.suites.ground_truth_instances import SUITES as INSTANCES
 from benchmarks.suites.ground_truth_peers import PEER_SUITES, compared
-from marapatch.groundtruth.api import GroundTruth, Progress, ground_truth
+from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.report import status
+from marapatch.groundtruth.result import GroundTruth, Progress
 
 
 def work(instance: Instance) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.subjects import ACAS_INPUTS, SCALE
 from benchmarks.harness.targets import Goal
-from marapatch.groundtruth.api import GroundTruthOptions
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.search.branch_and_bound.branching import RULES
 
 PUBLISHED = GroundTruthOptions(search="bisection", encoding="relu", bounds=False)

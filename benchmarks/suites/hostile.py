@@ -26,7 +26,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, sleep
 
-from tests.support.builders.hostile_files import KINDS, contents, faults, hostile
+from hostile_files import KINDS, contents, faults, hostile
 
 from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
 from benchmarks.harness.markdown import sources, table

@@ -24,13 +24,24 @@ SECONDS = 60
 
 SEED = 13
 
-BOUNDS = (
-    "tests/unit/test_underflow.py",
-    "tests/properties/test_nodes.py",
-    "tests/properties/test_bounds.py",
+BOUNDS, CERTIFICATES, PROBLEM = (
+    "tests/bounds/test_",
+    "tests/certificates/test_",
+    "tests/problem/test_",
 )
-RECHECK = ("tests/unit/test_recheck.py", "tests/unit/test_recheck_form.py")
-ENCODINGS = ("tests/unit/test_terms.py", "tests/properties/test_encodings.py")
+KERNEL = "tests/marapatch_encodings/test_"
+ROUNDING = f"{BOUNDS}rounding_terms.py"
+FORMS = (ROUNDING, f"{BOUNDS}subproblems.py", f"{BOUNDS}bounds.py")
+NODES = (
+    ROUNDING,
+    f"{BOUNDS}tightness.py",
+    f"{BOUNDS}underflow.py",
+    f"{BOUNDS}dual_ascent.py",
+    *FORMS[1:],
+)
+RECHECK = tuple(f"{CERTIFICATES}{name}.py" for name in ("recheck_terms", "recheck_form", "recheck"))
+FILES = (f"{CERTIFICATES}file.py", "tests/faults/test_tree_files.py")
+ENCODINGS = tuple(f"{KERNEL}{name}.py" for name in ("ranges", "terms", "encodings"))
 
 KINDS = (
     "ReplaceBinaryOperator_Add_Sub",
@@ -52,18 +63,20 @@ KINDS = (
 """Beginnings of the names of cosmic-ray's operators that change what is computed."""
 
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "marapatch/bounds/*.py": BOUNDS,
-    "marapatch/problem/replay.py": ("tests/unit/test_replay.py", "tests/unit/test_underflow.py"),
-    "marapatch/problem/bracket.py": ("tests/unit/test_bracket.py",),
-    "marapatch/recheck*.py": RECHECK,
-    "marapatch/certificate*.py": (*RECHECK, "tests/faults/test_tree_files.py"),
-    "encodings/marapatch_encodings/catalogue.py": ("tests/unit/test_catalogue.py",),
-    "encodings/marapatch_encodings/semantics.py": ("tests/unit/test_semantics.py", *ENCODINGS),
+    "marapatch/bounds/concretise/*.py": FORMS,
+    "marapatch/bounds/*.py": NODES,
+    "marapatch/problem/replay.py": (ROUNDING, f"{PROBLEM}replay.py", f"{BOUNDS}underflow.py"),
+    "marapatch/problem/bracket.py": (f"{PROBLEM}bracket.py",),
+    "marapatch/certificates/recheck*.py": RECHECK,
+    "marapatch/certificates/file.py": FILES,
+    "marapatch/certificates/check.py": FILES[1:],
+    "encodings/marapatch_encodings/catalogue.py": (f"{KERNEL}catalogue.py",),
+    "encodings/marapatch_encodings/semantics.py": (f"{KERNEL}semantics.py", *ENCODINGS),
     "encodings/marapatch_encodings/*.py": ENCODINGS,
 }
 """The tests of each module, those that notice most first."""
 
-LEFT_OUT = ("bounds/triangle.py", "bounds/first.py", "__init__.py")
+LEFT_OUT = ("bounds/triangle.py", "bounds/first_radius.py", "__init__.py")
 """Of what only proposes (a linear program, a first radius) a mutant proves nothing false."""
 
 

@@ -34,14 +34,17 @@ from benchmarks.harness.rows import Row, finite, processor_seconds
 from benchmarks.harness.subjects import images_of, network_of
 from benchmarks.harness.targets import Goal, attack_distance, target_of
 from benchmarks.reports.patch_attacks import report
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.groundtruth.report import status
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.network.graph import Network
-from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
-from marapatch.patch_attack.measures import decisions
-from marapatch.patch_attack.records import Record, record
-from marapatch.problem.ball import Ball, Norm
+from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
+from marapatch.patch_attacks.measures import decisions
+from marapatch.patch_attacks.records import Record, record
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 
 Array = NDArray[np.float64]
 

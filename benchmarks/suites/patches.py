@@ -44,8 +44,8 @@ from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.report import drawdown, status
 from marapatch.patching.verify_patch import PatchVerifier
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.query.lowering import lower
 from marapatch.solvers import create

@@ -23,7 +23,7 @@ from time import process_time
 
 import networkx as nx
 import numpy as np
-from tests.support.builders.small_networks import KINDS, branching_network
+from small_networks import KINDS, branching_network
 
 from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
 from benchmarks.harness.markdown import made_by, table
@@ -31,8 +31,9 @@ from benchmarks.harness.processes import Numbered
 from benchmarks.harness.rows import Row, finite
 from marapatch.certificates.check import recheck
 from marapatch.certificates.file import TargetClaim
-from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.certificate import certificate_of
+from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Abs, Affine, Clip, Layer, LeakyRelu, MaxPool, Relu, Sum
 from marapatch.problem.verdict import Evidence
@@ -199,8 +200,8 @@ def report(rows: Sequence[Row], expected: int) -> str:
     }
     return (
         f"{table(header, lines)}\n{len(rows)} of {expected} questions; "
-        f"{spent['searched']:.0f} s of searching, {spent['completing']:.0f} s of completing and {spent['rechecking']:.0f} s of "
-        f"rechecking (the searches by the clock, the others of the processor). {made_by(rows)}.\n"
+        f"{spent['searched']:.0f} s of searching, {spent['completing']:.0f} s of completing and "
+        f"{spent['rechecking']:.0f} s of rechecking (the searches by the clock, the others of the processor). {made_by(rows)}.\n"
     )
 
 

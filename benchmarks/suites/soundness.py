@@ -5,7 +5,7 @@ arithmetic) are asked, as the program asks, whether an input meets the condition
 d* (1 + 10^-k): there always is one, and it is a thin cone near d*. Every ``unsat`` is wrong. What
 counts is the claim: an ``unsat`` at radius r supports r (1 - kappa), which is wrong where it
 exceeds d*. The same is asked within d* (1 - 10^-k), to see what a relaxation costs; and whole
-searches are run, whose brackets must hold d*. (DESIGN: section 5, rule 3.)
+searches are run, whose brackets must hold d*. (ARCHITECTURE: 5, rule 3.)
 
   python -m benchmarks.suites.soundness                  the release test: 10,000 networks
   python -m benchmarks.suites.soundness --networks 500
@@ -24,8 +24,8 @@ from fractions import Fraction
 from functools import cache
 from time import monotonic
 
-from tests.support.builders.small_networks import Case, small_case
-from tests.support.oracles.exact_optimum import Optimum, nearest
+from exact_optimum import Optimum, nearest
+from small_networks import Case, small_case
 
 from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
 from benchmarks.harness.faults import fault_of

@@ -26,16 +26,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from pathlib import Path
 
-from tests.support.builders.wide_networks import WideCase, wide_case
-from tests.support.oracles.wide_judge import Judgement, judged
+from wide_judge import Judgement, judged
+from wide_networks import WideCase, wide_case
 
+from benchmarks import SUPPORT
 from benchmarks.harness.command import Suite, exit_with, main_of, parser_of
 from benchmarks.harness.rows import Row, finite, provenance
 from benchmarks.reports.wide_range import is_failure, report
-
-SUPPORT = Path(__file__).resolve().parents[2] / "tests" / "support"
 
 _TEMPORARY = re.compile(r"\S+/net\.onnx")
 """How a message names the file, which lies in a folder of its own at every run."""
@@ -59,17 +57,20 @@ ORACLE = (
 
 @cache
 def generator() -> str:
-    """What drew the networks and judged the answers: sha256 of what those modules compute, that is
-    of their syntax trees without docstrings and imports (they may stand elsewhere tomorrow)."""
-    digest = hashlib.sha256()
+    """What drew the networks and judged the answers: sha256 of what those modules compute.
+
+    That is of the syntax trees of their functions, classes and constants, without docstrings and
+    imports and in no order: they may stand elsewhere tomorrow.
+    """
+    parts: list[str] = []
     for name in ORACLE:
         tree = ast.parse((SUPPORT / name).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
             if isinstance(body, list):
-                node.body = [part for part in body if not _says_nothing(part)]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:16]
+                node.body = [part for part in body if not _says_nothing(part)]  # type: ignore[attr-defined]
+        parts += map(ast.dump, tree.body)
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
 
 def _says_nothing(part: ast.stmt) -> bool:

@@ -21,7 +21,7 @@ from fractions import Fraction
 PRECISIONS = (40, 160, 640)
 """Digits with which a sum is evaluated, until its sign is clear."""
 
-NEGLIGIBLE = Decimal(-100_000)
+VANISHING_EXPONENT = Decimal(-100_000)
 """An exponential of less than this is only known to lie between 0 and its value here: nothing that
 is added to it is as small."""
 
@@ -120,8 +120,8 @@ def _exponential(exponent: Fraction, precision: int) -> tuple[Decimal, Decimal]:
     floor, ceiling = _context(precision, ROUND_FLOOR), _context(precision, ROUND_CEILING)
     unit = Decimal(10).scaleb(-precision)  # 10^(1 - precision): a whole unit of the last digit
     less, more = floor.subtract(Decimal(1), unit), ceiling.add(Decimal(1), unit)
-    if high < NEGLIGIBLE:
-        return Decimal(0), ceiling.multiply(NEGLIGIBLE.exp(_context(precision)), more)
+    if high < VANISHING_EXPONENT:
+        return Decimal(0), ceiling.multiply(VANISHING_EXPONENT.exp(_context(precision)), more)
     near = _context(precision)
     return floor.multiply(low.exp(near), less), ceiling.multiply(high.exp(near), more)
 

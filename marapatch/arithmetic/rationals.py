@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-DIGITS = 40
+WRITTEN_DIGITS = 40
 """Of a number that no decimal number is exactly."""
 
 
@@ -60,7 +60,8 @@ def _beyond(number: Any, value: Fraction, *, strict: bool) -> bool:
 
 
 def exact_text(value: Fraction) -> str:
-    """A rational number in decimal digits: all of them, or :data:`DIGITS` where they never end."""
+    """A rational number in decimal digits: all of them, or :data:`WRITTEN_DIGITS` where they never
+    end."""
     rest = value.denominator
     twos = fives = 0
     while rest % 2 == 0:
@@ -68,7 +69,7 @@ def exact_text(value: Fraction) -> str:
     while rest % 5 == 0:
         rest, fives = rest // 5, fives + 1
     if rest != 1:
-        context = Context(prec=DIGITS, rounding=ROUND_HALF_EVEN)
+        context = Context(prec=WRITTEN_DIGITS, rounding=ROUND_HALF_EVEN)
         return f"{context.divide(Decimal(value.numerator), Decimal(value.denominator)):f}"
     places = max(twos, fives)
     digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")

@@ -52,6 +52,7 @@ def relax(lower: Array, upper: Array, alpha: Array | None = None) -> Relaxation:
     """
     if np.isnan(lower).any() or np.isnan(upper).any():
         raise BackendError("a bound of a neuron is NaN (this is a defect: please report it)")
+    # An end that is 0 counts as stable: relu(z) = z for z >= 0, and 0 for z <= 0, without a chord.
     active, unstable = lower >= 0.0, (lower < 0.0) & (upper > 0.0)
     width = np.where(unstable, upper - lower, 1.0)
     chord = np.where(unstable, upper / width, active.astype(np.float64))
@@ -59,6 +60,8 @@ def relax(lower: Array, upper: Array, alpha: Array | None = None) -> Relaxation:
     # A quotient that underflows loses 2^-1075 of the width at most, which the first term holds.
     lift = 8.0 * UNIT * (np.abs(upper) + np.abs(lower)) + SMALL
     intercept = np.where(unstable, -chord * lower + lift, 0.0)
+    # Any slope in [0, 1] lies below ReLU: alpha z <= max(z, 0). So alpha needs no precision, and is
+    # clipped only because what proposes it may step outside.
     slope = (upper > -lower).astype(np.float64) if alpha is None else np.clip(alpha, 0.0, 1.0)
     return Relaxation(np.where(unstable, slope, active.astype(np.float64)), chord, intercept)
 
@@ -122,10 +125,14 @@ class BackwardPass:
             if incoming is None:
                 incoming = np.zeros((*constant.shape, self.form.hidden[k - 1].outputs))
             coefficients[k - 1] = incoming
+            # The form so far is c . a with a = relu(z): where c < 0 the chord bounds a from above,
+            # where c >= 0 the lower line from below, and both keep c . a from falling below what is
+            # returned.
             line = relaxations[k - 1]
             negative = np.minimum(incoming, 0.0)
             offset = np.einsum("nrj,nj->nr", negative, _per_node(line.upper_intercept, negative))
             constant += offset
+            # ``offset`` is <= 0, a sum of terms of one sign: its rounding is relative to itself.
             error -= gamma(incoming.shape[2] + 4 * len(self.form.hidden)) * offset
             rows = (incoming - negative) * line.lower_slope[:, None]
             rows += negative * line.upper_slope[:, None]
@@ -135,6 +142,7 @@ class BackwardPass:
                 error += 8.0 * UNIT * (np.abs(rows) @ size)
                 rows += extra[:, None]
             self._through(self.form.hidden[k - 1], rows, into, constant, error)
+        # What was added up as error is itself rounded, and so is the constant, once a layer.
         error = error * (1.0 + gamma(64)) + gamma(4 * depth + 16) * np.abs(constant)
         weights = into.get(0)
         if weights is None:
@@ -151,6 +159,7 @@ class BackwardPass:
     ) -> None:
         """Replace ``rows . z`` by what ``z`` is, adding to ``into``, ``constant`` and ``error``."""
         nodes, count, width = rows.shape
+        # One product for all rows of all nodes: this line and the next few are most of the time.
         flat = rows.reshape(-1, width)
         for source, weight in zip(layer.sources, layer.weights, strict=True):
             part = _product(flat, weight).reshape(nodes, count, -1)
@@ -165,6 +174,7 @@ class BackwardPass:
             size, inexact = layer.magnitude(self.sizes)
             # Of its products, and of the sums in which they meet what comes from other layers.
             additions = 2 * len(layer.sources) + 4 * len(self.form.hidden) + 8
+            # A coefficient of the input side is a sum of as many products as the layer has outputs.
             unit = gamma(layer.outputs + additions)
             sources = sum(float(self.sizes[s].sum()) for s in layer.sources)
             known = self._losses[id(layer)] = _Loss(

@@ -55,8 +55,3 @@ class Bounds:
         """Per layer, which neurons can be on either side of 0."""
         pairs = zip(self.lower, self.upper, strict=True)
         return tuple((low < 0.0) & (up > 0.0) for low, up in pairs)
-
-    @property
-    def unstable_count(self) -> int:
-        """How many neurons can be on either side of 0."""
-        return int(sum(u.sum() for u in self.unstable))

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from marapatch.bounds.backward import BackwardPass, InputForm, Relaxation, relax
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import Concretiser, concretiser_of
 from marapatch.bounds.interval import interval_bounds, interval_image
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array
@@ -22,7 +22,7 @@ from marapatch.problem.conditions import OutputCondition
 ROW_BLOCK = 4_000_000
 """Entries of the largest intermediate matrix of one block of rows."""
 
-REMEMBERED = 32
+CACHED_BALLS = 32
 """Balls whose bounds are kept: more than one search asks about, which probes smaller ones too."""
 
 
@@ -33,9 +33,10 @@ def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     not over a box around it. Cost: one backward pass a neuron that intervals leave unstable.
     ``until``: when the monotonic clock says so, what is left keeps its interval bounds.
     """
+    # The rounding of the backward pass is measured against |activations|, for which intervals do.
     first = interval_bounds(form, ball)
     passes = _passes(form, first)
-    concretiser = Concretiser(ball)
+    concretiser = concretiser_of(ball)
     box = [ball.enclosing_box]
     relaxations: list[Relaxation] = []
     pre: list[tuple[Array, Array]] = []
@@ -47,15 +48,19 @@ def linear_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
             low, high = low.copy(), high.copy()
         if k > 0:
             last = k == len(form.hidden)
+            # A neuron that intervals leave on one side is linear already: a pass would gain
+            # nothing.
             rows = np.arange(layer.outputs) if last else np.flatnonzero((low < 0) & (high > 0))
             for block, least, greatest in _layer_bounds(
                 passes, concretiser, layer, relaxations, rows
             ):
+                # Both are proved, so the intersection is; neither is always the better.
                 low[block] = np.maximum(low[block], least)
                 high[block] = np.minimum(high[block], greatest)
                 if monotonic() > until:
                     break
         pre.append((low, high))
+        # ReLU is monotone: its image of [low, high] has these ends, exactly.
         box.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
         relaxations.append(relax(low[None], high[None]))
     lower, upper = zip(*pre, strict=True)
@@ -67,18 +72,18 @@ def cached_bounds(form: StandardForm, ball: Ball, until: float = inf) -> Bounds:
     and one that is begun again, share the first ball and often the next."""
     box = (ball.centre, ball.lower, ball.upper)
     key = (form, ball.norm, ball.radius, *(array.tobytes() for array in box))
-    known = _REMEMBERED.pop(key, None)
+    known = _CACHED.pop(key, None)
     if known is None:
         known = linear_bounds(form, ball, until)
         if monotonic() > until:  # perhaps not complete
             return known
-    _REMEMBERED[key] = known  # the newest last
-    if len(_REMEMBERED) > REMEMBERED:
-        del _REMEMBERED[next(iter(_REMEMBERED))]
+    _CACHED[key] = known  # the newest last
+    if len(_CACHED) > CACHED_BALLS:
+        del _CACHED[next(iter(_CACHED))]
     return known
 
 
-_REMEMBERED: dict[Hashable, Bounds] = {}
+_CACHED: dict[Hashable, Bounds] = {}
 
 
 def _passes(form: StandardForm, bounds: Bounds) -> BackwardPass:
@@ -107,6 +112,7 @@ def _layer_bounds(
             (np.ones(block.size), (np.arange(block.size), block)),
             shape=(block.size, layer.outputs),
         ).toarray()
+        # max z = -min(-z): both ends come out of one pass as lower bounds.
         both = np.concatenate([unit, -unit])[None]
         result = passes.run(passes.start(layer, both), len(relaxations), relaxations)
         least = concretise(result, concretiser)[0]
@@ -115,6 +121,7 @@ def _layer_bounds(
 
 def concretise(result: InputForm, concretiser: Concretiser) -> Array:
     """The rigorous least value of every row over the ball: (nodes, rows)."""
+    # ``error`` is >= 0 and is taken off before the minimum, which is itself rounded down.
     constant = result.constant - result.error
     flat = result.weights.reshape(-1, result.weights.shape[2])
     return concretiser.minimum(flat, constant.reshape(-1)).reshape(constant.shape)
@@ -153,10 +160,13 @@ def _by_row(form: StandardForm, bounds: Bounds, condition: OutputCondition) -> t
     relaxations = [
         relax(low[None], up[None]) for low, up in zip(bounds.lower, bounds.upper, strict=True)
     ]
+    # A row is met where matrix y - rhs >= 0; that -matrix y + rhs has a least value above 0 refutes
+    # it.
     started = passes.start(form.output, -condition.matrix[None])
     result = passes.run(started, len(relaxations), relaxations)
-    concretiser = Concretiser(bounds.ball)
+    concretiser = concretiser_of(bounds.ball)
     constant = (result.constant - result.error + condition.rhs)[0]
+    # rhs is added to a constant that has its own error already: one sum more, of this size.
     slack = 4.0 * np.finfo(np.float64).eps * np.abs(condition.rhs)
     least = concretiser.minimum(result.weights[0], constant - slack)
     return least, concretiser.radius_of(result.weights[0], constant - slack)

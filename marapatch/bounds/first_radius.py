@@ -14,7 +14,7 @@ import numpy as np
 from marapatch.bounds.crown import ROW_BLOCK, linear_bounds, row_radii
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 
 TRIES = 8
@@ -24,7 +24,7 @@ START = 0.1
 """The first of them, as a share of the first-order estimate of the least distance: so small that
 bounds hardly ever fail there."""
 
-NARROW = 1.3
+NARROWING = 1.3
 """The search ends when the least radius not refuted is no more than so many times the largest that
 is."""
 
@@ -56,7 +56,7 @@ def first_radii(form: StandardForm, ball: Ball, rows: OutputCondition, until: fl
             proved[block] = np.maximum(proved[block], row_radii(form, bounds, part))
         least = float(proved.min())
         low, high = (max(low, radius), high) if least >= radius else (max(low, least), radius)
-        if low >= high or (low > 0.0 and high <= NARROW * low):
+        if low >= high or (low > 0.0 and high <= NARROWING * low):
             break
         doubled = min(2.0 * low, high) if high == ball.radius else float(np.sqrt(low * high))
         radius = doubled if low > 0.0 else 0.25 * radius
@@ -78,7 +78,8 @@ def _estimate(form: StandardForm, ball: Ball, rows: OutputCondition) -> float:
     gradient = np.abs(form.pullback(pattern, rows.matrix[nearest]))
     down, up = ball.with_radius(inf).displacement_bounds
     gradient = gradient * ((down + up) > 0.0)
-    slope = gradient.max(axis=1) if ball.norm is Norm.L1 else gradient.sum(axis=1)
+    # By the dual norm no step of length r changes the linear model by more than r times this.
+    slope = ball.norm.dual(gradient)
     known = slope > 0.0
     if not known.any():
         return ball.radius

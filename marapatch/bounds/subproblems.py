@@ -15,8 +15,7 @@ Linear Neural Network Verification".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from math import inf
 from time import monotonic
 
@@ -26,115 +25,20 @@ from numpy.typing import NDArray
 from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.backward import BackwardPass, InputForm, Relaxation, relax
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import concretiser_of
 from marapatch.bounds.crown import magnitudes
+from marapatch.bounds.dual_ascent import DualAscent
+from marapatch.bounds.nodes import Bounded, Nodes
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 
-Phases = NDArray[np.int8]
-"""+1 where a neuron is fixed active, -1 where inactive, 0 where free."""
-
-
-BLOCK = 2_000_000
+BLOCK_ENTRIES = 2_000_000
 """Entries of the largest array of one backward pass over many neurons."""
-
-ALPHA_RATE, BETA_RATE, ROW_RATE = 0.2, 0.6, 0.25
-"""How far the first supergradient step moves the multipliers (beta: in units of the mean size of
-a node's coefficients)."""
-
-DECAY = 0.97
-"""By how much every step is shorter than the one before."""
-
-MOMENTUM, SIZE_MEMORY = 0.75, 0.95
-"""The shares kept, from step to step, of the mean of the gradients and of their squares."""
 
 CUT_STEPS = 4
 """Dual values tried for the condition's own cut when a pre-activation is bounded."""
-
-
-@dataclass(frozen=True, eq=False)
-class Nodes:
-    """A batch of sub-problems; arrays have the node as first axis, layers are concatenated.
-
-    ``lower``, ``upper``: bounds of the pre-activations of all ReLU layers (nodes, neurons);
-    ``phases`` (nodes, neurons); ``alpha``, ``beta`` (nodes, neurons); ``row_multipliers`` (nodes,
-    rows of the condition), a convex combination, or zero where the phases alone are refuted.
-    ``cut`` (nodes, inputs), ``offset`` (nodes,): every input of the node that meets the condition
-    has ``cut . x + offset <= 0``: the linear form that a bound of the node, or of one above it,
-    proved.
-    """
-
-    lower: Array
-    upper: Array
-    phases: Phases
-    alpha: Array
-    beta: Array
-    row_multipliers: Array
-    cut: Array
-    offset: Array
-
-    def __len__(self) -> int:
-        return int(self.lower.shape[0])
-
-    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Nodes:
-        """The nodes at ``index``."""
-        return Nodes(*(getattr(self, field.name)[index] for field in fields(Nodes)))
-
-    @staticmethod
-    def stack(parts: Sequence[Nodes]) -> Nodes:
-        """All nodes of ``parts`` in one batch."""
-        names = (field.name for field in fields(Nodes))
-        return Nodes(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
-
-    @property
-    def unstable(self) -> NDArray[np.bool_]:
-        """Which neurons can still be on either side of 0: (nodes, neurons)."""
-        return (self.lower < 0.0) & (self.upper > 0.0)
-
-    @property
-    def empty(self) -> NDArray[np.bool_]:
-        """Nodes whose bounds contradict each other: no input has these phases."""
-        return np.asarray((self.lower > self.upper).any(axis=1))
-
-    def split(self, neuron: NDArray[np.int64], phase: int) -> Nodes:
-        """Each node with its ``neuron`` fixed to ``phase`` (+1 or -1)."""
-        rows = np.arange(len(self))
-        lower, upper, phases = self.lower.copy(), self.upper.copy(), self.phases.copy()
-        if phase > 0:
-            lower[rows, neuron] = np.maximum(lower[rows, neuron], 0.0)
-        else:
-            upper[rows, neuron] = np.minimum(upper[rows, neuron], 0.0)
-        phases[rows, neuron] = phase
-        return replace(self, lower=lower, upper=upper, phases=phases)
-
-
-@dataclass(frozen=True, eq=False)
-class Bounded:
-    """What a pass over nodes proved: by node, ``value`` > 0 means refuted over the whole ball,
-    ``radius`` how far refuted at least, and ``score`` (nodes, neurons) what each neuron's
-    relaxation costs the bound; ``point`` (nodes, inputs) the minimiser."""
-
-    nodes: Nodes
-    value: Array
-    radius: Array
-    score: Array
-    point: Array
-
-    def take(self, index: NDArray[np.int64]) -> Bounded:
-        """What was proved of the nodes at ``index``."""
-        return Bounded(
-            self.nodes.take(index),
-            *(getattr(self, f.name)[index] for f in fields(Bounded) if f.name != "nodes"),
-        )
-
-    @staticmethod
-    def stack(parts: Sequence[Bounded]) -> Bounded:
-        """All of ``parts`` in one."""
-        names = [f.name for f in fields(Bounded) if f.name != "nodes"]
-        arrays = (np.concatenate([getattr(p, n) for p in parts]) for n in names)
-        return Bounded(Nodes.stack([p.nodes for p in parts]), *arrays)
 
 
 class NodeBounder:
@@ -142,23 +46,22 @@ class NodeBounder:
 
     def __init__(self, form: StandardForm, root: Bounds, condition: OutputCondition) -> None:
         self.form, self.condition = form, condition
+        # Rounding is measured over the root: nodes are parts of it, so what holds there holds in
+        # them.
         self.passes = BackwardPass(form, magnitudes(root))
         output = np.maximum(np.abs(root.output[0]), np.abs(root.output[1]))
         self.row_size = np.abs(condition.matrix) @ output + np.abs(condition.rhs) + SMALL
         self.underflown = SMALL * (2.0 + float(output.sum()))
         self.ball: Ball = root.ball
-        self.concretiser = Concretiser(root.ball)
-        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
-        self.block = max(1, BLOCK // max(form.sizes))
-        self.spans = [
-            slice(e - layer.outputs, e) for e, layer in zip(ends, form.hidden, strict=True)
-        ]
+        self.concretiser = concretiser_of(root.ball)
+        self.block = max(1, BLOCK_ENTRIES // max(form.sizes))
+        self.spans = form.spans
         self.layer_of = np.repeat(np.arange(len(form.hidden)), [h.outputs for h in form.hidden])
 
     def shrink(self, radius: float) -> None:
         """From now on only inputs within ``radius`` matter (never more than before)."""
         self.ball = self.ball.with_radius(min(radius, self.ball.radius))
-        self.concretiser = Concretiser(self.ball)
+        self.concretiser = concretiser_of(self.ball)
 
     def root(self, bounds: Bounds) -> Nodes:
         """The whole problem as one node."""
@@ -197,16 +100,24 @@ class NodeBounder:
         for k, span in enumerate(self.spans):
             stale = (lower[:, span] < 0.0) & (upper[:, span] > 0.0)
             if after is not None:
+                # A layer before the newest split is bounded no better by it but through the cut;
+                # the first is the input itself, where the cut says most and a bound costs one
+                # knapsack.
                 stale &= (after < k)[:, None] | (k == 0)
             node, neuron = np.nonzero(stale)
             for part in range(0, node.size, self.block):
                 if monotonic() > until:
                     break
                 at = slice(part, part + self.block)
+                # Both ends of few neurons of each node: pairs (node, neuron), since every node has
+                # its own.
                 low, high = self._pairs(k, node[at], neuron[at], relaxations, nodes)
                 column = span.start + neuron[at]
+                # The node lies within its parent: what was proved there is kept where it is better.
                 lower[node[at], column] = np.maximum(lower[node[at], column], low)
                 upper[node[at], column] = np.minimum(upper[node[at], column], high)
+            # Ends that cross prove the node empty (:attr:`Nodes.empty`); a relaxation needs lower
+            # <= upper.
             relaxations.append(relax(lower[:, span], np.maximum(upper[:, span], lower[:, span])))
         return replace(nodes, lower=lower, upper=upper)
 
@@ -241,6 +152,9 @@ class NodeBounder:
         started = self.passes.start(
             self.form.output, -(nodes.row_multipliers @ self.condition.matrix)[:, None]
         )
+        # A phase says sign * z >= 0. Its multiplier beta >= 0 adds -beta sign z <= 0 to the form,
+        # which stays a lower bound of it on the node, and may be above 0 where the form itself is
+        # not.
         sign = np.clip(nodes.beta, 0.0, None) * -nodes.phases
         used = {k + 1: sign[:, span] for k, span in enumerate(self.spans) if sign[:, span].any()}
         return self.passes.run(started, len(relaxations), relaxations, used), relaxations
@@ -248,6 +162,8 @@ class NodeBounder:
     def evaluate(self, nodes: Nodes) -> tuple[Array, Array, InputForm, list[Relaxation]]:
         """(weights (nodes, inputs), constant (nodes,)) of the form, rounding subtracted."""
         result, relaxations = self.form_of(nodes)
+        # Every row of the condition is >= 0 at a witness; so is their sum with multipliers >= 0. A
+        # sum whose greatest value is below 0 refutes all of them together, which no single row may.
         lead = nodes.row_multipliers @ self.condition.rhs
         # The row with these multipliers, here and in the form started from, is itself rounded.
         lost = (
@@ -265,12 +181,13 @@ class NodeBounder:
     def bound(self, nodes: Nodes, steps: int, until: float = inf) -> Bounded:
         """Improve the multipliers by ``steps`` supergradient steps, or until the monotonic clock
         says ``until``; keep each node's best."""
-        ascent = _Ascent(nodes)
+        ascent = DualAscent(nodes)
         best_value = np.full(len(nodes), -np.inf)
         best, score, point = nodes, np.zeros(nodes.lower.shape), np.zeros(0)
         for step in range(steps + 1):
             weights, constant, result, relaxations = self.evaluate(nodes)
             value, x = self.concretiser.minimum_and_minimiser(weights, constant)
+            # A step may make a node worse: the best of all steps is kept, node by node.
             better = value > best_value
             best_value = np.where(better, value, best_value)
             best = _merge(best, nodes, better)
@@ -280,6 +197,8 @@ class NodeBounder:
                 break
             z, _, outputs = self._relaxed(x, result, relaxations)
             nodes = ascent.step(nodes, result, self._flat(result), z, self.condition.slack(outputs))
+        # The form of the best multipliers is worked out again rather than remembered: it becomes
+        # the node's cut, so it must be of the multipliers that are kept with it.
         weights, constant, _, _ = self.evaluate(best)
         radius = self.concretiser.radius_of(weights, constant)
         best = replace(best, cut=weights, offset=constant)
@@ -292,7 +211,7 @@ class NodeBounder:
         The mean of the minimisers of ``steps`` supergradient steps, later ones counted more, nears
         that point; the multipliers alone do not tell where it lies, where they are 0.
         """
-        ascent = _Ascent(nodes)
+        ascent = DualAscent(nodes)
         total, now = np.zeros((2, *nodes.lower.shape)), nodes
         for step in range(steps):
             weights, constant, result, relaxations = self.evaluate(now)
@@ -330,6 +249,8 @@ class NodeBounder:
         for k, (layer, line) in enumerate(zip(self.form.hidden, relaxations, strict=True)):
             z = layer(activations)
             coefficient = result.coefficients[k]
+            # The relaxed network takes, of each neuron, the line that the backward pass used for
+            # it.
             chosen = np.zeros_like(z) if coefficient is None else coefficient[:, 0]
             above = line.upper_slope * z + line.upper_intercept
             activations.append(np.where(chosen >= 0.0, line.lower_slope * z, above))
@@ -346,50 +267,3 @@ def _merge(old: Nodes, new: Nodes, better: NDArray[np.bool_]) -> Nodes:
         beta=np.where(pick, new.beta, old.beta),
         row_multipliers=np.where(pick, new.row_multipliers, old.row_multipliers),
     )
-
-
-class _Ascent:
-    """Adam on the concave dual, by node. The row multipliers are projected back onto the simplex:
-    exponentiated steps would not bring a row back that was near 0 once, and refute far less."""
-
-    def __init__(self, nodes: Nodes) -> None:
-        self.first = [np.zeros(1)] * 3
-        self.second = [np.zeros(1)] * 3
-        self.count = 0
-
-    def step(
-        self, nodes: Nodes, result: InputForm, coefficients: Array, z: Array, slack: Array
-    ) -> Nodes:
-        """The multipliers after one step along the supergradient at the minimiser."""
-        self.count += 1
-        rate = DECAY**self.count
-        by_alpha = np.maximum(coefficients, 0.0) * z * nodes.unstable
-        by_beta = -nodes.phases * z
-        by_mix = slack.mean(axis=1, keepdims=True) - slack
-        alpha = nodes.alpha + ALPHA_RATE * rate * self._adam(0, by_alpha, by_alpha**2)
-        scale = np.abs(coefficients).sum(axis=1, keepdims=True) / max(z.shape[1], 1) + 1e-12
-        beta = nodes.beta + BETA_RATE * rate * scale * self._adam(1, by_beta, by_beta**2)
-        size = (by_mix**2).mean(axis=1, keepdims=True)
-        row_multipliers = nodes.row_multipliers + ROW_RATE * rate * self._adam(2, by_mix, size)
-        return replace(
-            nodes,
-            alpha=np.clip(alpha, 0.0, 1.0),
-            beta=np.maximum(beta, 0.0) * (nodes.phases != 0),
-            row_multipliers=_onto_simplex(row_multipliers),
-        )
-
-    def _adam(self, which: int, gradient: Array, square: Array) -> Array:
-        self.first[which] = MOMENTUM * self.first[which] + (1.0 - MOMENTUM) * gradient
-        self.second[which] = SIZE_MEMORY * self.second[which] + (1.0 - SIZE_MEMORY) * square
-        mean = self.first[which] / (1.0 - MOMENTUM**self.count)
-        size = np.sqrt(self.second[which] / (1.0 - SIZE_MEMORY**self.count))
-        moved: Array = mean / (size + 1e-12)
-        return moved
-
-
-def _onto_simplex(points: Array) -> Array:
-    """The nearest point of the simplex to each of ``points`` (points, entries)."""
-    falling: Array = -np.sort(-points, axis=1)
-    shift = (np.cumsum(falling, axis=1) - 1.0) / np.arange(1, points.shape[1] + 1)
-    last = np.count_nonzero(falling > shift, axis=1) - 1
-    return np.asarray(np.maximum(points - shift[np.arange(len(points)), last][:, None], 0.0))

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from marapatch.bounds.subproblems import Nodes
+from marapatch.bounds.nodes import Nodes
 from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 
 STEEPEST = 1e4
 """Chords steeper than this are flattened, which lifts them by less than 1e-4 of the upper end:
@@ -59,10 +60,13 @@ class TriangleProgram:
         else:
             self.inputs = form.inputs + 1
         pieces, constants = self._affine(form)
+        # z = a - t with a = relu(z), t = relu(-z) makes phases bounds of columns: fixed active is t
+        # = 0, inactive a = 0. So a node changes bounds and chords only, and the program stays warm.
         eye = sp.eye_array(self.hidden, format="csr")
         width = self.inputs + 2 * self.hidden
         a, t = _placed(eye, self.inputs, width), _placed(eye, self.inputs + self.hidden, width)
         output = sp.csr_array(condition.matrix) @ pieces[-1]
+        # Rows of very different size would decide which is met by the solver's tolerance.
         self.scale = np.maximum(abs(output).max(axis=1).toarray().ravel(), 1e-12)
         wanted = (condition.rhs - condition.matrix @ constants[-1]) / self.scale
         output = sp.diags_array(1.0 / self.scale) @ output
@@ -127,6 +131,7 @@ class TriangleProgram:
         basis = self.root if basis is None else basis
         if basis is not None:  # nearer than the basis of the node solved before
             self.program.start_from(basis)
+        # Nothing is believed of the solution but the signs of its duals, which are clipped.
         solution = self.program.solve(timeout)
         if solution is None:
             ray = self.program.ray()
@@ -153,6 +158,7 @@ class TriangleProgram:
         inactive, active = upper <= 0.0, lower >= 0.0
         unstable = ~(inactive | active)
         n, width = self.hidden, self.inputs + self.hidden
+        # The chord u (z - l) / (u - l) >= a, in a and t: a + (u / -l) t <= u.
         slope = np.where(unstable, upper / np.where(unstable, -lower, 1.0), self.slopes)
         slope = np.minimum(slope, STEEPEST)
         for j in np.flatnonzero(slope != self.slopes):
@@ -163,6 +169,8 @@ class TriangleProgram:
         self.program.bound_rows(self.row_low, high)
         # What is on its side by its bounds alone, not by a phase, has no dual value there.
         change = self._changes(ball)
+        # For a >= 0 to be implied by the bounds, and not by a split, its dual value has to be 0,
+        # since no multiplier stands for it: so the bound is not there.
         a_low = np.where(active & (phases == 0), -np.inf, 0.0)
         t_low = np.where(inactive & (phases == 0), -np.inf, 0.0)
         self.program.bound(
@@ -181,6 +189,7 @@ class TriangleProgram:
         phases, unstable = nodes.phases[index], nodes.take(np.array([index])).unstable[0]
         rise, fall = reduced[self.inputs : self.inputs + n], reduced[self.inputs + n :]
         one_sided = rise @ (unstable | (phases > 0)) + fall @ (unstable | (phases < 0))
+        # A ray is known up to its sign only; the one is taken whose one-sided duals are >= 0.
         sign = 1.0 if one_sided + ray[2 * n :].sum() >= ray[n : 2 * n].sum() else -1.0
         proposed = self._multiplied(nodes, index, sign * ray, sign * reduced)
         return None if proposed is None else TriangleMultipliers(proposed, None, None)
@@ -193,6 +202,8 @@ class TriangleProgram:
         row_multipliers = np.maximum(duals[2 * n :], 0.0) / self.scale
         floor = np.maximum(reduced[self.inputs : self.inputs + n], 0.0)
         tie = np.maximum(reduced[self.inputs + n :], 0.0)
+        # Of the duals of a >= 0 and t >= 0 the share of the latter is the slope of the lower line:
+        # 0 where a >= 0 binds, 1 where a >= z does.
         alpha = np.where(tie + floor > 0.0, tie / np.maximum(tie + floor, 1e-300), 0.0)
         phases = nodes.phases[index]
         beta = np.where(phases > 0, floor, np.where(phases < 0, tie, 0.0))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from marapatch.certificates.file import Certificate
-from marapatch.certificates.recheck import NEAR, Progress, Rechecked, recheck_tree
+from marapatch.certificates.recheck import NEAR_CLAIM, Progress, Rechecked, recheck_tree
 from marapatch.certificates.recheck_form import form_of
 from marapatch.errors import InputError
 from marapatch.network.exact import can_be_exact, exact_outputs
@@ -34,12 +34,12 @@ class TargetCheck:
     @property
     def verified(self) -> bool:
         """Whether all that was claimed was refuted again, without a solver's word."""
-        return self.radius >= self.claimed * (1.0 - NEAR)
+        return self.radius >= self.claimed * (1.0 - NEAR_CLAIM)
 
     @property
     def verified_given(self) -> bool:
         """Whether all that was claimed follows if a solver's word is taken for some leaves."""
-        return self.given >= self.claimed * (1.0 - NEAR)
+        return self.given >= self.claimed * (1.0 - NEAR_CLAIM)
 
     @property
     def solver_certified(self) -> int:
@@ -136,7 +136,7 @@ def recheck(
         checks.append(TargetCheck(claim.target, claim.lower, radius, given, tuple(found)))
         if certificate.witness is not None and not note:
             upper = min(upper, _distance(certificate.witness, network, ball, condition))
-    verified = upper <= certificate.upper * (1.0 + NEAR)
+    verified = upper <= certificate.upper * (1.0 + NEAR_CLAIM)
     if not (verified or note):
         note = (
             "the witness is not decided as any target by the margin"

@@ -19,10 +19,11 @@ from time import monotonic
 import numpy as np
 
 from marapatch.bounds.crown import cached_bounds
-from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
+from marapatch.bounds.nodes import Bounded, Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.bounds.triangle import TriangleProgram
 from marapatch.certificates.recheck import (
-    NEAR,
+    NEAR_CLAIM,
     Multipliers,
     Progress,
     divided,
@@ -38,7 +39,7 @@ from marapatch.problem.conditions import OutputCondition
 from marapatch.search.branch_and_bound.branching import trial
 from marapatch.search.tree_record import TreeRecord
 
-STEPS = 20
+COMPLETION_STEPS = 20
 """Supergradient steps before a linear program is asked for multipliers."""
 
 LEAST_NODES = 200
@@ -127,7 +128,7 @@ class _Completion:
 
     def _refutes(self, node: Node, multipliers: Multipliers) -> bool:
         radius = self.checker.ball.radius
-        return supported(self.checker, node, multipliers) >= radius * (1.0 - 0.5 * NEAR)
+        return supported(self.checker, node, multipliers) >= radius * (1.0 - 0.5 * NEAR_CLAIM)
 
     def _best(self, node: Node, candidates: list[Multipliers]) -> Multipliers:
         reached = [supported(self.checker, node, each) for each in candidates]
@@ -148,7 +149,7 @@ class _Completion:
             cut=node.cut.weights,
             offset=node.cut.constant,
         )
-        found = [self.bounder.bound(nodes, STEPS)]
+        found = [self.bounder.bound(nodes, COMPLETION_STEPS)]
         if self.checker.form.hidden:
             seconds = min(LEAF_SECONDS, self.until - monotonic())
             ball = self.checker.ball

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from marapatch.errors import InputError
 from marapatch.files.arrays import read_npz
 from marapatch.files.atomic_write import write_whole
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 from marapatch.search.tree_record import TreeRecord
 
-FORMATS = ("marapatch trees 1", "marapatch trees 2")
+TREE_FORMATS = ("marapatch trees 1", "marapatch trees 2")
 """Versions of the file, oldest first. The second names the image."""
 
 WANTED = "give a file that `marapatch groundtruth --tree` wrote"
@@ -107,7 +108,7 @@ class Certificate:
     def save(self, path: str | Path) -> None:
         """Write an .npz file, whole or not at all. Raises InputError."""
         about = {
-            "format": FORMATS[-1],
+            "format": TREE_FORMATS[-1],
             "sha256": self.sha256,
             "image": self.image,
             "norm": self.ball.norm.value,
@@ -178,8 +179,8 @@ def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
     if "about" not in arrays or arrays["about"].dtype.kind != "U" or arrays["about"].ndim:
         raise InputError("holds no text 'about' that says what the trees are of")
     about = json.loads(str(arrays["about"]))
-    if about["format"] not in FORMATS:
-        known = " or ".join(map(repr, FORMATS))
+    if about["format"] not in TREE_FORMATS:
+        known = " or ".join(map(repr, TREE_FORMATS))
         raise InputError(f"is of the format {_short(about['format'])}, not {known}")
     claims = []
     for i, claim in enumerate(about["targets"]):
@@ -210,7 +211,7 @@ def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
         witness=_vector(arrays, "witness") if "witness" in arrays else None,
         claims=tuple(claims),
     )
-    if about["format"] != FORMATS[0] and about["image"] != certificate.image:
+    if about["format"] != TREE_FORMATS[0] and about["image"] != certificate.image:
         raise InputError(
             f"names the image {_short(about['image'])}, but its centre has the sha256 "
             f"{certificate.image}"

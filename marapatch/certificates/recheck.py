@@ -5,7 +5,8 @@ itself: the bounds of the neurons, the linear forms, their least values. It is m
 believed: one node after the other, and nothing shared with the search but the layers as read
 (:mod:`marapatch.certificates.recheck_form` makes affine maps and ReLUs of them). The record may
 come from anyone: it is looked through before any of it is used, and no multiplier in it can make a
-false claim hold. The arithmetic is :mod:`marapatch.certificates.recheck_bounds`. (DESIGN: 6.5.)
+false claim hold. The arithmetic is :mod:`marapatch.certificates.recheck_bounds`. (ARCHITECTURE:
+6.5.)
 
 What is checked of each leaf is weak duality: for every input of the leaf that meets the
 condition, a sum of things that are at most 0 (rows of the condition not met by less than 0, the
@@ -37,7 +38,7 @@ Multipliers = tuple[Array, Array, Array]
 Progress = Callable[[int, int], None]
 """Called with the nodes checked and their number."""
 
-NEAR = 1e-7
+NEAR_CLAIM = 1e-7
 """Relative difference of two radii that counts as none: the multipliers are kept in float32."""
 
 

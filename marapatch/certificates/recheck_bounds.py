@@ -23,10 +23,10 @@ from marapatch.network.layers import Array
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 
-BLOCK = 2_000_000
+BLOCK_ENTRIES = 2_000_000
 """Entries of the forms that are minimised at once."""
 
-LARGEST = 1e150
+LARGEST_VALUE = 1e150
 """The largest value of a neuron that is checked: sums and differences of two never overflow."""
 
 
@@ -93,7 +93,7 @@ class Checker:
         itself, for L1 far less than over the box around it. None where it contributes nothing."""
         for part in parts:
             if part.source == 0:
-                step = max(1, BLOCK // max(1, self.form.inputs))
+                step = max(1, BLOCK_ENTRIES // max(1, self.form.inputs))
                 blocks = [part.matrix[i : i + step] for i in range(0, len(part.matrix), step)]
                 ends = [
                     np.concatenate([np.zeros(0), *(self._least_of(sign * b) for b in blocks)])
@@ -277,8 +277,8 @@ class Checker:
 
 
 def _check_size(size: Array) -> None:
-    if not (size < LARGEST).all():
+    if not (size < LARGEST_VALUE).all():
         raise InputError(
-            f"the network's values over the ball are not all below {LARGEST:g}: they cannot be "
-            "checked in float64"
+            f"the network's values over the ball are not all below {LARGEST_VALUE:g}: they cannot "
+            "be checked in float64"
         )

@@ -11,15 +11,16 @@ import numpy as np
 
 from marapatch.arithmetic.float_model import gamma
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 
 DUAL_STEPS = 8
 """Bisections of the dual value of a node's cut when a neuron is bounded."""
 
-FEW = 32
+FEW_GAINS = 32
 """Entries of the largest gain that are sorted first: an L1 radius is mostly spent on them."""
 
-RADIUS_STEPS = 30
+RADIUS_BISECTIONS = 30
 """Bisections of the radius that a leaf supports, where it does not support all that is claimed."""
 
 SMALL = 2.0**-1022
@@ -105,7 +106,7 @@ class BallMinimum:
         if self.least(form)[0][0] > 0.0:
             return self.ball.radius
         low, high = 0.0, self.ball.radius
-        for _ in range(RADIUS_STEPS):
+        for _ in range(RADIUS_BISECTIONS):
             middle = 0.5 * (low + high)
             refuted = self.least(form, middle)[0][0] > 0.0
             low, high = (middle, high) if refuted else (low, middle)
@@ -115,7 +116,7 @@ class BallMinimum:
 def _knapsack(gain: Array, room: Array, radius: float) -> tuple[Array, Array]:
     """By row: the dual value of the distance ``radius``, about, and how far each entry moves: those
     of the largest gain as far as there is room, the last of them in part."""
-    count, few = gain.shape[1], min(FEW, gain.shape[1])
+    count, few = gain.shape[1], min(FEW_GAINS, gain.shape[1])
     while True:
         order = np.arange(count)[None].repeat(len(gain), axis=0)
         if few < count:

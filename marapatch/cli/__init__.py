@@ -27,7 +27,7 @@ from marapatch.cli import (
     recheck,
     verify,
 )
-from marapatch.cli.signals import ending
+from marapatch.cli.signals import INTERRUPTED, ending
 from marapatch.cli.streams import kept_streams
 from marapatch.errors import (
     BackendError,
@@ -39,8 +39,7 @@ from marapatch.errors import (
 from marapatch.files.memory import DEFAULT_LIMIT, memory_limit
 
 DEFECT = 70
-INTERRUPTED = 130
-LONGEST = 400
+LONGEST_LINE = 400
 """Characters of an error's line; a path may be longer than a screen."""
 
 app = typer.Typer(
@@ -102,11 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _short(message: str) -> str:
-    """One line of at most :data:`LONGEST` characters: what was found stands at its beginning, what
-    to do at its end."""
+    """One line of at most :data:`LONGEST_LINE` characters: what was found stands at its beginning,
+    what to do at its end."""
     line = " ".join(message.split())
-    half = LONGEST // 2
-    if len(line) > LONGEST:
+    half = LONGEST_LINE // 2
+    if len(line) > LONGEST_LINE:
         line = f"{line[: half - 2]} ... {line[3 - half :]}"
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
 

@@ -156,7 +156,7 @@ def _problem(
 
     from marapatch.errors import InputError
     from marapatch.problem.conditions import Rule
-    from marapatch.witnesses.attacks import Distance, Objective, Problem
+    from marapatch.witnesses.attacks import Norm, Objective, Problem
 
     classes = given.network.outputs
     for what, number in (("label", label), ("target", target)):
@@ -179,7 +179,7 @@ def _problem(
         lower[None],
         upper[None],
         objective,
-        Distance(norm.value),
+        Norm(norm.value),
         given.network.input_dtype,
         margin,
     )
@@ -225,8 +225,9 @@ def _replay(given: Given, problem: Problem, rule: Rule, decided: int) -> Replay:
     """Judges whether an input is ``decided`` so, by the margin asked for."""
     from math import inf
 
-    from marapatch.problem.ball import Ball, Norm
+    from marapatch.problem.ball import Ball
     from marapatch.problem.conditions import beats
+    from marapatch.problem.norm import Norm
     from marapatch.problem.replay import Replay
 
     condition = beats(decided, given.network.outputs, rule, problem.margin)

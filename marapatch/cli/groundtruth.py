@@ -14,6 +14,7 @@ from marapatch.cli.options import (
     BoxOption,
     DecisionName,
     DecisionOption,
+    EncodingName,
     ImageArgument,
     IndexOption,
     JsonOption,
@@ -33,8 +34,7 @@ from marapatch.cli.options import (
     TotalTimeoutOption,
     read_given,
 )
-
-INTERRUPTED = 130
+from marapatch.cli.signals import INTERRUPTED
 
 EPILOG = """Examples:
 
@@ -55,14 +55,6 @@ class EvidenceName(StrEnum):
 
     SOLVER = "solver"
     BOUND = "bound"
-
-
-class EncodingName(StrEnum):
-    """The forms of the L1 ball."""
-
-    SPLIT = "split"
-    RELU = "relu"
-    ABS = "abs"
 
 
 def command(
@@ -179,8 +171,9 @@ def command(
     # Half a second to import: a file that is refused does not wait for it.
     from marapatch.cli.live import LiveLine
     from marapatch.cli.outputs import Outputs, report
-    from marapatch.groundtruth.api import GroundTruthOptions, ground_truth
+    from marapatch.groundtruth.api import ground_truth
     from marapatch.groundtruth.earlier import Earlier
+    from marapatch.groundtruth.options import GroundTruthOptions
     from marapatch.problem.verdict import Evidence
 
     chosen = {} if search is None else {"search": search}

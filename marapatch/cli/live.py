@@ -15,7 +15,7 @@ from marapatch.cli.heartbeat import Heartbeat
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from marapatch.groundtruth.api import Progress
+    from marapatch.groundtruth.result import Progress
 
 
 class LiveLine:
@@ -23,7 +23,7 @@ class LiveLine:
     then where ``verbose``. ``notes`` are printed once, before the first sign of progress.
 
     Seconds go on while one long query runs. Use it as a context manager; call it with each
-    :class:`~marapatch.groundtruth.api.Progress`.
+    :class:`~marapatch.groundtruth.result.Progress`.
     """
 
     def __init__(self, *, verbose: bool, notes: Sequence[str] = ()) -> None:

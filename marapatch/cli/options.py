@@ -33,6 +33,14 @@ class DecisionName(StrEnum):
     ARGMIN = "argmin"
 
 
+class EncodingName(StrEnum):
+    """The forms of the L1 ball."""
+
+    SPLIT = "split"
+    RELU = "relu"
+    ABS = "abs"
+
+
 class ScaleName(StrEnum):
     """What the numbers of an image are divided by."""
 

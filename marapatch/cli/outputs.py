@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from marapatch.cli.answer import answer
 from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
 from marapatch.formats.inputs import LoadedImage
-from marapatch.groundtruth.api import GroundTruth
 from marapatch.groundtruth.report import remarks, summary, table, to_json
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.reporting.json_text import dump
 from marapatch.reporting.rounded import rounded_up
 from marapatch.reporting.versions import versions

@@ -14,6 +14,7 @@ from marapatch.cli.options import (
     MAX_MEMORY,
     DecisionName,
     DecisionOption,
+    EncodingName,
     IndexOption,
     JsonOption,
     MaxMemoryOption,
@@ -26,8 +27,7 @@ from marapatch.cli.options import (
     TimeoutOption,
     TotalTimeoutOption,
 )
-
-INTERRUPTED = 130
+from marapatch.cli.signals import INTERRUPTED
 
 EPILOG = """Examples:
 
@@ -57,14 +57,6 @@ class EngineName(StrEnum):
     AUTO = "auto"
     NEURONS = "neurons"
     WEIGHTS = "weights"
-
-
-class EncodingName(StrEnum):
-    """The forms of the L1 ball."""
-
-    SPLIT = "split"
-    RELU = "relu"
-    ABS = "abs"
 
 
 def command(

@@ -26,7 +26,8 @@ from marapatch.cli.options import (
     TimeoutOption,
     TotalTimeoutOption,
 )
-from marapatch.cli.patch import INTERRUPTED, PatchNorm
+from marapatch.cli.patch import PatchNorm
+from marapatch.cli.signals import INTERRUPTED
 
 EPILOG = """How it works: a small patch of the middle layer changes the decision; what the patch
 does to that layer becomes the goal of the half before it, and so on to the first layer; then an
@@ -172,7 +173,7 @@ def command(
     from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
     from marapatch.network.load import load
-    from marapatch.patch_attack.api import PatchAttackOptions
+    from marapatch.patch_attacks.api import PatchAttackOptions
     from marapatch.problem.conditions import Rule
 
     time_limit = TimeLimit(timeout, total_timeout, begun)

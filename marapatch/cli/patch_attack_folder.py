@@ -24,7 +24,7 @@ from marapatch.files.json_lines import Store
 from marapatch.files.reading import read_text, shown
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patch_attack.records import Record, to_csv
+from marapatch.patch_attacks.records import Record, to_csv
 from marapatch.reporting.json_text import dump
 from marapatch.reporting.rounded import rounded_up
 

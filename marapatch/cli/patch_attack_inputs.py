@@ -18,8 +18,8 @@ from marapatch.formats.inputs import LoadedImage, Scale, Start, read_box, start
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.network.load import load
-from marapatch.patch_attack.features import FileFeatures, penultimate
-from marapatch.patch_attack.report import Features
+from marapatch.patch_attacks.features import FileFeatures, penultimate
+from marapatch.patch_attacks.report import Features
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
 from statistics import median
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from marapatch.patch_attack.records import NOT_FOUND, Record
+from marapatch.cli.progress_bar import progress_bar
+from marapatch.patch_attacks.records import NOT_FOUND, Record
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -27,14 +26,11 @@ class Live:
         self._records = list(done)
         self._verbose = verbose
         self._last = -SECONDS_BETWEEN_LINES
-        self.bar = Progress(
+        self.bar = progress_bar(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
         )
         self._task = self.bar.add_task(self._text(), total=total, completed=len(self._records))
 

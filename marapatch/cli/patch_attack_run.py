@@ -20,10 +20,10 @@ from marapatch.cli.patch_attack_live import Live
 from marapatch.errors import InputError
 from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
 from marapatch.network.graph import Network
-from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
-from marapatch.patch_attack.judging import RecordVerifier
-from marapatch.patch_attack.records import Record, already, record
-from marapatch.patch_attack.report import (
+from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
+from marapatch.patch_attacks.judging import RecordVerifier
+from marapatch.patch_attacks.records import Record, already, record
+from marapatch.patch_attacks.report import (
     Features,
     Measures,
     measure,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,11 +64,10 @@ def command(
     The image is named by the SHA-256 of its numbers as they enter the network: float64,
     little-endian, one after the other.
     """
-    from rich.console import Console
-    from rich.progress import Progress
 
     from marapatch.certificates.check import difference, recheck
     from marapatch.certificates.file import Certificate
+    from marapatch.cli.progress_bar import progress_bar
     from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
     from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
@@ -85,8 +83,7 @@ def command(
     if json_file is not None:
         check_distinct([json_file], [trees, *map(Path, filter(None, (file, picture)))])
         check_writable(json_file)
-    hidden = not sys.stderr.isatty()
-    with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("nodes checked")
         try:
             result = recheck(

@@ -18,7 +18,7 @@ from marapatch.query.query import Query
 from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Undecided
 from marapatch_encodings.terms import Relu, VariablePool, row
 
-SECONDS = 20.0
+SELFTEST_SECONDS = 20.0
 """The time a backend has for a query of two variables."""
 
 
@@ -82,7 +82,7 @@ def check_example() -> Check:
 def _asked(backend: Backend, least: float, expected: str) -> Check:
     started = time.monotonic()
     try:
-        answer: Answer = backend.solve(relu_query(least), SECONDS)
+        answer: Answer = backend.solve(relu_query(least), SELFTEST_SECONDS)
     except BackendError as error:
         return Check(f"{backend.name}: {expected} query", False, str(error))
     seconds = f"{time.monotonic() - started:.2f} s"

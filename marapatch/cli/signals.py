@@ -12,6 +12,9 @@ from types import FrameType
 NAMES = ("SIGTERM", "SIGHUP")
 """What a system, a batch queue or a closing terminal sends; Windows has only the first."""
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C and what counts as it."""
+
 
 @contextmanager
 def ending() -> Iterator[None]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from math import inf
 from pathlib import Path
 from time import monotonic
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from marapatch.groundtruth.api import GroundTruth
+from marapatch.cli.progress_bar import progress_bar
 from marapatch.groundtruth.certificate import certificate_of
+from marapatch.groundtruth.result import GroundTruth
 
 LATER = 0.05
 """The share of ``--timeout`` that the check may take beyond it."""
@@ -28,8 +26,7 @@ def write_trees(result: GroundTruth, path: Path) -> None:
     left = inf if limit is None else max(limit - result.seconds, 0.0) + LATER * limit
     until = -inf if result.interrupted else monotonic() + left
     checked = [0, sum(len(tree) > 0 for target in result.targets for tree in target.trees)]
-    hidden = not sys.stderr.isatty()
-    with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("checking the trees")
 
         def watch(done: int, total: int) -> None:

@@ -17,13 +17,12 @@ from marapatch.cli.options import (
     TimeLimit,
     TotalTimeoutOption,
 )
+from marapatch.cli.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from marapatch.network.graph import Network
     from marapatch.problem.specification import Property
     from marapatch.verification.api import Verification
-
-INTERRUPTED = 130
 
 EPILOG = """Examples:
 

@@ -29,7 +29,7 @@ from marapatch.files.reading import DEFLATE_RATIO, gunzip, opened, shown, size_o
 
 MAX_AXES = 32
 MAX_HEADER = 10_000
-MAX_ENTRIES = 2**48
+MAX_ANNOUNCED = 2**48
 MAX_DIRECTORY = 16 * 2**20
 """Bytes of an archive's directory: room for some hundred thousand arrays."""
 
@@ -248,7 +248,7 @@ def _header(name: str, file: IO[bytes]) -> Header:
     except _BROKEN_HEADER as error:
         raise InputError(f"{name}: its header is damaged, it describes no array") from error
     # numpy makes no array of nothing either where the other axes are too long.
-    far = min(shape, default=0) < 0 or prod(max(int(n), 1) for n in shape) >= MAX_ENTRIES
+    far = min(shape, default=0) < 0 or prod(max(int(n), 1) for n in shape) >= MAX_ANNOUNCED
     if len(shape) > MAX_AXES or far or not dtype.itemsize:
         raise InputError(f"{name}: its header is damaged: a shape of {shown(shape)}")
     return Header(tuple(int(n) for n in shape), dtype, bool(fortran))

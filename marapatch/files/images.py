@@ -22,7 +22,7 @@ from marapatch.files.csv_tables import read_csv
 from marapatch.files.memory import afford
 from marapatch.files.reading import one_line, opened, shown
 
-FORMATS = ".npy, .npz, .npz:KEY, idx (raw or .gz), .png or .csv"
+IMAGE_FORMATS = ".npy, .npz, .npz:KEY, idx (raw or .gz), .png or .csv"
 
 BYTES_A_NUMBER = 32
 """What a number of an image takes at its most: as stored, as float64, scaled, and checked."""
@@ -89,7 +89,7 @@ def read_array(path: str, index: int | None = None, check: Check = useful) -> Fi
                 with idx_stream(name) as stream:
                     return _read(name, stream, index, check)
             case _:
-                raise InputError(f"{name}: not a known kind of image; give {FORMATS}")
+                raise InputError(f"{name}: not a known kind of image; give {IMAGE_FORMATS}")
 
 
 @contextmanager

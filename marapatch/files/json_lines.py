@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,3 @@ class Store:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-
-    def forget(self, unwanted: Callable[[Row], bool]) -> None:
-        """Drop the rows that are ``unwanted``; the file is replaced in one step."""
-        kept = [row for row in self.rows() if not unwanted(row)]
-        if self.path.exists():
-            beside = self.path.with_suffix(".tmp")
-            beside.write_text("".join(json.dumps(row) + "\n" for row in kept))
-            beside.replace(self.path)

@@ -23,15 +23,15 @@ GZIP = b"\x1f\x8b"
 DEFLATE_RATIO = 1040
 """A deflated byte stands for at most 1032: a stream that announces more is cut off, or lies."""
 
-GROWTH = 100
-SMALL = 64 * 2**20
+MOST_GROWTH = 100
+SMALL_FILE = 64 * 2**20
 """Weights and properties shrink by a factor of 1.1 to 30. What is larger than ``SMALL`` and shrank
 by more than ``GROWTH`` is made to fill the memory."""
 
-SHOWN = 60
+SHOWN_CHARACTERS = 60
 """Of what a file says, at most so many characters are repeated in a message."""
 
-_CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 @contextmanager
@@ -83,14 +83,14 @@ def unpacked(path: Path | str, content: bytes, factor: float = 1.0) -> bytes:
     try:
         packed = io.BytesIO(content)
         with gunzip(packed) as stream:
-            while part := stream.read(_CHUNK):
+            while part := stream.read(CHUNK_BYTES):
                 size += len(part)
                 if factor * size > limit():
                     afford(f"{path}, decompressed,", int(factor * size))
-                if size > SMALL and size > GROWTH * packed.tell():
+                if size > SMALL_FILE and size > MOST_GROWTH * packed.tell():
                     raise InputError(
-                        f"{path}: grows more than {GROWTH} times when it is decompressed, as only "
-                        "zeros do; give the file itself"
+                        f"{path}: grows more than {MOST_GROWTH} times when it is decompressed, as "
+                        "only zeros do; give the file itself"
                     )
                 parts.append(part)
     except (OSError, EOFError, zlib.error) as error:
@@ -119,7 +119,7 @@ def one_line(error: BaseException) -> str:
     return shown(text.splitlines()[0] if text else type(error).__name__, 200).rstrip(".")
 
 
-def shown(text: object, most: int = SHOWN) -> str:
+def shown(text: object, most: int = SHOWN_CHARACTERS) -> str:
     """``text`` for a message: at most ``most`` characters of it, none of which moves the cursor."""
     start = " ".join(str(text)[: 2 * most].split())
     plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in start)

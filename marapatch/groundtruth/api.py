@@ -7,248 +7,29 @@ witnesses, one target after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from math import inf
 from time import monotonic
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from marapatch.arithmetic.float_model import proving
 from marapatch.errors import InputError
 from marapatch.groundtruth.earlier import Earlier, question_of
-from marapatch.groundtruth.targets import TargetProblem, TargetSearch, TargetState
+from marapatch.groundtruth.options import GroundTruthOptions
+from marapatch.groundtruth.result import GroundTruth, Progress, TargetResult
+from marapatch.groundtruth.target_problem import TargetProblem
+from marapatch.groundtruth.targets import TargetSearch
 from marapatch.network.graph import Network
-from marapatch.problem.ball import Ball, Norm
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule
 from marapatch.problem.input_ball import ball_of
+from marapatch.problem.norm import Norm
 from marapatch.problem.replay import decided_class
-from marapatch.problem.verdict import Evidence, Witness
-from marapatch.search import SEARCHES
-from marapatch.search.branch_and_bound.branching import RULES
-from marapatch.search.options import QueryRecord, SearchOptions
-from marapatch.search.tree_record import TreeRecord
-from marapatch_encodings.l1_ball import L1_FORMS, L1Form
 
 Choice = TypeVar("Choice", bound=Enum)
-
-
-@dataclass(frozen=True)
-class GroundTruthOptions:
-    """How to search; see ``marapatch groundtruth --help`` for what each means.
-
-    ``tolerance``: the gap at which a bracket is closed, in units of the network's input.
-    ``timeout``, ``query_timeout``: seconds for the image, for one query. ``nodes``: sub-problems
-    bounded for everything, after about as many of which the search stops (a query of ``descent``
-    and ``bisection`` counts as one); without a timeout two runs then give the same, on any machine
-    of one kind and any load. ``search``: a name in :data:`marapatch.search.SEARCHES`;
-    ``branching``: the tree's rule, a name in
-    :data:`marapatch.search.branch_and_bound.branching.RULES`; ``record``: keep its trees, for
-    :mod:`marapatch.certificates.file` (all are then over phases, also where halving the input box
-    would be faster). ``encoding``: the form of the L1 ball. ``confirm``: whether HiGHS is asked to
-    confirm an ``unsat`` of Marabou, which then counts for more (None: in all searches but
-    bisection, which is as published without). ``evidence``: the weakest evidence that may move
-    ``lower``. Raises :class:`InputError` on a value out of range.
-    """
-
-    tolerance: float = 1e-4
-    margin: float = 0.0
-    timeout: float | None = None
-    nodes: int | None = None
-    query_timeout: float | None = None
-    search: str = "tree"
-    encoding: L1Form = "split"
-    backend: str = "marabou"
-    bounds: bool = True
-    confirm: bool | None = None
-    evidence: Evidence = Evidence.SOLVER
-    seed: int = 0
-    jobs: int = 1
-    branching: str = "trial"
-    record: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.tolerance < inf:
-            raise InputError(f"the tolerance must be finite and at least 0, not {self.tolerance}")
-        if not 0.0 <= self.margin < inf:
-            raise InputError(f"the margin must be finite and at least 0, not {self.margin}")
-        for name in ("timeout", "query_timeout"):
-            seconds = getattr(self, name)
-            if seconds is not None and not 0.0 < seconds < inf:
-                raise InputError(f"{name} must be a positive number of seconds, not {seconds}")
-        if self.nodes is not None and self.nodes < 1:
-            raise InputError(f"nodes must be at least 1, not {self.nodes}")
-        if self.search not in SEARCHES:
-            raise InputError(f"search {self.search!r} is not one of {', '.join(SEARCHES)}")
-        if self.encoding not in L1_FORMS:
-            raise InputError(f"encoding {self.encoding!r} is not one of {', '.join(L1_FORMS)}")
-        if self.branching not in RULES:
-            raise InputError(f"branching {self.branching!r} is not one of {', '.join(RULES)}")
-        if self.record and self.search != "tree":
-            raise InputError(f"only the search tree has trees to record, not {self.search}")
-        if self.jobs < 1:
-            raise InputError(f"jobs must be at least 1, not {self.jobs}")
-        if self.evidence is Evidence.FILE:
-            raise InputError("evidence must be bound or solver: a file proves nothing by itself")
-
-    def for_search(self) -> SearchOptions:
-        """What a search needs to know."""
-        return SearchOptions(
-            tolerance=self.tolerance,
-            nodes=self.nodes,
-            query_timeout=self.query_timeout,
-            l1_form=self.encoding,
-            bounds=self.bounds,
-            confirm=self.confirm,
-            evidence=self.evidence,
-            seed=self.seed,
-            jobs=self.jobs,
-            branching=self.branching,
-            record=self.record,
-        )
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a ground truth stands: of the target in hand, and of the whole."""
-
-    target: int
-    targets_done: int
-    targets_total: int
-    lower: float
-    upper: float
-    queries: int
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class TargetResult:
-    """The bracket of one target. ``lower`` may be infinite: no input in the box reaches it.
-
-    ``note`` says why an open bracket is open. ``nodes``: sub-problems the search bounded.
-    ``trees``: its trees, where they were recorded.
-    """
-
-    target: int
-    bracket: Bracket
-    queries: tuple[QueryRecord, ...]
-    seconds: float
-    nodes: int = 0
-    note: str = ""
-    trees: tuple[TreeRecord, ...] = ()
-
-    @staticmethod
-    def of(target: int, found: TargetState) -> TargetResult:
-        """What the search found of ``target``."""
-        return TargetResult(
-            target,
-            found.bracket,
-            found.queries,
-            found.seconds,
-            found.nodes,
-            found.note,
-            found.trees,
-        )
-
-    @property
-    def lower(self) -> float:
-        """Nothing decided as the target is nearer."""
-        return self.bracket.lower
-
-    @property
-    def upper(self) -> float:
-        """The distance of the witness, or infinity."""
-        return self.bracket.upper
-
-    @property
-    def evidence(self) -> Evidence:
-        """How ``lower`` is known."""
-        return self.bracket.evidence
-
-    @property
-    def witness(self) -> Witness | None:
-        """The nearest witness found."""
-        return self.bracket.witness
-
-
-@dataclass(frozen=True, eq=False)
-class GroundTruth:
-    """The answer: ``lower`` is proved and ``upper`` is witnessed, the nearest over ``targets``.
-
-    ``witness``: the vector at ``upper``, of the network's input type and shape, or None.
-    ``interrupted``: stopped by hand; everything reported holds all the same. ``decided``: what
-    the network decides on the image. ``own``: the image itself as a witness, where it is one: it
-    is decided as a target, by the margin asked for. ``earlier``: the file of a result that it began
-    with. ``ball``: the centre and the box; ``rule``:
-    how the network decides.
-    """
-
-    network: Network
-    image: NDArray[np.floating]
-    norm: Norm
-    label: int
-    decided: int
-    targets: tuple[TargetResult, ...]
-    options: GroundTruthOptions
-    seconds: float
-    nearest_only: bool
-    ball: Ball
-    rule: Rule
-    interrupted: bool = False
-    own: Witness | None = None
-    earlier: str | None = None
-
-    @property
-    def already(self) -> bool:
-        """Whether the image itself is what was asked for: decided otherwise than the label."""
-        return self.own is not None
-
-    @cached_property
-    def _bracket(self) -> Bracket:
-        if self.own is not None:
-            return Bracket(witness=self.own)
-        lower = min(t.lower for t in self.targets)
-        best = min(self.targets, key=lambda t: t.upper)
-        grades = [t.evidence for t in self.targets]
-        return Bracket(lower, Evidence.weakest(*grades), best.witness)
-
-    @property
-    def lower(self) -> float:
-        """Nothing that changes the decision to a target is nearer."""
-        return self._bracket.lower
-
-    @property
-    def upper(self) -> float:
-        """The distance of the nearest witness, or infinity; 0 where the label was wrong."""
-        return self._bracket.upper
-
-    @property
-    def evidence(self) -> Evidence:
-        """How ``lower`` is known: the weakest over the targets."""
-        return self._bracket.evidence
-
-    @property
-    def witness(self) -> NDArray[np.floating] | None:
-        """The input at ``upper``; the image itself where the label was wrong."""
-        witness = self._bracket.witness
-        return None if witness is None else witness.input
-
-    @property
-    def queries(self) -> tuple[QueryRecord, ...]:
-        """All queries, target by target."""
-        return tuple(q for target in self.targets for q in target.queries)
-
-    @property
-    def closed(self) -> bool:
-        """Whether what was asked is answered to the tolerance: one bracket, or each target's."""
-        tolerance = self.options.tolerance
-        if self.already or self.nearest_only:
-            return self.upper - self.lower <= tolerance or self.upper == self.lower
-        return all(t.bracket.closed(tolerance) for t in self.targets)
 
 
 def ground_truth(
@@ -288,7 +69,7 @@ def ground_truth(
     """
     options = options or GroundTruthOptions()
     started = monotonic() if started is None else started
-    rule, norm = _choice(Rule, decision, "decision"), _choice(Norm, norm, "norm")
+    rule, norm = _choice(Rule, decision, "decision"), Norm.of(norm)
     ball, image = ball_of(network, x, norm, box, mask)
     decided = decided_class(network, ball.centre, rule)
     label = decided if label is None else _class(label, network, "label")

@@ -11,7 +11,7 @@ from marapatch.certificates.file import Certificate, TargetClaim
 from marapatch.certificates.recheck import Progress
 from marapatch.certificates.recheck_form import form_of
 from marapatch.errors import InputError
-from marapatch.groundtruth.api import GroundTruth
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.problem.conditions import beats
 
 

@@ -39,8 +39,8 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from marapatch.groundtruth.api import GroundTruth, TargetResult
 from marapatch.groundtruth.earlier import question_of
+from marapatch.groundtruth.result import GroundTruth, TargetResult
 from marapatch.problem.verdict import Evidence, Witness
 from marapatch.reporting.json_text import finite, plain
 from marapatch.reporting.rounded import rounded_down, rounded_up

@@ -6,124 +6,41 @@ Targets are searched one after the other, or shared out over processes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic
 
 import numpy as np
 
-from marapatch.arithmetic.float_model import proving
-from marapatch.bounds.first_radius import first_radii
 from marapatch.errors import InputError
 from marapatch.groundtruth.earlier import Earlier
-from marapatch.network.graph import Network
+from marapatch.groundtruth.first_brackets import FirstWitnesses, first_lower_ends
+from marapatch.groundtruth.target_problem import (
+    KILLED,
+    NOT_YET,
+    TOO_LATE,
+    TargetProblem,
+    TargetState,
+)
+from marapatch.groundtruth.target_processes import LateError, TargetPool
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
-from marapatch.problem.conditions import OutputCondition, Rule, beats
-from marapatch.problem.question import Question
-from marapatch.problem.replay import Replay, tie_note
+from marapatch.problem.replay import tie_note
 from marapatch.problem.verdict import Evidence, Sat, Unsat, Witness
-from marapatch.search import SEARCHES
-from marapatch.search.budget import Limit
-from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.budget import FIRST_LOOK_SHARE, Limit
+from marapatch.search.options import Interrupted, SearchOptions
 from marapatch.search.processes import processes
-from marapatch.search.tree_record import TreeRecord
 from marapatch.solvers import create
-from marapatch.solvers.base import Backend
-from marapatch.witnesses.attacks.nearest import nearest
-from marapatch.witnesses.attacks.objective import Objective
-from marapatch.witnesses.attacks.problem import Problem
-from marapatch.witnesses.polish import confirmed, polish
-
-ATTACK_SHARE = 0.2
-ATTACK_SECONDS = 20.0
-"""The share of the time that the attacks and their polish may take, and at most so many seconds."""
-
-POLISH_FACTOR = 1.5
-"""Where only the nearest counts, a witness this much farther than the best is not polished."""
+from marapatch.witnesses.polish import confirmed
 
 SHORTEST = 0.5
 """Seconds below which no further round is begun."""
 
-BOUND_SHARE = 0.15
-"""The share of the time for first lower ends of all targets, before the attacks."""
-
-ATTACKED_TARGETS = 20
-ATTACKED_ENTRIES = 500_000
-"""Targets attacked at once: at most so many, and no more than have so many inputs together."""
-
-GRACE = 0.5
-"""Seconds beyond the time after which a process that goes on is killed."""
-
-NOT_YET = "not searched"
-KILLED = "out of time: its process was killed"
-TOO_LATE = "out of time before this target's turn"
-"""Why a bracket is open."""
+WATCHED_TARGETS = 20
+"""Targets at most whose first lower ends are reported."""
 
 TIED = 1e-6
 """Outputs this near to each other, relative to the largest, are looked at for a tie."""
-
-FIRST_SHARE = 0.2
-"""The share of the time for a first look at every target, before any gets its full time."""
-
-
-@dataclass(frozen=True, eq=False)
-class TargetProblem:
-    """What is asked about every target alike.
-
-    ``search``, ``backend``: names; ``options``: with the time for everything; ``margin``: of the
-    condition; ``nearest_only``: whether a witness of one target is a cutoff for the others.
-    """
-
-    network: Network
-    ball: Ball
-    rule: Rule
-    margin: float
-    search: str
-    backend: str
-    options: SearchOptions
-    nearest_only: bool
-
-    def question(self, target: int) -> Question:
-        """The question of one target, over the whole box."""
-        condition = beats(target, self.network.outputs, self.rule, self.margin)
-        replay = Replay(self.network, self.ball, condition)
-        ball = self.ball.with_radius(self.ball.covering_radius)
-        return Question(self.network.standard_form, ball, condition, replay)
-
-    def run(
-        self, target: int, start: Bracket, options: SearchOptions, backend: Backend, report: Report
-    ) -> Outcome:
-        """Search one target."""
-        if options.timeout <= 0.0:
-            return Outcome(start, (), note=TOO_LATE)
-        with proving():
-            return SEARCHES[self.search](self.question(target), start, backend, options, report)
-
-
-@dataclass(frozen=True, eq=False)
-class TargetState:
-    """What is known of one target."""
-
-    bracket: Bracket
-    queries: tuple[QueryRecord, ...] = ()
-    seconds: float = 0.0
-    nodes: int = 0
-    note: str = ""
-    trees: tuple[TreeRecord, ...] = ()
-
-    def then(self, outcome: Outcome, seconds: float) -> TargetState:
-        """With what another search of the same target found."""
-        return TargetState(
-            outcome.bracket,
-            self.queries + outcome.queries,
-            self.seconds + seconds,
-            self.nodes + outcome.nodes,
-            outcome.note,
-            self.trees + outcome.trees,
-        )
 
 
 Watch = Callable[[int, int, Bracket, int], None]
@@ -169,81 +86,29 @@ class TargetSearch:
                     self._learn(target, replace(known, bracket=bracket))
 
     def bound(self) -> None:
-        """Give every target a first lower end, before anything else can use the time up.
+        """Give every target a first lower end by bounds alone.
 
         Not where trees are recorded: what a record proves, it proves alone.
         """
-        asked = self.asked
-        if asked.options.record:
+        if self.asked.options.record:
             return
-        until = monotonic() + BOUND_SHARE * (self.deadline - monotonic())
-        form, ball = asked.network.standard_form, asked.ball.with_radius(asked.ball.covering_radius)
-        scores = asked.rule.sign * form.evaluate(ball.centre[None])[0]
-        best = int(scores.argmax())
-        targets = np.array([t for t in self.targets if t != best], dtype=int)
-        matrix = np.zeros((targets.size, form.outputs))
-        matrix[np.arange(targets.size), targets] = asked.rule.sign
-        matrix[:, best] = -asked.rule.sign
-        rows = OutputCondition(matrix, np.full(targets.size, asked.margin))
-        for target, radius in zip(targets, first_radii(form, ball, rows, until), strict=True):
-            if radius > 0.0:
-                proved = inf if radius >= ball.covering_radius else float(radius)
-                known = self.found[int(target)]
-                bracket = known.bracket.tighten(Unsat(proved, Evidence.BOUND))
-                self._learn(int(target), replace(known, bracket=bracket))
-        for target in self.targets[:ATTACKED_TARGETS]:
+        for target, radius in first_lower_ends(self.asked, self.targets, self.deadline):
+            known = self.found[target]
+            bracket = known.bracket.tighten(Unsat(radius, Evidence.BOUND))
+            self._learn(target, replace(known, bracket=bracket))
+        for target in self.targets[:WATCHED_TARGETS]:
             self._watch(target, self.found[target].bracket, 0)
 
     def attack(self, init: Array | None) -> None:
-        """Give every target its first witness, where one is found: attacked, then polished.
+        """Give every target its first witness, where one is found. ``init``: a claimed one."""
 
-        Where there are many targets or inputs, a block of targets after the other, those that
-        lead at the input first, for as long as there is time.
-        """
-        seconds = min(ATTACK_SECONDS, ATTACK_SHARE * (self.deadline - monotonic()))
-        if self.asked.options.counted:  # the same on any load: only the user's own limit ends it
-            seconds = ATTACK_SHARE * (self.deadline - monotonic())
-        until = monotonic() + seconds
-        form = self.asked.network.standard_form
-        scores = self.asked.rule.sign * form.evaluate(self.asked.ball.centre[None])[0]
-        order = sorted(self.targets, key=lambda t: (-scores[t], t))
-        if init is not None:  # nothing else can be a witness there
-            there = self.asked.rule.decide(form.evaluate(init[None])[0])
-            order.sort(key=lambda t: t != there)
-        size = int(np.clip(ATTACKED_ENTRIES // max(form.sizes), 1, ATTACKED_TARGETS))
-        for start in range(0, len(order), size):
-            left = until - monotonic()
-            if left <= 0.0:
-                break
-            chosen = sorted(order[start : start + size])
-            self._attack(chosen, init, monotonic() + 0.5 * left, until)
+        def found(target: int, witness: Witness) -> float:
+            known = self.found[target]
+            self._learn(target, replace(known, bracket=known.bracket.tighten(Sat(witness))))
+            self._watch(target, self.found[target].bracket, 0)
+            return self.nearest
 
-    def _attack(self, targets: list[int], init: Array | None, half: float, until: float) -> None:
-        """Attack some targets until ``half``, and polish what is found until ``until``."""
-        asked, network = self.asked, self.asked.network
-        objective = Objective.towards(targets, argmin=asked.rule is Rule.ARGMIN)
-        ball = asked.ball.with_radius(asked.ball.covering_radius)
-        problem = Problem.of_ball(network.standard_form, ball, objective, network.input_dtype)
-        seconds = half - monotonic()
-        result = nearest(problem, seed=asked.options.seed, seconds=seconds)
-        for i in np.argsort(result.distances):
-            nearest_yet = self.nearest
-            done = self.nearest < inf and monotonic() >= until
-            if done or (not result.success[i] and init is None):
-                break
-            question = asked.question(targets[i])
-            claims = [result.inputs[i].astype(np.float64)] if result.success[i] else []
-            claims += [] if init is None else [init]
-            witnesses = [w for w in map(question.replay, claims) if w is not None]
-            if not witnesses:
-                continue
-            witness: Witness = min(witnesses, key=lambda w: w.distance)
-            hopeful = not asked.nearest_only or witness.distance < POLISH_FACTOR * nearest_yet
-            if hopeful and monotonic() < until:
-                witness = polish(question, witness, until, asked.options.tolerance)
-            known = self.found[targets[i]]
-            self._learn(targets[i], replace(known, bracket=known.bracket.tighten(Sat(witness))))
-            self._watch(targets[i], self.found[targets[i]].bracket, 0)
+        FirstWitnesses(self.asked, found, self.nearest).attack(self.targets, init, self.deadline)
 
     def run(self) -> None:
         """A first look at every target, then the rest of the time for those still open.
@@ -255,17 +120,18 @@ class TargetSearch:
         if self.jobs == 1 or len(self.targets) == 1:
             self._rounds(whole, None)
             return
-        late: list[int] = []
+        pool: TargetPool | None = None
         try:
-            with processes(self.jobs) as pool:
-                self._rounds(whole, _Pool(pool, late))
-        except _LateError:  # its processes are killed; what they began with stands
-            for target in late:
+            with processes(self.jobs) as executor:
+                pool = TargetPool(executor, self.asked)
+                self._rounds(whole, pool)
+        except LateError:  # its processes are killed; what they began with stands
+            for target in pool.late if pool is not None else ():
                 self._learn(target, replace(self.found[target], note=KILLED))
 
-    def _rounds(self, whole: Limit, pool: _Pool | None) -> None:
+    def _rounds(self, whole: Limit, pool: TargetPool | None) -> None:
         several = whole.finite and len(self.targets) > 1
-        for share in (FIRST_SHARE, 1.0, 1.0) if several else (1.0,):
+        for share in (FIRST_LOOK_SHARE, 1.0, 1.0) if several else (1.0,):
             late = self.deadline - monotonic() <= SHORTEST or whole.over(self._bounded)
             if share == 1.0 and late and several:
                 break
@@ -381,16 +247,16 @@ class TargetSearch:
         finally:
             backend.close()
 
-    def _parallel(self, order: list[int], limit: Limit, pool: _Pool) -> None:
+    def _parallel(self, order: list[int], limit: Limit, pool: TargetPool) -> None:
         """The same over processes; each search starts with the best witness known by then, or,
         where sub-problems are limited, before the first of them: the others may end in any order.
 
-        Raises :class:`_LateError` where processes do not end with the time.
+        Raises LateError where processes do not end with the time.
         """
         alike = replace(self._options(limit, len(order)), jobs=1)
-        waiting, running = list(order), dict[Future[tuple[Outcome, float]], int]()
-        while waiting or running:
-            while waiting and len(running) < self.jobs:
+        waiting = list(order)
+        while waiting or pool.running:
+            while waiting and len(pool.running) < self.jobs:
                 target = waiting.pop(0)
                 rounds = 1 + len(waiting) // self.jobs
                 options = replace(self._options(limit, rounds), jobs=1)
@@ -400,20 +266,11 @@ class TargetSearch:
                     break
                 if options.counted:
                     options = replace(alike, timeout=options.timeout)
-                start = self.found[target].bracket
                 if options.counted or not self._closed(target):
-                    until = monotonic() + options.timeout
-                    task = pool.executor.submit(_search, self.asked, target, start, options, until)
-                    running[task] = target
-            if not running:
+                    pool.submit(target, self.found[target].bracket, options)
+            if not pool.running:
                 continue
-            done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-            if not done and monotonic() >= self.deadline + GRACE:
-                pool.late.extend(running.values())
-                raise _LateError
-            for future in done:
-                target = running.pop(future)
-                outcome, seconds = future.result()
+            for target, outcome, seconds in pool.finished(self.deadline):
                 self._learn(target, self.found[target].then(outcome, seconds))
                 self._watch(target, outcome.bracket, 0)
 
@@ -423,30 +280,3 @@ class TargetSearch:
         self.watch(
             target, done, bracket, queries + sum(len(f.queries) for f in self.found.values())
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Pool:
-    """Processes for several targets; ``late``: the targets in hand when they did not end."""
-
-    executor: ProcessPoolExecutor
-    late: list[int]
-
-
-class _LateError(Exception):
-    """A process does not end with the time."""
-
-
-def _search(
-    asked: TargetProblem, target: int, start: Bracket, options: SearchOptions, until: float
-) -> tuple[Outcome, float]:
-    """One search in a process of its own, ``until`` a time of the monotonic clock, which all
-    processes of a machine share: the process's own start counts."""
-    started = monotonic()
-    options = replace(options, timeout=until - started)
-    backend = create(asked.backend)
-    try:
-        outcome = asked.run(target, start, options, backend, lambda *_: None)
-    finally:
-        backend.close()
-    return outcome, monotonic() - started

@@ -17,8 +17,8 @@ class Solution:
 
     ``values``: by name, in the declared shape. Every function and network was computed anew from
     them (networks on their own layers, in float64), and every condition holds within
-    ``tolerance``; ``violation``: by how much one is missed at most (0: none is). ``notes``: what
-    happened on the way that a user should know.
+    ``tolerance``, bounds of variables without one; ``violation``: by how much a condition is missed
+    at most (0: none is). ``notes``: what happened on the way that a user should know.
     """
 
     values: Mapping[str, Array]
@@ -53,7 +53,11 @@ class Minimum:
     """``lower <= minimum <= upper``: ``solution`` has the value ``upper`` and was replayed.
 
     ``lower``: no solution has a smaller value (``certified_by``: who said so; ``inf``: there is no
-    solution at all). ``note``: why it is wider than the tolerance asked for, if it is.
+    solution at all). Interval propagation (evidence ``bound``) proves it of every solution, though
+    conditions be missed by the tolerance; what a solver refutes (evidence ``solver``) it refutes of
+    values that miss none. So ``upper`` may be less than the least of those, by what missing a
+    condition by ``solution.violation`` is worth; not where that is 0.
+    ``note``: why it is wider than the tolerance asked for, if it is.
     """
 
     lower: float

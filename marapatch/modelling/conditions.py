@@ -10,7 +10,7 @@ from math import prod
 from marapatch.errors import InputError
 from marapatch.modelling.expressions import Comparison, Expression
 
-MAX_CASES = 10_000
+MAX_COMBINATIONS = 10_000
 """More alternatives than this, after nested ones are multiplied out, are refused."""
 
 
@@ -89,8 +89,10 @@ def _cases(condition: Condition) -> list[tuple[Comparison, ...]]:
             return list(condition.cases)
         case AllOf():
             parts = [_cases(part) for part in condition.parts]
-            if prod(map(len, parts)) > MAX_CASES:
-                raise InputError(f"any_of: more than {MAX_CASES} alternatives; state them apart")
+            if prod(map(len, parts)) > MAX_COMBINATIONS:
+                raise InputError(
+                    f"any_of: more than {MAX_COMBINATIONS} alternatives; state them apart"
+                )
             return [tuple(c for part in choice for c in part) for choice in product(*parts)]
         case AtMostNonzero():
             raise InputError(

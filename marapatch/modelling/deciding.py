@@ -14,6 +14,7 @@ from marapatch.modelling.answers import Answer, Minimum, NoSolution, Solution
 from marapatch.modelling.expressions import Comparison, Expression
 from marapatch.modelling.freezing import Frozen, freeze
 from marapatch.modelling.model import Model
+from marapatch.modelling.relaxing import relaxed
 from marapatch.modelling.replaying import replay
 from marapatch.problem.verdict import Evidence, Unknown
 from marapatch.query.intervals import activity, propagate
@@ -219,7 +220,9 @@ class _Descent:
         self.model, self.goal, self.best = model, goal, first
         self.tolerance = tolerance
         self.upper = self._value(first)
-        self.lower = least_value(model, goal)
+        # A solution may miss conditions by its tolerance, and have a smaller value than any that
+        # misses none: what no solution is below is proved of all of them.
+        self.lower = least_value(relaxed(model, first.tolerance), goal)
         self.certified_by: tuple[str, ...] = (INTERVALS,)
         self.evidence = Evidence.BOUND
         self._check()

@@ -20,8 +20,8 @@ from marapatch.modelling.definitions import (
     NormOf,
     ReluOf,
 )
-from marapatch.modelling.expressions import widened
 from marapatch.modelling.forms import Forms
+from marapatch.modelling.matrices import widened
 from marapatch.modelling.polarity import Flags, Polarity
 from marapatch.network.layers import Array, Matrix
 from marapatch_encodings import (

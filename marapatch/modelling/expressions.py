@@ -16,12 +16,11 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from marapatch.errors import InputError
+from marapatch.modelling.affine_only import AffineOnly, described
+from marapatch.modelling.matrices import numbers_of, widened
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
 from marapatch_encodings.terms import Sense
-
-SHOWN = 4
-"""Terms, and entries of an array, that are written out when an expression is named."""
 
 Operand: TypeAlias = "Expression | ArrayLike"
 
@@ -59,7 +58,7 @@ class Space(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Expression:
+class Expression(AffineOnly):
     """``matrix @ columns + constant``, in an array of shape ``shape`` (C order).
 
     ``matrix``: csr_array (entries, columns the problem had when it was made); ``constant``:
@@ -102,27 +101,7 @@ class Expression:
 
     def describe(self) -> str:
         """The expression in words short enough for a message."""
-        if self.size == 1:
-            return self._entry(0)
-        entries = ", ".join(self._entry(i) for i in range(min(self.size, SHOWN)))
-        more = ", ..." if self.size > SHOWN else ""
-        return f"[{entries}{more}] of shape {self.shape}"
-
-    def _entry(self, i: int) -> str:
-        row = self.matrix[[i]]
-        pairs = list(zip(row.indices.tolist(), row.data.tolist(), strict=True))
-        parts = []
-        for column, coefficient in pairs[:SHOWN]:
-            factor = "" if abs(coefficient) == 1.0 else f"{abs(coefficient):g}*"
-            sign = "-" if coefficient < 0.0 else "+"
-            parts.append(f"{sign} {factor}{self.problem.column_name(column)}")
-        if len(pairs) > SHOWN:
-            parts.append("+ ...")
-        if self.constant[i] or not parts:
-            sign = "-" if self.constant[i] < 0.0 else "+"
-            parts.append(f"{sign} {abs(self.constant[i]):g}")
-        text = " ".join(parts)
-        return text[2:] if text.startswith("+ ") else f"-{text[2:]}"
+        return described(self.matrix, self.constant, self.shape, self.problem.column_name)
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *operands: Operand, **options: object
@@ -190,15 +169,6 @@ class Expression:
             )
         return self * (1.0 / divisor.constant).reshape(divisor.shape)
 
-    def __rtruediv__(self, other: ArrayLike) -> NoReturn:
-        raise InputError(f"... / ({self.describe()}) divides by variables, which is not linear")
-
-    def __pow__(self, other: object) -> NoReturn:
-        raise InputError(f"({self.describe()}) ** {other} is not linear")
-
-    def __abs__(self) -> NoReturn:
-        raise InputError(f"abs({self.describe()}): write absolute(...) of marapatch.modelling")
-
     def __matmul__(self, other: Operand) -> Expression:
         if isinstance(other, Expression):
             if other.is_constant:
@@ -208,7 +178,7 @@ class Expression:
             raise InputError(
                 f"({self.describe()}) @ ({other.describe()}) is a product of variables"
             )
-        weight = _numbers(other, f"({self.describe()}) @ ...")
+        weight = numbers_of(other, f"({self.describe()}) @ ...")
         if not self.shape or weight.ndim not in (1, 2) or self.shape[-1] != weight.shape[0]:
             raise InputError(
                 f"({self.describe()}) @ array of shape {weight.shape}: shapes {self.shape} and "
@@ -221,7 +191,7 @@ class Expression:
         return _make(self, outer @ self.matrix, outer @ self.constant, shape)
 
     def __rmatmul__(self, other: ArrayLike) -> Expression:
-        weight = _numbers(other, f"... @ ({self.describe()})")
+        weight = numbers_of(other, f"... @ ({self.describe()})")
         if not 1 <= self.ndim <= 2 or weight.ndim not in (1, 2):
             raise InputError(
                 f"array of shape {weight.shape} @ ({self.describe()}): both need one or two axes"
@@ -296,27 +266,6 @@ class Expression:
     def __eq__(self, other: Operand) -> Comparison:  # type: ignore[override]  # makes a condition
         return Comparison(self - other, "=")
 
-    def __ne__(self, other: object) -> NoReturn:
-        raise InputError(f"({self.describe()}) != ...: is not closed; write any_of(<=, >=)")
-
-    def __lt__(self, other: object) -> NoReturn:
-        raise InputError(
-            f"({self.describe()}) < ...: is not closed; write <= (with a margin), and minimum(...) "
-            "for Python's min"
-        )
-
-    def __gt__(self, other: object) -> NoReturn:
-        raise InputError(
-            f"({self.describe()}) > ...: is not closed; write >= (with a margin), and maximum(...) "
-            "for Python's max"
-        )
-
-    def __bool__(self) -> NoReturn:
-        raise InputError(f"({self.describe()}) has no truth value: it depends on variables")
-
-    def __float__(self) -> NoReturn:
-        raise InputError(f"({self.describe()}) is no number: solve first, then read its value")
-
     def through(self, network: Network) -> Expression:
         """The outputs of ``network`` at this input; what ``network(x)`` calls."""
         return self.problem.apply(network, self)
@@ -355,17 +304,9 @@ def lift(problem: Space, value: Operand, what: str) -> Expression:
         if value.problem is not problem:
             raise InputError(f"{what}: ({value.describe()}) belongs to another problem")
         return value
-    numbers = _numbers(value, what)
+    numbers = numbers_of(value, what)
     matrix = sp.csr_array((numbers.size, problem.columns))
     return Expression(problem, matrix, numbers.reshape(-1), numbers.shape)
-
-
-def widened(matrix: Matrix, columns: int) -> Matrix:
-    """``matrix`` with zero columns appended."""
-    if matrix.shape[1] == columns:
-        return matrix
-    parts = matrix.data, matrix.indices, matrix.indptr
-    return sp.csr_array(parts, shape=(matrix.shape[0], columns))
 
 
 def joined(parts: Sequence[Expression]) -> Expression:
@@ -374,16 +315,6 @@ def joined(parts: Sequence[Expression]) -> Expression:
     stacked = sp.vstack([widened(part.matrix, width) for part in parts], format="csr")
     constant = np.concatenate([part.constant for part in parts])
     return Expression(parts[0].problem, sp.csr_array(stacked), constant, (constant.size,))
-
-
-def _numbers(value: ArrayLike, what: str) -> Array:
-    try:
-        numbers = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}: {type(value).__name__} is no array of numbers") from error
-    if not np.isfinite(numbers).all():
-        raise InputError(f"{what}: contains NaN or infinity")
-    return numbers
 
 
 def _align(left: Expression, other: Operand, sign: str) -> tuple[Expression, Expression]:

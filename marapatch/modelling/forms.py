@@ -8,7 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from marapatch.arithmetic.float_model import SAFE, SMALL, gamma, least_size
-from marapatch.modelling.expressions import Comparison, Expression, widened
+from marapatch.modelling.expressions import Comparison, Expression
+from marapatch.modelling.matrices import widened
 from marapatch.network.layers import Array, Matrix
 from marapatch_encodings.terms import (
     Constraint,

@@ -12,12 +12,14 @@ from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.crown import linear_bounds
 from marapatch.modelling.definitions import NormOf
-from marapatch.modelling.expressions import Comparison, Expression, widened
+from marapatch.modelling.expressions import Comparison, Expression
+from marapatch.modelling.matrices import widened
 from marapatch.modelling.model import Model
 from marapatch.network.affine_relu.standard_form import AffineMap
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch_encodings.relu import relu
 from marapatch_encodings.terms import Constraint, VariablePool, dense_row
 

@@ -32,7 +32,7 @@ from marapatch.query.query import Query
 from marapatch.query.reduction import check_timeout
 from marapatch.solvers import Backend, create
 
-TOLERANCE = 1e-6
+SOLUTION_TOLERANCE = 1e-6
 """By how much a solution may miss a condition, unless another tolerance is asked for."""
 
 TIMEOUT = 60.0
@@ -211,7 +211,7 @@ class Problem:
         *,
         confirm: str | Backend | None = "highs",
         timeout: float = TIMEOUT,
-        tolerance: float = TOLERANCE,
+        tolerance: float = SOLUTION_TOLERANCE,
     ) -> Answer:
         """Find values that meet every condition within ``tolerance``, or prove there are none.
 
@@ -232,7 +232,7 @@ class Problem:
         backend: str | Backend = "marabou",
         confirm: str | Backend | None = "highs",
         timeout: float = TIMEOUT,
-        feasibility: float = TOLERANCE,
+        feasibility: float = SOLUTION_TOLERANCE,
     ) -> Minimum:
         """The least value of ``goal`` (one expression) over all solutions, within ``tolerance``.
 
@@ -259,7 +259,7 @@ class Problem:
         backend: str | Backend = "marabou",
         confirm: str | Backend | None = "highs",
         timeout: float = TIMEOUT,
-        tolerance: float = TOLERANCE,
+        tolerance: float = SOLUTION_TOLERANCE,
     ) -> Witnesses:
         """Up to ``count`` solutions, each two at least ``apart`` in some entry of ``over``.
 

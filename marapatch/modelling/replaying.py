@@ -21,8 +21,9 @@ def replay(
     """The solution with these ``values`` of the declared columns, or None where it is none.
 
     Functions and networks are computed anew, in order; then every condition is checked, with
-    sums rounded once, against ``tolerance`` (an amount of ``expression <= 0``). Entries within the
-    tolerance of 0 count as 0 where non-zero entries are limited, and are set to 0.
+    sums rounded once, against ``tolerance`` (an amount of ``expression <= 0``); bounds of declared
+    variables are to be met without one. Entries within the tolerance of 0 count as 0 where non-zero
+    entries are limited, and are set to 0.
     """
     given = np.asarray(values, dtype=np.float64).copy()
     if not np.isfinite(given).all():
@@ -61,8 +62,8 @@ def _judge(model: Model, columns: Array, tolerance: float) -> Solution | None:
         span = slice(start, start + size_of(definition))
         if isinstance(definition, Declared):
             own = filled[span]
-            miss = np.maximum(definition.lower - own, own - definition.upper)
-            worst = max(worst, float(miss.max(initial=0.0)))
+            if ((own < definition.lower) | (own > definition.upper)).any():
+                return None
             named[definition.name] = _frozen(own.reshape(definition.shape))
         else:
             filled[span] = evaluate(definition, filled)
@@ -70,8 +71,6 @@ def _judge(model: Model, columns: Array, tolerance: float) -> Solution | None:
         worst = max(worst, _miss(condition, filled, tolerance))
         if not worst <= tolerance:
             return None
-    if not worst <= tolerance:
-        return None
     return Solution(named, _frozen(filled), worst, tolerance)
 
 

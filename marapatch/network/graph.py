@@ -73,7 +73,7 @@ class PatchableLayer:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A real-valued function of the weights as stored in the file (DESIGN: rule 1).
+    """A real-valued function of the weights as stored in the file (ARCHITECTURE: 5, rule 1).
 
     ``graph``: a directed acyclic graph; each node, in the order of evaluation, carries ``layer``
     (a :class:`~marapatch.network.layers.Layer`, absent at the input node) and ``inputs`` (the

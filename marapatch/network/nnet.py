@@ -15,11 +15,11 @@ from marapatch.files.reading import read_bytes, shown
 from marapatch.network.graph import Network, Source, dense_network
 from marapatch.network.layers import Array
 
-FILE_BYTES = 24.0
+NNET_BYTES = 24.0
 """For each byte of a file: the text, its lines, and its numbers as Python has them and as float64.
 The shortest number takes two bytes."""
 
-MAX_LAYERS = 1000
+NNET_LAYERS = 1000
 
 
 def read_nnet(path: str | PathLike[str]) -> Network:
@@ -37,7 +37,7 @@ def read_nnet(path: str | PathLike[str]) -> Network:
     Numbers are float64, and so is the input. Raises :class:`InputError` naming file and line.
     """
     file = Path(path)
-    content = read_bytes(file, FILE_BYTES)
+    content = read_bytes(file, NNET_BYTES)
     try:
         network = _parse(_Lines.of(content))
     except InputError as error:
@@ -100,8 +100,8 @@ class _Lines:
 
 def _parse(lines: _Lines) -> Network:
     layers, inputs, outputs, _ = lines.sizes("the numbers of layers, inputs and outputs", 4)
-    if layers > MAX_LAYERS:
-        raise InputError(f"{shown(layers)} layers are more than the {MAX_LAYERS} that are read")
+    if layers > NNET_LAYERS:
+        raise InputError(f"{shown(layers)} layers are more than the {NNET_LAYERS} that are read")
     sizes = lines.sizes("the sizes of the layers", layers + 1)
     if sizes[0] != inputs or sizes[-1] != outputs:
         raise InputError(

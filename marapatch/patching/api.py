@@ -18,8 +18,8 @@ from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener, PatchProgress
 from marapatch.patching.tangent_rounds import least_change_by_tangents
 from marapatch.patching.task import Task
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 
 __all__ = [
     "GoalLike",

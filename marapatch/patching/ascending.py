@@ -18,7 +18,7 @@ from marapatch.network.graph import Network
 from marapatch.network.layers import Array, Matrix
 from marapatch.patching.changes import Changes, sources
 from marapatch.patching.goals import Goal
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 
 STEPS = 40
 """Steps at most; each tries the lengths below and takes the best."""

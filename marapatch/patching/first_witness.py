@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Witness
 

@@ -3,7 +3,7 @@
 By neuron: with h entering the layer the pre-activation moves by ``dz_j = E_j . h``, and the least
 ``max |E_ji|`` that moves it so is ``|dz_j| / sum_i |h_i|`` (spread over all i with the sign of
 h_i), the least ``sum |E_ji|`` is ``|dz_j| / max_i |h_i|`` (all on one i). So the least patch is the
-least perturbation of the tail network at the pre-activation, in these units (DESIGN: 2).
+least perturbation of the tail network at the pre-activation, in these units (ARCHITECTURE: 2).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from marapatch.patching.goals import Clause
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose, stack_copies, with_goals
 from marapatch.patching.verify_patch import PatchVerifier, Replays
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 
 

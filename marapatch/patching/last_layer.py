@@ -15,13 +15,13 @@ import scipy.sparse as sp
 
 from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.backward import BackwardPass
-from marapatch.bounds.concretise import Concretiser
+from marapatch.bounds.concretise import concretiser_of
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat, Unsat
-from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import LONGEST_QUERY, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.solvers.highs.backend import minimise_program
 from marapatch.solvers.highs.milp import Program
 from marapatch.witnesses.linear_region import Nearest, Region, SlackProgram, nearest_in_region
@@ -73,7 +73,7 @@ def last_layer(
     elif (
         bracket.lower < inf
         and options.evidence is Evidence.SOLVER
-        and _none(question, here, LONGEST if options.counted else CONFIRM_SECONDS)
+        and _none(question, here, LONGEST_QUERY if options.counted else CONFIRM_SECONDS)
     ):
         bracket = bracket.tighten(Unsat(inf, Evidence.SOLVER))
     verdict = "unsat" if bracket.lower == inf else ("sat" if bracket.witness else "unknown: replay")
@@ -183,7 +183,7 @@ def refuted_radius(question: Question, dual_value: Array, about: float) -> float
     size += float(row_multipliers @ np.abs(question.condition.matrix) @ most)
     lost = gamma(row_multipliers.size + 8) * size + SMALL * (2.0 + float(most.sum()))
     constant = result.constant[0] - result.error[0] + lead - lost
-    proved = float(Concretiser(ball).radius_of(result.weights[0], constant)[0])
+    proved = float(concretiser_of(ball).radius_of(result.weights[0], constant)[0])
     proved = max(proved, _plain_radius(question, result.weights[0, 0], float(constant[0])))
     return inf if proved >= whole else proved
 

@@ -28,7 +28,7 @@ Marks = NDArray[np.str_]
 
 @dataclass(frozen=True, eq=False)
 class Marking:
-    """Which way each neuron has to move to help ``condition`` (DESIGN: 6.6).
+    """Which way each neuron has to move to help ``condition`` (ARCHITECTURE: 6.6).
 
     ``layers``: one array of :data:`MARKS` for the input, one a ReLU layer (its outputs) and one
     for the network's outputs. ``increment``: every path to a row of the condition has positive

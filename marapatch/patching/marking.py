@@ -1,4 +1,4 @@
-"""Marking: which way a change can help, from the signs along all paths (DESIGN: 6.6).
+"""Marking: which way a change can help, from the signs along all paths (ARCHITECTURE: 6.6).
 
 Source: Elboher, Gottschlich, Katz, "An Abstraction-Based Framework for Neural Network
 Verification", CAV 2020, section 3, without splitting neurons: what has mixed paths has no mark.

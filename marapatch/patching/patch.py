@@ -14,7 +14,7 @@ from marapatch.network.graph import Network, PatchableLayer
 from marapatch.network.layers import Array
 from marapatch.network.onnx.writer import write_onnx
 from marapatch.patching.goals import Goal
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 from marapatch.problem.verdict import Evidence
 from marapatch.search.options import QueryRecord
 

@@ -15,8 +15,8 @@ from marapatch.patching.infeasible import infeasible_by_relaxation
 from marapatch.patching.last_layer import last_layer
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.reducing import polish_few
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Witness
 from marapatch.search import SEARCHES

@@ -33,8 +33,8 @@ from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener
 from marapatch.patching.verify_patch import PatchVerifier
-from marapatch.problem.ball import Norm
 from marapatch.problem.conditions import Rule
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence
 from marapatch.search.budget import Limit

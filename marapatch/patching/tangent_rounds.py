@@ -26,7 +26,7 @@ from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener
 from marapatch.patching.task import Task
 from marapatch.patching.verify_patch import PatchVerifier, VerifiedPatch
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 
 ROUNDS = 12
 """At most; three or four are usual."""

@@ -22,8 +22,8 @@ from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import LARGE, Listener, Searcher
 from marapatch.patching.verify_patch import PatchVerifier, VerifiedPatch
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.verdict import Evidence, Unsat
 from marapatch.search.budget import Limit
 from marapatch.solvers import create

@@ -19,7 +19,7 @@ from marapatch.network.onnx.session import OnnxSession
 from marapatch.network.onnx.writer import to_onnx
 from marapatch.patching.changes import Changes
 from marapatch.patching.goals import Goal
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 from marapatch.problem.verdict import Witness
 
 ENLARGED = (1.0, 1.0 + 1e-6, 1.0 + 1e-5, 1.0 + 1e-4, 1.0 + 3e-4, 1.0 + 1e-3)

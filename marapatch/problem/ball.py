@@ -3,41 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 from math import inf
 
 import numpy as np
 
 from marapatch.errors import InputError
 from marapatch.network.layers import Array, freeze
-
-
-class Norm(Enum):
-    """The norm in which a distance is measured."""
-
-    LINF = "linf"
-    L1 = "l1"
-
-    def distance(self, difference: Array) -> float:
-        """The norm of ``difference`` in float64, rounded up so that it is never understated."""
-        size = np.abs(difference)
-        if self is Norm.LINF or not size.any():
-            return float(size.max(initial=0.0))
-        return float(np.nextafter(size.sum() * (1.0 + (size.size + 2) * 2.0**-52), inf))
-
-    def between(self, x: Array, y: Array) -> float:
-        """The distance between two float64 vectors, never less than the true one.
-
-        Entries whose difference float64 cannot hold are rounded away from 0: the error of a
-        difference is itself a float64 number (Knuth, "The Art of Computer Programming", 4.2.2,
-        theorem B), so it is known which these are.
-        """
-        difference = x - y
-        back = x - difference
-        error = (x - (difference + back)) + (back - y)
-        short = np.sign(error) * np.sign(difference) > 0.0
-        further = np.nextafter(difference, np.copysign(inf, difference))
-        return self.distance(np.where(short, further, difference))
+from marapatch.problem.norm import PROVED, Norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +34,8 @@ class Ball:
             object.__setattr__(self, name, array)
         if not ((self.lower <= self.centre) & (self.centre <= self.upper)).all():
             raise InputError("the centre of the ball lies outside the box")
+        if self.norm not in PROVED:
+            raise InputError(f"norm {self.norm.value}: only attacks measure in it; give linf or l1")
         if not self.radius >= 0.0:
             raise InputError(f"the radius must be at least 0, not {self.radius}")
 

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from marapatch.errors import InputError
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 
 
 def ball_of(

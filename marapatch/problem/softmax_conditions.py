@@ -43,7 +43,7 @@ from marapatch.problem.specification import LinearRow
 _NONE: Mapping[int, Fraction] = MappingProxyType({})
 
 
-SHARES = 2**20
+MOST_SHARES = 2**20
 """Tangents are taken at shares that are multiples of one over this, so that they are exact."""
 
 Shares = tuple[tuple[int, Fraction], ...]
@@ -275,6 +275,8 @@ def tangent_at(row: ScoreRow, scores: Array) -> Shares:
     classes = sorted(row.offsets)
     values = np.array([scores[j] + float(row.offsets[j]) for j in classes])
     sizes = np.exp(values - values.max())
-    counts = np.floor(sizes / sizes.sum() * SHARES).astype(int)
-    counts[int(np.argmax(counts))] += SHARES - counts.sum()
-    return tuple((j, Fraction(int(n), SHARES)) for j, n in zip(classes, counts, strict=True) if n)
+    counts = np.floor(sizes / sizes.sum() * MOST_SHARES).astype(int)
+    counts[int(np.argmax(counts))] += MOST_SHARES - counts.sum()
+    return tuple(
+        (j, Fraction(int(n), MOST_SHARES)) for j, n in zip(classes, counts, strict=True) if n
+    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class Evidence(Enum):
-    """How a lower bound is known; ordered by :meth:`weakest` (DESIGN: rule 6)."""
+    """How a lower bound is known; ordered by :meth:`weakest` (ARCHITECTURE: 5, rule 6)."""
 
     BOUND = "bound"
     """Our own outward-rounded bounds: rigorous without any solver."""

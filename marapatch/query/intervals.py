@@ -16,7 +16,7 @@ from marapatch_encodings.terms import Abs, Constraint, Disjunction, Max, Relu, R
 
 Array = NDArray[np.float64]
 
-ROUNDS = 20
+PROPAGATION_ROUNDS = 20
 """Rounds over all constraints at most; a feed-forward network needs two."""
 
 PROGRESS = 1e-3
@@ -26,7 +26,7 @@ UNIT = 2.0**-53
 """The unit roundoff of float64."""
 
 
-def propagate(query: Query, rounds: int = ROUNDS) -> tuple[Array, Array] | None:
+def propagate(query: Query, rounds: int = PROPAGATION_ROUNDS) -> tuple[Array, Array] | None:
     """Bounds (lower, upper) that every assignment of ``query`` meets; None where there is none.
 
     ``rounds``: over all constraints, at most.

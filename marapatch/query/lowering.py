@@ -1,4 +1,4 @@
-"""From a question at a radius to a normalised query (DESIGN: 6.1).
+"""From a question at a radius to a normalised query (ARCHITECTURE: 6.1).
 
 Variables are the scaled perturbation u = (x - centre) / radius in [-1, 1] and, a neuron that can
 be on either side of 0, its scaled input and output. Constants and stable neurons are substituted
@@ -19,8 +19,9 @@ from marapatch.arithmetic.float_model import SMALL, gamma
 from marapatch.bounds.bounds import Bounds
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.query.query import Assignment, Query
 from marapatch_encodings.l1_ball import L1Form, l1_ball
 from marapatch_encodings.terms import Constraint, Relu, Sense, Variable, VariablePool, dense_row

@@ -1,4 +1,4 @@
-"""A query with variables of about unit range, and the way back (DESIGN: 6.1, for any query).
+"""A query with variables of about unit range, and the way back (ARCHITECTURE: 6.1, for any query).
 
 Marabou's tolerances are absolute, and it fixes variables of narrow range to one value: whatever is
 put to it is scaled first, and may be relaxed, so that thin sets become thick.

@@ -16,15 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 from marapatch.errors import InputError
 from marapatch.files.atomic_write import write_whole
 
-FORMATS = (".png", ".pdf", ".svg")
+PICTURE_FORMATS = (".png", ".pdf", ".svg")
 SMALLEST_SIDE = 4
 """An array with a shorter side than this is drawn as bars, not as a picture."""
 
 
 def check_format(path: Path) -> None:
     """Raise InputError where no picture can be written in the format that ``path`` ends in."""
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: a picture ends in {', '.join(FORMATS)}")
+    if path.suffix.lower() not in PICTURE_FORMATS:
+        raise InputError(f"{path}: a picture ends in {', '.join(PICTURE_FORMATS)}")
 
 
 def plot_witness(

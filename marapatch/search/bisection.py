@@ -10,7 +10,7 @@ from marapatch.problem.verdict import Unknown, Unsat
 from marapatch.search.options import Outcome, Report, SearchOptions
 from marapatch.search.radius_query import QuerySession
 from marapatch.solvers.base import Backend
-from marapatch.solvers.trust import ALONE, UNTRUSTED, kappa
+from marapatch.solvers.trust import kappa
 
 LEFT = 1.5
 """The search ends when what is left is so many times what the backend's answers support."""
@@ -74,11 +74,12 @@ def _reason(session: QuerySession, undecided: int) -> str:
         return f"{undecided} queries were undecided"
     if session.remaining <= 0.0:
         return "out of time"
-    if session.confirm or session.backend.name not in UNTRUSTED:
+    if session.confirm or not session.backend.needs_confirmation:
         return FINER
     return (
         f"what is left is below what an unsat of {session.backend.name} alone supports, which is "
-        f"{100.0 * ALONE:g} % of the radius; --confirm has a second engine asked too"
+        f"{100.0 * session.backend.claim_shrinkage:g} % of the radius; --confirm has a second "
+        "engine asked too"
     )
 
 

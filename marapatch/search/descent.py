@@ -14,7 +14,7 @@ from marapatch.search.options import Outcome, Report, SearchOptions
 from marapatch.search.radius_query import QuerySession
 from marapatch.solvers.base import Backend
 
-PATIENCE = 0.5
+PATIENCE_SHARE = 0.5
 """The share of the remaining time that one query just below the witness may take."""
 
 
@@ -81,5 +81,5 @@ def _raise_lower(session: QuerySession, reason: str) -> Outcome:
 
 def _seconds(session: QuerySession) -> float:
     limit = session.options.query_timeout
-    share = max(PATIENCE * session.remaining, min(1.0, session.remaining))
+    share = max(PATIENCE_SHARE * session.remaining, min(1.0, session.remaining))
     return share if limit is None else min(limit, session.remaining)

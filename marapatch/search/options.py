@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence
@@ -14,7 +15,7 @@ from marapatch.search.tree_record import TreeRecord
 from marapatch.solvers.base import Backend
 from marapatch_encodings.l1_ball import L1Form
 
-LONGEST = 1e6
+LONGEST_QUERY = 1e6
 """Seconds for one query where nothing limits it: backends want a finite number."""
 
 
@@ -62,6 +63,16 @@ class SearchOptions:
     def ceiling(self, bracket: Bracket) -> float:
         """The distance up to which ``lower`` is wanted: the witness's or the cutoff."""
         return min(bracket.upper, self.cutoff)
+
+    def target(self, bracket: Bracket, ball: Ball) -> float:
+        """The radius at which everything must be refuted to close ``bracket``, within ``ball``."""
+        ceiling = min(self.ceiling(bracket), ball.radius)
+        # Refuting the whole box proves that there is none at all: no tolerance is taken off.
+        if ceiling == ball.covering_radius and ceiling < self.ceiling(bracket):
+            return ceiling
+        # A little more than the tolerance below the witness would leave the bracket open by
+        # rounding.
+        return max(min(ceiling - 0.98 * self.tolerance, ceiling * (1.0 - 1e-7)), 0.0)
 
     def closed(self, bracket: Bracket) -> bool:
         """Whether ``lower`` is within the tolerance of the ceiling."""

@@ -17,7 +17,7 @@ from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 from marapatch.query.lowering import SHRINKAGE, Lowered, lower
 from marapatch.query.query import Query
-from marapatch.search.options import LONGEST, Outcome, QueryRecord, Report, SearchOptions
+from marapatch.search.options import LONGEST_QUERY, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.solvers.base import Backend, Candidate, Infeasible, Undecided
 from marapatch.solvers.trust import supported_radius
 from marapatch.witnesses.linear_region import SlackProgram, fits, region
@@ -42,7 +42,7 @@ class QuerySession:
     report: Report
     deadline: float
     confirm: bool = True
-    records: list[QueryRecord] = field(default_factory=list)
+    queries: list[QueryRecord] = field(default_factory=list)
 
     @property
     def remaining(self) -> float:
@@ -57,7 +57,7 @@ class QuerySession:
     @property
     def all_asked(self) -> bool:
         """Whether as many queries were asked as may be."""
-        return len(self.records) >= self.options.most_nodes
+        return len(self.queries) >= self.options.most_nodes
 
     def refuted_by_bounds(self, radius: float) -> bool:
         """Whether bounds alone refute ``radius``, if they may; then ``lower`` can get there."""
@@ -72,7 +72,7 @@ class QuerySession:
         closed = self.options.closed(self.bracket)
         if self.all_asked and self.remaining > 0.0:
             note = f"the limit of {self.options.nodes} sub-problems is reached"
-        records = tuple(self.records)
+        records = tuple(self.queries)
         return Outcome(self.bracket, records, len(records), "" if closed else note)
 
     def ask(self, radius: float, seconds: float, *, polished: bool = True) -> Verdict:
@@ -99,9 +99,9 @@ class QuerySession:
                 answer = f"unknown: {reason}"
         variables, rows = (len(query.names), len(query.rows)) if query else (0, 0)
         seconds_used = monotonic() - started
-        self.records.append(QueryRecord(radius, answer, seconds_used, variables, rows, relus, who))
+        self.queries.append(QueryRecord(radius, answer, seconds_used, variables, rows, relus, who))
         self.bracket = self.bracket.tighten(verdict)
-        self.report(self.bracket, len(self.records))
+        self.report(self.bracket, len(self.queries))
         return verdict
 
     def _decide(self, radius: float, seconds: float) -> tuple[Verdict, Query | None, int, str]:
@@ -133,15 +133,16 @@ class QuerySession:
         """The verdict of the backend; None where its ``sat`` did not replay."""
         if seconds <= 0.0:
             return Unknown("timeout")
-        until = monotonic() + min(seconds, LONGEST)
-        match self.backend.solve(lowered.query, min(seconds, LONGEST)):
+        until = monotonic() + min(seconds, LONGEST_QUERY)
+        match self.backend.solve(lowered.query, min(seconds, LONGEST_QUERY)):
             case Infeasible():
                 left = until - monotonic()
                 query, confirm = lowered.query, self.confirm
                 claim = supported_radius(radius, self.backend, query, left, confirm=confirm)
                 if claim > 0.0:
                     return Unsat(claim, Evidence.SOLVER)
-                return Unknown("Marabou said unsat and HiGHS sat: neither is believed")
+                name = self.backend.name
+                return Unknown(f"{name} said unsat and highs sat: neither is believed")
             case Undecided(reason=reason):
                 return Unknown(reason)
             case Candidate(assignment=assignment):

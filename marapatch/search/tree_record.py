@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.bounds.subproblems import Nodes
+from marapatch.bounds.nodes import Nodes
 
 Numbers = NDArray[np.int64]
 Single = NDArray[np.float32]
@@ -52,14 +52,48 @@ class TreeRecord:
         return int(self.parent.size)
 
 
+class Observer:
+    """Is told what a tree does, and gives nodes their names; this one keeps nothing."""
+
+    def round(self, root: Nodes) -> None:
+        """The root's bounds are about to be tightened by the cut of these multipliers."""
+
+    def add_root(self, root: Nodes) -> int:
+        """The root; returns its name."""
+        return 0
+
+    def add(self, children: Nodes, parents: Sequence[int], neuron: Numbers) -> list[int]:
+        """Children, and what bounds them so far; returns their names.
+
+        ``parents``: names; parent i was split at ``neuron[i]``, and has child i, where that is
+        active, and child ``len(parents) + i``, where it is inactive.
+        """
+        return [0] * len(children)
+
+    def improve(self, name: int, nodes: Nodes, index: int = 0) -> None:
+        """Better multipliers for a node: those of ``nodes`` at ``index``."""
+
+    def certify_by_solver(self, name: int) -> None:
+        """A solver closed the node."""
+
+
+NOBODY = Observer()
+
+
 @dataclass
-class Recorder:
-    """Grows a :class:`TreeRecord`; nodes are named by the numbers that :meth:`add_root` and
-    :meth:`add` return."""
+class Recorder(Observer):
+    """Makes a :class:`TreeRecord`; nodes are named by their numbers in it."""
 
     rounds: list[Multipliers] = field(default_factory=list)
     nodes: list[tuple[Split, Multipliers]] = field(default_factory=list)
     solver_certified: set[int] = field(default_factory=set)
+
+    @staticmethod
+    def of_root(root: Nodes) -> Recorder:
+        """Of a tree that is its root alone."""
+        recorder = Recorder()
+        recorder.add_root(root)
+        return recorder
 
     def round(self, root: Nodes) -> None:
         """The root's bounds are about to be tightened by the cut of these multipliers."""
@@ -70,23 +104,25 @@ class Recorder:
         self.nodes.append(((-1, 0, 0), _of(root, 0)))
         return len(self.nodes) - 1
 
-    def add(self, children: Nodes, splits: Sequence[Split]) -> list[int]:
-        """Children, and what bounds them so far; returns their numbers.
+    def add(self, children: Nodes, parents: Sequence[int], neuron: Numbers) -> list[int]:
+        """Children, and what bounds them so far; returns their names.
 
-        Both children of every node split must be among them: all are taken at once, so that an
-        interrupt leaves no node with one child.
+        Both children of every node split are taken at once, so that an interrupt leaves no node
+        with one child.
         """
         first = len(self.nodes)
+        phases = np.repeat([1, -1], len(parents)).tolist()
+        splits = zip((*parents, *parents), np.tile(neuron, 2).tolist(), phases, strict=True)
         self.nodes += [(split, _of(children, i)) for i, split in enumerate(splits)]
-        return list(range(first, first + len(splits)))
+        return list(range(first, len(self.nodes)))
 
-    def improve(self, number: int, nodes: Nodes, index: int = 0) -> None:
+    def improve(self, name: int, nodes: Nodes, index: int = 0) -> None:
         """Better multipliers for a node."""
-        self.nodes[number] = (self.nodes[number][0], _of(nodes, index))
+        self.nodes[name] = (self.nodes[name][0], _of(nodes, index))
 
-    def certify_by_solver(self, number: int) -> None:
+    def certify_by_solver(self, name: int) -> None:
         """A solver closed the node."""
-        self.solver_certified.add(number)
+        self.solver_certified.add(name)
 
     def finish(self, radius: float) -> TreeRecord:
         """The record so far, of a tree that refutes ``radius``."""

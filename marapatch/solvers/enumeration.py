@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf, prod
-from types import TracebackType
-from typing import Any, Self, assert_never
+from typing import Any, assert_never
 
 import highspy
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from marapatch.query.query import Query
 from marapatch.query.reduction import check_objective, check_timeout, reduce
-from marapatch.solvers.base import Answer, Candidate, Infeasible, Optimum, Undecided
+from marapatch.solvers.base import Answer, Candidate, ExactBackend, Infeasible, Optimum, Undecided
 from marapatch.solvers.highs.backend import REFUSED, explain, open_solver, run, set_option
 from marapatch.solvers.highs.milp import Program, scaled
 from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, Row, Variable, row
@@ -28,7 +27,7 @@ _Status = highspy.HighsModelStatus
 
 
 @dataclass(frozen=True)
-class EnumerationBackend:
+class EnumerationBackend(ExactBackend):
     """Decides tiny queries: depth first over phases, pruning each infeasible prefix by an LP.
 
     Shares nothing with the MILP but the scaling of rows: no big-M, no derived bounds, no binary.
@@ -42,20 +41,6 @@ class EnumerationBackend:
     def name(self) -> str:
         """``enumeration``."""
         return "enumeration"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Nothing is kept between queries."""
 
     def solve(self, query: Query, timeout: float) -> Answer:
         """Infeasible where the LP of every phase pattern is; the first feasible point else."""

@@ -20,6 +20,7 @@ from marapatch.network.onnx.session import OnnxSession
 from marapatch.network.output_transform import OutputTransform
 from marapatch.problem.specification import Property
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict
+from marapatch.search.budget import DISJUNCT_ATTACK_SHARE, DISJUNCT_SECONDS
 from marapatch.solvers.base import Backend
 from marapatch.verification.disjuncts import conjunctions_of, groups_of
 from marapatch.verification.property_search import CaseBox, DisjunctSearch
@@ -27,21 +28,19 @@ from marapatch.verification.property_search import CaseBox, DisjunctSearch
 FIRST_ROUNDS = 2
 """Batches of the attack on each disjunct before proofs begin."""
 
-INTERRUPTED = "interrupted"
+STOPPED_BY_HAND = "interrupted"
 """The reason of a verdict that somebody did not wait for."""
 
-SECONDS = 116.0
+COMPETITION_SECONDS = 116.0
 """For a property where nothing is said: the competition's limit."""
 
-SLICE_SECONDS = 4.0
 TURN_NODES = 500
-"""The first turn of each disjunct, in sub-problems where these are limited; turns grow twice as
+"""The first turn of each disjunct, in sub-problems where these are limited; turns get twice as
 long while several are open."""
 
-ATTACK_SHARE = 0.5
 ATTACK_ROUNDS = 2
-"""The share of its turn in which a disjunct that stays open is attacked once more; in batches where
-sub-problems are limited."""
+"""Batches in which a disjunct that stays open is attacked once more, where sub-problems are
+limited."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Verification:
     @property
     def interrupted(self) -> bool:
         """Whether it was stopped by hand."""
-        return isinstance(self.verdict, Unknown) and self.verdict.reason == INTERRUPTED
+        return isinstance(self.verdict, Unknown) and self.verdict.reason == STOPPED_BY_HAND
 
     @property
     def status(self) -> str:
@@ -97,12 +96,12 @@ def verify(
     has few sides (:mod:`marapatch.search.branch_and_bound.input_tree`), else a tree over ReLU
     phases (:mod:`marapatch.search.branch_and_bound.relu_tree`), whose last leaves go to ``backend``
     unless ``evidence`` is ``bound``. A KeyboardInterrupt ends the search:
-    Unknown(:data:`INTERRUPTED`). Raises :class:`~marapatch.errors.InputError` where the property
-    does not fit the network or leaves an input unbounded.
+    Unknown(:data:`STOPPED_BY_HAND`). Raises :class:`~marapatch.errors.InputError` where the
+    property does not fit the network or leaves an input unbounded.
     """
     started = monotonic() if started is None else started
     if timeout is None:
-        timeout = SECONDS if nodes is None else np.inf
+        timeout = COMPETITION_SECONDS if nodes is None else np.inf
     deadline = started + timeout
     searches: list[DisjunctSearch] = []
     try:
@@ -113,7 +112,7 @@ def verify(
             )
             verdict = _consistent(searches, verdict)
     except KeyboardInterrupt:
-        verdict = Unknown(INTERRUPTED)
+        verdict = Unknown(STOPPED_BY_HAND)
     bounded = sum(search.bounded for search in searches)
     return Verification(verdict, len(searches), bounded, monotonic() - started)
 
@@ -146,7 +145,7 @@ def _in_turns(
     turn = np.inf if nodes is None else TURN_NODES
     still = list(searches)
     grades: list[Evidence] = []
-    seconds = SLICE_SECONDS
+    seconds = DISJUNCT_SECONDS
     verdict: Unknown | None = None
     given_up: Unknown | None = None
     while still:
@@ -168,7 +167,7 @@ def _in_turns(
                 if monotonic() < until and search.bounded < bounded + most:
                     still.remove(search)
                     given_up = found
-                attacked_until, rounds = monotonic() + ATTACK_SHARE * seconds, None
+                attacked_until, rounds = monotonic() + DISJUNCT_ATTACK_SHARE * seconds, None
                 if nodes is not None:
                     attacked_until, rounds = deadline, ATTACK_ROUNDS
                 seed += 1

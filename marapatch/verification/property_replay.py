@@ -24,12 +24,13 @@ from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
 from marapatch.network.output_transform import OutputTransform
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
+from marapatch.problem.norm import Norm
 from marapatch.problem.softmax_conditions import estimate, holds
 from marapatch.problem.specification import Alternative, ExactBox
 from marapatch.problem.verdict import Witness
 
-TOLERANCE = Fraction(1, 10_000)
+COMPETITION_TOLERANCE = Fraction(1, 10_000)
 """What the verification competition lets a counterexample miss a bound by, relative to numbers
 above 1: granted to onnxruntime where it is given another point, rounded to the file's type."""
 
@@ -41,7 +42,7 @@ are all on an edge."""
 LARGEST = float(np.finfo(np.float64).max)
 
 
-REMEMBERED = 50
+EXACT_POINTS = 50
 """Refuted claims that are kept."""
 
 HOPELESS = 1e-6
@@ -114,7 +115,7 @@ class PropertyReplay:
     inner: InnerBox
     rows: Alternative
     runs: OnnxSession | None
-    refuted: deque[Array] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    refuted: deque[Array] = field(default_factory=lambda: deque(maxlen=EXACT_POINTS))
     contradicted: Witness | None = None
     evaluations: int = 0
 
@@ -208,6 +209,6 @@ class PropertyReplay:
         if not self.inner.between:
             return all(row.holds(point, outputs) for row in self.rows)
         return all(
-            row.surplus(point, outputs) >= -TOLERANCE * max(Fraction(1), abs(row.rhs))
+            row.surplus(point, outputs) >= -COMPETITION_TOLERANCE * max(Fraction(1), abs(row.rhs))
             for row in self.rows
         )

@@ -18,14 +18,16 @@ from marapatch.arithmetic.rationals import down, up
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.softmax_conditions import Group
 from marapatch.problem.specification import Alternative, Case
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 from marapatch.search.branch_and_bound.input_tree import InputSplit
 from marapatch.search.branch_and_bound.relu_tree import ReluTree
+from marapatch.search.budget import TANGENT_SECONDS
 from marapatch.search.options import SearchOptions
 from marapatch.solvers.base import Backend
 from marapatch.verification.disjuncts import Disjunct
@@ -33,13 +35,12 @@ from marapatch.verification.property_replay import InnerBox, PropertyReplay
 from marapatch.verification.score_conditions import FormulatedCondition
 from marapatch.witnesses.falsify import falsify
 
-FEW_INPUTS = 12
+FEW_SIDES = 12
 """Boxes with at most this many sides that have a length are halved; else ReLU phases are split."""
 
-REFINING_SECONDS = 0.25
-REFINING_NODES = 2000
-"""How long a search over probabilities first goes on before its tangents are looked at, and how
-many sub-problems it bounds at most; then twice as long each time."""
+TANGENT_NODES = 2000
+"""Sub-problems that a search over probabilities bounds at most before its tangents are looked at;
+then twice as many each time."""
 
 
 @dataclass(eq=False)
@@ -67,7 +68,7 @@ class CaseBox:
     def few_sides(self) -> bool:
         """Whether few sides of the box have a length, so that it is halved."""
         ends = zip(self.case.box.lower, self.case.box.upper, strict=True)
-        return sum(low != high for low, high in ends) <= FEW_INPUTS
+        return sum(low != high for low, high in ends) <= FEW_SIDES
 
 
 class _Engine(Protocol):
@@ -155,7 +156,7 @@ class DisjunctSearch:
         the search begins anew.
         """
         convex = any(row.weight for group in self.groups for row in group)
-        most, seconds, turn = self.bounded + nodes, REFINING_SECONDS, REFINING_NODES
+        most, seconds, turn = self.bounded + nodes, TANGENT_SECONDS, TANGENT_NODES
         while True:
             engine = self.engine = self.engine or self._begun()
             end, left = until, most - self.bounded

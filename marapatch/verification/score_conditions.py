@@ -24,7 +24,7 @@ from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.softmax_conditions import Group
 
-WHOLE = 2**53
+LARGEST_WHOLE = 2**53
 """Integers up to this are exact in float64."""
 
 LARGEST = float(np.finfo(np.float64).max)
@@ -96,8 +96,8 @@ def _whole_factor(numbers: Sequence[Fraction]) -> Fraction:
     if all(Fraction(nearest(c)) == c for c in coefficients):
         return Fraction(1)
     common = lcm(*(c.denominator for c in coefficients))
-    fits = max(abs(c * common) for c in coefficients) <= WHOLE
-    return Fraction(common) if fits and abs(rhs * common) < WHOLE**2 else Fraction(1)
+    fits = max(abs(c * common) for c in coefficients) <= LARGEST_WHOLE
+    return Fraction(common) if fits and abs(rhs * common) < LARGEST_WHOLE**2 else Fraction(1)
 
 
 def _with_inputs(form: StandardForm, inputs: Sequence[int]) -> StandardForm:

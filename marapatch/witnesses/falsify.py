@@ -15,7 +15,7 @@ from marapatch.problem.question import Question
 from marapatch.problem.row_groups import Groups
 from marapatch.problem.verdict import Witness
 
-STEPS = 60
+FALSIFY_STEPS = 60
 """Gradient steps of one batch of starts."""
 
 FIRST_STEPS = 0.03, 0.25
@@ -71,13 +71,13 @@ def _climb(
     question: Question, groups: Groups, x: Array, first: Array, leak: Array, deadline: float
 ) -> Witness | None:
     low, high = question.ball.lower, question.ball.upper
-    for step in range(STEPS + 1):
+    for step in range(FALSIFY_STEPS + 1):
         hidden, outputs = question.form.pre_activations(x)
         slack = question.condition.slack(outputs)
         witness = best_witness(question, x, groups.slack(slack).min(axis=1))
-        if witness is not None or step == STEPS or monotonic() >= deadline:
+        if witness is not None or step == FALSIFY_STEPS or monotonic() >= deadline:
             return witness
-        done = step / STEPS
+        done = step / FALSIFY_STEPS
         slopes = [np.where(z > 0.0, 1.0, (1.0 - done) * leak) for z in hidden]
         worst = groups.shares(slack) @ question.condition.matrix
         gradient = question.form.pullback(slopes, worst)

@@ -18,8 +18,9 @@ from marapatch.bounds.bounds import Bounds
 from marapatch.linear_programs.warm import LinearProgram, Solution
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
-from marapatch.problem.ball import Ball, Norm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 
 Pattern = tuple[NDArray[np.bool_], ...]
@@ -112,10 +113,14 @@ def region_of(
             break
         active = pattern[k]
         free = np.flatnonzero(rows[k])
+        # A neuron stays on its side where sign * z >= 0: a row of the region, scaled to its largest
+        # entry.
         sign = np.where(active[free], 1.0, -1.0)
         parts.append(matrix[free] * sign[:, None])
         offsets.append(-constant[free] * sign)
         neurons += [(k, int(i)) for i in free]
+        # Within the region ReLU is a product with 0 or 1, so that every layer is affine in the
+        # input.
         values.append((matrix * active[:, None], constant * active))
     return Region(np.concatenate(parts), np.concatenate(offsets), tuple(neurons))
 
@@ -134,10 +139,13 @@ class SlackProgram:
         scales = region.scales
         rows = region.matrix / scales[:, None]
         low, high = region.rhs / scales, np.full(scales.size, np.inf)
+        # The slack is common to all rows and maximised: the point deepest inside, which rounding
+        # cannot put outside. A row that is 0 cannot be made slack by any input.
         less = np.where(np.any(region.matrix != 0.0, axis=1), -1.0, 0.0)[:, None]
         self.size = self.displacement_bounds[0].size
         if self.norm is Norm.L1:
             rows = np.hstack([rows, -rows])
+            # p and m are never both above 0 at an optimum, so that their sum is |d|_1.
             budget = np.append(np.ones(2 * self.size), 0.0)
             matrix = np.vstack([np.hstack([rows, less]), budget])
             low, high = np.append(low, -np.inf), np.append(high, np.inf)
@@ -179,8 +187,10 @@ class SlackProgram:
 
     def _slope(self, solution: Solution, radius: float) -> float:
         if self.norm is Norm.L1:
+            # The dual value of the budget row is the slope of the slack in the radius.
             return float(abs(solution.row_duals[-1]))
         reduced = solution.reduced_costs[:-1]
+        # Where the box and not the radius binds, the radius does not move the end.
         moving = np.where(
             reduced < 0.0,
             self.displacement_bounds[1] > radius,

@@ -2,7 +2,7 @@
 
 With the activation pattern fixed the network is affine, and the nearest point of the region that
 meets the condition is a linear program. Facets of the region that hold the optimum back are
-stepped over while that brings it nearer (DESIGN: 6.4). Everything found is replayed.
+stepped over while that brings it nearer (ARCHITECTURE: 6.4). Everything found is replayed.
 """
 
 from __future__ import annotations

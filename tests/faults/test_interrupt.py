@@ -17,6 +17,8 @@ import pytest
 from marapatch import load
 from marapatch.data.bundled import resolve
 
+pytestmark = pytest.mark.usefixtures("heeded_signals")
+
 TOKEN = "MARAPATCH_TEST_TOKEN"
 ENOUGH = 600.0
 """Seconds after which a process that hangs is given up."""
@@ -118,6 +120,59 @@ def test_several_processes_end_with_their_parent(tmp_path: Path, number: signal.
     while left_over(token) and time.monotonic() < until:
         time.sleep(0.1)
     assert left_over(token) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_a_signal_to_all_processes_is_reported_by_the_first(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """As a closing terminal and a batch queue send it: to the whole process group."""
+    token = uuid.uuid4().hex
+    with subprocess.Popen(
+        [sys.executable, "-m", "marapatch", *LARGE, "--jobs", "2"],
+        cwd=tmp_path,
+        env={**os.environ, TOKEN: token},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            until = time.monotonic() + ENOUGH
+            while sum("multiprocessing" in line for line in left_over(token)) < 3:
+                assert time.monotonic() < until, "the search did not start two processes"
+                time.sleep(0.1)
+            os.killpg(running.pid, number)
+            out, err = running.communicate(timeout=ENOUGH)
+        finally:
+            running.kill()
+    assert running.returncode == 130, err
+    assert out.startswith("interrupted; what is known so far:")
+    assert left_over(token) == []
+
+
+def test_a_search_under_nohup_goes_on(tmp_path: Path) -> None:
+    """A closing terminal tells all its processes, and those that were to ignore it go on."""
+    command = [sys.executable, "-m", "marapatch", *LARGE, "--jobs", "2", "--nodes", "3000", "-v"]
+    with subprocess.Popen(
+        ["nohup", *command, "--json", "w.json"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            assert running.stderr is not None
+            while "<= distance <=" not in (line := running.stderr.readline()):
+                assert line, "it ended before it began to search"
+            os.killpg(running.pid, signal.SIGHUP)
+            _, err = running.communicate(timeout=ENOUGH)
+        finally:
+            running.kill()
+    assert running.returncode in (0, 1), err
+    assert json.loads((tmp_path / "w.json").read_text())["interrupted"] is False
 
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

@@ -120,7 +120,7 @@ class TestParents:
     )
 
     def parent(self, body: str) -> subprocess.Popen[str]:
-        here = str(Path(__file__).parents[1])
+        here = str(Path(__file__).parents[1] / "support" / "builders")
         command = [sys.executable, "-c", self.SCRIPT + body, here]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -145,6 +145,7 @@ class TestParents:
         assert eventually(lambda: is_gone(worker))
 
     @linux
+    @pytest.mark.usefixtures("heeded_signals")
     def test_ctrl_c_while_waiting(self, backend: MarabouBackend) -> None:
         backend.solve(YES, TIMEOUT)
         worker = worker_of(backend)

@@ -16,7 +16,7 @@ from marapatch.solvers.base import Answer, Candidate, Infeasible, Undecided
 from marapatch.solvers.enumeration import EnumerationBackend
 from marapatch.solvers.highs.backend import HighsBackend
 from marapatch.solvers.marabou import backend as marabou
-from marapatch.solvers.marabou.backend import NARROW, MarabouBackend
+from marapatch.solvers.marabou.backend import FIXED_BELOW, MarabouBackend
 from marapatch_encodings import Relu, VariablePool, dense_row, row
 
 
@@ -27,7 +27,7 @@ def backend() -> Iterator[MarabouBackend]:
 
 
 class TestNarrowRanges:
-    @pytest.mark.parametrize("width", [1e-9, 1e-6, 9e-6, NARROW])
+    @pytest.mark.parametrize("width", [1e-9, 1e-6, 9e-6, FIXED_BELOW])
     def test_unsat_with_a_given_narrow_range_is_not_believed(
         self, backend: MarabouBackend, width: float
     ) -> None:

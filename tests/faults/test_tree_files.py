@@ -24,8 +24,10 @@ from marapatch.certificates.file import Certificate, TargetClaim
 from marapatch.cli import main
 from marapatch.cli.tree_output import write_trees
 from marapatch.errors import InputError
-from marapatch.groundtruth.api import GroundTruth, GroundTruthOptions, ground_truth
+from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.certificate import certificate_of
+from marapatch.groundtruth.options import GroundTruthOptions
+from marapatch.groundtruth.result import GroundTruth
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.load import load
 from marapatch.network.onnx.writer import write_onnx

@@ -1,4 +1,4 @@
-"""The scripts of the README's tour: short, shown there as they are, and running."""
+"""The scripts of docs/library.md: short, shown there as they are, and running."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).with_name("tour")
+FOLDER = Path(__file__).parents[2] / "docs" / "examples"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py"))
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 LONGEST = 15
 
 
@@ -37,7 +37,7 @@ def test_there_are_five() -> None:
 def test_a_script_is_short_and_shown(name: str) -> None:
     text = (FOLDER / name).read_text()
     assert len(text.splitlines()) <= LONGEST
-    assert f"```python\n{text}```" in README.read_text(), f"README.md does not show {name}"
+    assert f"```python\n{text}```" in PAGE.read_text(), f"{PAGE} does not show {name}"
 
 
 def test_ground_truth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from marapatch.network.graph import Network, dense_network
-from marapatch.patch_attack.api import PatchAttackOptions, patch_attack
-from marapatch.patch_attack.halving import find_first_layer_patch
+from marapatch.patch_attacks.api import PatchAttackOptions, patch_attack
+from marapatch.patch_attacks.halving import find_first_layer_patch
 from marapatch.patching.api import minimal_patch
 from marapatch.patching.mark_graph import mark
 from marapatch.patching.options import PatchOptions

@@ -1,7 +1,8 @@
 """No claim is false where numbers use the whole range of their type; see also benchmarks.
 
-Questions drawn from seeds (tests/wide_networks.py), asked from the file on, and judged by the exact
-optimum of the numbers in the file. What the rows of WAS_WRONG say was once claimed about them.
+Questions drawn from seeds (tests/support/builders/wide_networks.py), asked from the file on, and
+judged by the exact optimum of the numbers in the file. What the rows of WAS_WRONG say was once
+claimed about them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ MAX_DEPTH = 100
 MAX_TOKENS = 1_000_000
 """Names, numbers and parentheses in one expression: more are refused, as they take GBs to hold."""
 
-SHOWN = 40
+SHOWN_WORD = 40
 """Characters of a name in the file that an error repeats."""
 
 
@@ -26,7 +26,7 @@ class LineError(Exception):
 
 def shown(text: str) -> str:
     """``text`` of a file in quotes, cut where it is long."""
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
+    return repr(text if len(text) <= SHOWN_WORD else text[:SHOWN_WORD] + "...")
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,11 +133,13 @@ class StandardForm:
         """The size of every source: the input, then each ReLU layer."""
         return (self.inputs, *(layer.outputs for layer in self.hidden))
 
-    @property
-    def is_chain(self) -> bool:
-        """Whether every map takes only the layer just before it."""
-        maps = (*self.hidden, self.output)
-        return all(layer.sources == (k,) for k, layer in enumerate(maps))
+    @cached_property
+    def spans(self) -> tuple[slice, ...]:
+        """Where each ReLU layer's neurons are, all of them being numbered one after the other."""
+        ends = np.cumsum([layer.outputs for layer in self.hidden], dtype=int).tolist()
+        return tuple(
+            slice(end - layer.outputs, end) for end, layer in zip(ends, self.hidden, strict=True)
+        )
 
     def pre_activations(self, x: Array) -> tuple[list[Array], Array]:
         """All z_k and the output at a batch ``x`` of shape (batch, inputs)."""

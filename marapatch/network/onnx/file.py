@@ -23,7 +23,7 @@ from marapatch.network.onnx.tensors import MAX_AXES, embed
 OLDEST_OPSET = 7
 """Before it, broadcasting was written in another way."""
 
-FILE_BYTES = 4.0
+ONNX_BYTES = 4.0
 """For each byte of a file: its content, the message parsed from it, and room for copies."""
 
 FLOATS: Mapping[int, np.dtype[np.floating]] = {
@@ -39,7 +39,7 @@ def read_model(path: Path) -> tuple[Any, bytes]:
     Raises InputError, naming the file, where it is none, has too many parts, or needs more than
     the memory limit.
     """
-    content = unpacked(path, read_bytes(path, FILE_BYTES), FILE_BYTES)
+    content = unpacked(path, read_bytes(path, ONNX_BYTES), ONNX_BYTES)
     try:
         model = parse_model(content)
         if embed(model, path.parent):

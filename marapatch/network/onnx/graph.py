@@ -32,7 +32,7 @@ it was measured; and as much again for the affine maps, their errors and bounds 
 MAX_INTEGERS = 1000
 """Sizes, axes or pads in one constant; a tensor has a few axes."""
 
-MAX_LAYERS = 2000
+ONNX_LAYERS = 2000
 """Bounds of each layer go back through all layers before it, so that no more can be proved about;
 the deepest networks in use have about a thousand."""
 
@@ -204,9 +204,9 @@ class Builder:
         self, name: str, layer: Layer, inputs: tuple[str, ...], shape: tuple[int, ...]
     ) -> Value:
         """A new node of the graph of layers, and its values in ``shape``."""
-        if len(self.sizes) >= MAX_LAYERS:
+        if len(self.sizes) >= ONNX_LAYERS:
             raise InputError(
-                f"has more than {MAX_LAYERS} layers: too many to prove anything about; give a "
+                f"has more than {ONNX_LAYERS} layers: too many to prove anything about; give a "
                 "smaller network"
             )
         name = self._unused(name)

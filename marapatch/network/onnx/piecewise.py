@@ -12,7 +12,7 @@ from marapatch.network.onnx.graph import Builder, Constant, Registry, Tensor, Va
 from marapatch.network.onnx.node import Node
 from marapatch.network.onnx.windows import read_windows
 
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 """The largest number that an attribute can hold."""
 
 
@@ -38,7 +38,7 @@ def clip(builder: Builder, node: Node) -> Tensor:
     """``min(max(x, low), high)``, the bounds as attributes or as inputs."""
     bounds = []
     for number, attribute, sign in ((1, "min", -1.0), (2, "max", 1.0)):
-        bound, largest = float(node.take(attribute, sign * inf)), LARGEST
+        bound, largest = float(node.take(attribute, sign * inf)), LARGEST_FLOAT32
         constant = builder.optional(node, number)
         if constant is not None:
             bound, largest = _scalar(node, constant), _largest(constant)

@@ -8,11 +8,12 @@ from time import monotonic
 
 import numpy as np
 
-from marapatch.problem.ball import Norm
 from marapatch.problem.bracket import Bracket
+from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Sat, Unknown, Unsat
 from marapatch.search.branch_and_bound.input_tree import InputSplit
+from marapatch.search.budget import POLISH_SECONDS
 from marapatch.search.options import QueryRecord, Report, SearchOptions
 from marapatch.witnesses.polish import polish
 
@@ -20,8 +21,6 @@ FEW_INPUTS = 10
 MANY_NEURONS = 100
 """Halving boxes is worth more than splitting phases up to about so many free inputs, unless there
 are so few neurons that all their phases can be tried."""
-
-POLISH_SECONDS = 5.0
 
 
 def suits(question: Question) -> bool:
@@ -37,7 +36,7 @@ class BoxTree:
     """Refutes the ball of one radius after the other by halving its box.
 
     A witness found on the way is polished, and the box just below it is begun. ``bracket``,
-    ``records``, ``bounded``: what came of it so far; all evidence is ``bound``.
+    ``queries``, ``bounded``: what came of it so far; all evidence is ``bound``.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class BoxTree:
     ) -> None:
         self.question, self.bracket = question, start
         self.options, self.report = options, report
-        self.records: list[QueryRecord] = []
+        self.queries: list[QueryRecord] = []
         self.bounded = 0
         self.note = "out of time"
         self.split: tuple[float, InputSplit] | None = None
@@ -60,7 +59,7 @@ class BoxTree:
         (``nodes``) are bounded."""
         last = self.bounded + nodes
         while not self.options.closed(self.bracket) and monotonic() < until and self.bounded < last:
-            started, radius = monotonic(), self._target()
+            started, radius = monotonic(), self.options.target(self.bracket, self.question.ball)
             if self.split is None or self.split[0] > radius:
                 self.split = radius, InputSplit(self._box(radius))
             radius, split = self.split
@@ -83,17 +82,10 @@ class BoxTree:
                 case Unknown(reason=reason):
                     answer, self.note = f"unknown: {reason}", reason
             spent = monotonic() - started
-            self.records.append(QueryRecord(radius, answer, spent, 0, 0, 0, "tree"))
-            self.report(self.bracket, len(self.records))
+            self.queries.append(QueryRecord(radius, answer, spent, 0, 0, 0, "tree"))
+            self.report(self.bracket, len(self.queries))
             if not isinstance(verdict, Sat):
                 return
-
-    def _target(self) -> float:
-        ceiling = min(self.options.ceiling(self.bracket), self.question.ball.radius)
-        whole = self.question.ball.covering_radius
-        if ceiling == whole and ceiling < self.options.ceiling(self.bracket):
-            return ceiling
-        return max(min(ceiling - 0.98 * self.options.tolerance, ceiling * (1.0 - 1e-7)), 0.0)
 
     def _box(self, radius: float) -> Question:
         """The same question over the whole of a smaller box."""

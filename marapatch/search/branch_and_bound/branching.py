@@ -1,4 +1,4 @@
-"""Which neuron a node of the tree is split on. (DESIGN: 6.5.)"""
+"""Which neuron a node of the tree is split on. (ARCHITECTURE: 6.5.)"""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.network.layers import Array
 
 Neurons = NDArray[np.int64]
 
-CANDIDATES = 32
+TRIED_NEURONS = 32
 """Neurons tried at each node by the rule ``trial``: with 6 the trees of the benchmark are 1 to 9
 times as large, with all of 72 they are as large as with 32."""
 
@@ -37,7 +38,7 @@ def trial(bounder: NodeBounder, nodes: Nodes, score: Array) -> Neurons:
     Where neither child gains, what the relaxation gives away is hidden behind coefficients that
     are 0 at the best multipliers: there the neuron where its best point is farthest from ReLU.
     """
-    tried = np.argsort(-score, axis=1)[:, :CANDIDATES]
+    tried = np.argsort(-score, axis=1)[:, :TRIED_NEURONS]
     useful = np.take_along_axis(score, tried, 1) > 0.0
     rows, columns = np.nonzero(useful)
     parents, neuron = nodes.take(rows), tried[rows, columns]

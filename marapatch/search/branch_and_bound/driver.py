@@ -5,7 +5,7 @@ One branch-and-bound tree minimises the distance: over ReLU phases
 few sides (:mod:`marapatch.search.branch_and_bound.box_tree`). Where the tree below the witness is
 too large for the time, smaller radii are proved first: they raise the bracket's lower end: in a
 smaller ball fewer neurons are unstable, so a smaller radius is proved with far less work. A tree
-whose open nodes get fewer has more of it. (DESIGN: 6.5.)
+whose open nodes get fewer has more of it. (ARCHITECTURE: 6.5.)
 """
 
 from __future__ import annotations
@@ -19,21 +19,15 @@ from marapatch.problem.verdict import Sat, Unsat
 from marapatch.search.branch_and_bound.box_tree import BoxTree, suits
 from marapatch.search.branch_and_bound.relu_tree import ReluTree
 from marapatch.search.branch_and_bound.workers import Workers, workers
-from marapatch.search.budget import Limit
+from marapatch.search.budget import (
+    ENDING_TREE_SHARE,
+    ONE_RADIUS_SHARE,
+    SMALLER_RADII_SHARE,
+    TREE_AT_WITNESS_SHARE,
+    Limit,
+)
 from marapatch.search.options import Interrupted, Outcome, QueryRecord, Report, SearchOptions
 from marapatch.solvers.base import Backend
-
-FIRST_SHARE = 0.65
-"""The share of the time for the tree just below the witness before smaller radii are tried."""
-
-ENDING_SHARE = 0.9
-"""The share of the time for a tree that is ending."""
-
-SMALLER_RADII_SHARE = 0.7
-"""The share of the rest for smaller radii; the tree has what is left."""
-
-RADIUS_SHARE = 0.3
-"""The share of their remaining time that one of them may take."""
 
 NARROW_ENOUGH = 0.02
 """Smaller radii end when the radius it could not prove is relatively this near to the proved
@@ -69,19 +63,19 @@ class _Schedule:
     options: SearchOptions
     report: Report
     workers: Workers | None
-    records: list[QueryRecord] = field(default_factory=list)
+    queries: list[QueryRecord] = field(default_factory=list)
     bounded: int = 0
     note: str = ""
     recorded: list[ReluTree] = field(default_factory=list)
 
     def outcome(self) -> Outcome:
         note = "" if self.options.closed(self.bracket) else self.note
-        trees = tuple(record for expanded in self.recorded for record in expanded.recorded())
-        return Outcome(self.bracket, tuple(self.records), self.bounded, note, trees)
+        trees = tuple(record for expanded in self.recorded for record in expanded.trees())
+        return Outcome(self.bracket, tuple(self.queries), self.bounded, note, trees)
 
     def run(self) -> None:
         whole = Limit(monotonic() + self.options.timeout, self.options.most_nodes)
-        first, ending = whole.share(FIRST_SHARE, 0), whole.share(ENDING_SHARE, 0)
+        first, ending = whole.share(TREE_AT_WITNESS_SHARE, 0), whole.share(ENDING_TREE_SHARE, 0)
         main = self._tree(self.options)
         self._advance(main, first)
         if main.ending:
@@ -103,12 +97,12 @@ class _Schedule:
 
     def _advance(self, current: ReluTree | BoxTree, limit: Limit) -> None:
         """Grow, and take in what came of it."""
-        bounded, records = current.bounded, len(current.records)
+        bounded, asked = current.bounded, len(current.queries)
         try:
             current.advance(limit.until, limit.nodes - self.bounded)
         finally:  # an interrupt takes nothing back
             self.bracket = self._merged(current.bracket)
-            self.records += current.records[records:]
+            self.queries += current.queries[asked:]
             self.bounded += current.bounded - bounded
             self.note = current.note
 
@@ -131,6 +125,6 @@ class _Schedule:
                 return
             radius = 0.5 * (lower + failed)
             options = replace(self.options, cutoff=radius)
-            self._advance(self._tree(options), limit.share(RADIUS_SHARE, self.bounded))
+            self._advance(self._tree(options), limit.share(ONE_RADIUS_SHARE, self.bounded))
             if self.bracket.lower < radius - 1.01 * self.options.tolerance:
                 failed = radius

@@ -30,19 +30,19 @@ from marapatch.problem.row_groups import Groups
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
 from marapatch.witnesses.falsify import best_witness
 
-BATCH = 512
+BATCH_BOXES = 512
 """Boxes halved at once."""
 
-PAIRS = 4096
+PAIRS_AT_ONCE = 4096
 """Pairs of a box and a neuron in one backward pass: more would leave the processor's cache."""
 
 PARTS = 4
 """Piles into which the boxes left of a batch are sorted, so that the least refuted come first."""
 
-LONGEST = 64.0
+LONGEST_SIDES = 64.0
 """How many times longer than the side that is halved another may be, relative to the first box."""
 
-SMALLEST = 1e-12
+SMALLEST_SIDE = 1e-12
 """Boxes whose sides are all shorter than this are not halved any more: the search gives up."""
 
 
@@ -104,10 +104,7 @@ class BoxBounder:
         self.sizes = magnitudes(root)
         self.sides = root.ball.upper - root.ball.lower
         self.passes = BackwardPass(form, self.sizes)
-        ends = np.cumsum([layer.outputs for layer in form.hidden], dtype=int)
-        self.spans = [
-            slice(e - layer.outputs, e) for e, layer in zip(ends, form.hidden, strict=True)
-        ]
+        self.spans = form.spans
         self.slacks = [interval_slack(layer, self.sizes) for layer in form.hidden]
 
     def bound(self, boxes: Boxes) -> tuple[Boxes, Array]:
@@ -149,7 +146,7 @@ class BoxBounder:
         relative = half / np.maximum(self.sides, np.finfo(np.float64).tiny)
         rows, longest = np.arange(half.shape[0]), relative.argmax(axis=1)
         chosen = relative[rows, influence.argmax(axis=1)]
-        late = relative[rows, longest] > LONGEST * chosen
+        late = relative[rows, longest] > LONGEST_SIDES * chosen
         result = influence.copy()
         result[rows[late], longest[late]] = inf
         return result
@@ -200,8 +197,8 @@ class BoxBounder:
     ) -> None:
         """Bound what is unstable in layer ``k`` by backward substitution, in place."""
         box, neuron = np.nonzero((low < 0.0) & (high > 0.0))
-        for start in range(0, box.size, PAIRS):
-            b, j = box[start : start + PAIRS], neuron[start : start + PAIRS]
+        for start in range(0, box.size, PAIRS_AT_ONCE):
+            b, j = box[start : start + PAIRS_AT_ONCE], neuron[start : start + PAIRS_AT_ONCE]
             unit = np.zeros((b.size, 2, layer.outputs))
             unit[np.arange(b.size), 0, j] = 1.0
             unit[np.arange(b.size), 1, j] = -1.0
@@ -297,7 +294,7 @@ class InputSplit:
                 boxes = sum(map(len, self.open))
                 return Unknown(f"the limit of sub-problems is reached with {boxes} open boxes")
             chosen = self._choose(last - self.bounded)
-            if ((chosen.high - chosen.low).max(axis=1, initial=0.0) < SMALLEST).any():
+            if ((chosen.high - chosen.low).max(axis=1, initial=0.0) < SMALLEST_SIDE).any():
                 self.open.append(chosen)
                 return Unknown("a box too small to be halved is neither refuted nor a witness")
             witness = self._bound(chosen.halves())
@@ -324,10 +321,10 @@ class InputSplit:
         """The newest open boxes, which are among the smallest: memory stays small. No more than
         make ``left`` halves."""
         chosen = [self.open.pop()]
-        while self.open and sum(map(len, chosen)) + len(self.open[-1]) <= BATCH:
+        while self.open and sum(map(len, chosen)) + len(self.open[-1]) <= BATCH_BOXES:
             chosen.append(self.open.pop())
         boxes = Boxes.stack(chosen)
-        most = max(1, int(min(0.5 * left, BATCH)))
+        most = max(1, int(min(0.5 * left, BATCH_BOXES)))
         if len(boxes) > most:
             self.open.append(boxes.take(np.arange(most, len(boxes))))
         return boxes.take(np.arange(min(most, len(boxes))))

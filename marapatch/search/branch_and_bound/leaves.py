@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from marapatch.bounds.bounds import Bounds
-from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.problem.question import Question
+from marapatch.problem.verdict import Witness
 from marapatch.query.lowering import SHRINKAGE, Lowered, lower
-from marapatch.search.options import LONGEST, SearchOptions
+from marapatch.search.branch_and_bound.root import RootState
+from marapatch.search.budget import LEAF_SECONDS
+from marapatch.search.options import LONGEST_QUERY, SearchOptions
 from marapatch.solvers.base import Backend, Infeasible
 from marapatch.solvers.trust import supported_radius
-from marapatch.witnesses.linear_region import Pattern, Region, Slack
+from marapatch.witnesses.linear_region import (
+    Nearest,
+    Pattern,
+    Region,
+    Slack,
+    SlackProgram,
+    fits,
+    nearest_in_region,
+    region,
+)
+from marapatch.witnesses.polish import confirm
 
-LEAF_SECONDS = 10.0
-"""Seconds the backend may take for one leaf, where nothing else limits the search."""
+LEAF_ROUNDS = 5
+"""How often a feasible leaf may give a nearer witness before it counts as unresolved."""
 
 
 def pattern(bounder: NodeBounder, node: Nodes) -> Pattern:
@@ -48,6 +63,46 @@ def refuted(bounder: NodeBounder, node: Nodes, here: Region, found: Slack) -> tu
 
 
 @dataclass(frozen=True, eq=False)
+class LeafProof:
+    """The ``radius`` up to which the ``multipliers`` refute a leaf."""
+
+    radius: float
+    multipliers: Nodes
+
+
+def leaf_programs(
+    question: Question,
+    root: RootState,
+    node: Nodes,
+    radius: Callable[[], float],
+    deadline: float,
+) -> Iterator[LeafProof | Witness]:
+    """What linear programs over the region of a leaf prove, and the witnesses that they lead to.
+
+    ``radius``: where the leaf has to be refuted, asked anew after every witness that was taken.
+    """
+    if not fits(question.form):
+        return
+    here = region(question, pattern(root.bounder, node), root.bounds)
+    program = SlackProgram(question, here, deadline)
+    for _ in range(LEAF_ROUNDS):
+        within = radius()
+        found = program.at(within) if within > 0.0 else None
+        if found is None:
+            return
+        yield LeafProof(*refuted(root.bounder, node, here, found))
+        if found.slack < 0.0:
+            return
+        nearest = nearest_in_region(question, here, within, deadline)
+        if nearest is None:
+            nearest = Nearest(within, found.change, found.dual_value)
+        witness = confirm(question, here, nearest, deadline)
+        if witness is None:
+            return
+        yield witness
+
+
+@dataclass(frozen=True, eq=False)
 class LeafAnswer:
     """A leaf as a query: ``refuted`` where the backend's answer supports the radius asked for."""
 
@@ -57,15 +112,15 @@ class LeafAnswer:
 
 def ask_backend(
     question: Question,
-    bounds: Bounds,
-    bounder: NodeBounder,
+    root: RootState,
     node: Nodes,
     target: float,
     backend: Backend,
     options: SearchOptions,
     seconds: float,
 ) -> LeafAnswer:
-    """Ask ``backend`` whether the leaf has an input within ``target``; ``bounds``: of the root."""
+    """Ask ``backend`` whether the leaf has an input within ``target``."""
+    bounds, bounder = root.bounds, root.bounder
     ball = question.ball.with_radius(min(target / (1.0 - SHRINKAGE), bounds.ball.radius))
     split = Bounds(
         bounds.ball,
@@ -75,7 +130,7 @@ def ask_backend(
     )
     phases = tuple(node.phases[0, s] for s in bounder.spans)
     lowered = lower(question.form, split, ball, question.condition, options.l1_form, phases)
-    seconds = max(min(seconds, LONGEST if options.counted else LEAF_SECONDS), 1e-3)
+    seconds = max(min(seconds, LONGEST_QUERY if options.counted else LEAF_SECONDS), 1e-3)
     holds = isinstance(backend.solve(lowered.query, seconds), Infeasible)
     if holds:
         query = lowered.query

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from marapatch.bounds.subproblems import Bounded, NodeBounder, Nodes
+from marapatch.bounds.nodes import Bounded, Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.bounds.triangle import TriangleMultipliers, TriangleProgram
-from marapatch.problem.ball import Norm
+from marapatch.problem.norm import Norm
 
-EASY = 6
+FEW_UNSTABLE = 6
 """Unstable neurons up to which any node gets a linear program."""
 
-NEAR = 0.9
+NEAR_TARGET = 0.9
 """The share of the radius to refute beyond which any node of an L1 question gets one: the optimum
 lies where many phases meet, and all of them come so near."""
 
@@ -41,10 +42,10 @@ class LpMultipliers:
 
         ``bases``: where to start, by node; those of the programs solved are returned.
         """
-        wanted = result.nodes.unstable.sum(axis=1) <= EASY
+        wanted = result.nodes.unstable.sum(axis=1) <= FEW_UNSTABLE
         if self.norm is Norm.L1:
             wanted |= (result.nodes.phases == 0).all(axis=1)
-            wanted |= result.radius > NEAR * self.bounder.ball.radius
+            wanted |= result.radius > NEAR_TARGET * self.bounder.ball.radius
         wanted &= result.value <= 0.0
         found: dict[int, TriangleMultipliers] = {}
         for i in np.flatnonzero(wanted).tolist() if self.bounder.form.hidden else ():

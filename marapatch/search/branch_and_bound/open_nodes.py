@@ -1,4 +1,4 @@
-"""The open nodes of a tree, and the order in which they are split. (DESIGN: 6.5.)"""
+"""The open nodes of a tree, and the order in which they are split. (ARCHITECTURE: 6.5.)"""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from typing import Any
 
-from marapatch.bounds.subproblems import Nodes
+from marapatch.bounds.nodes import Nodes
 from marapatch.network.layers import Array
 
-MEMORY = 2 << 30
+QUEUE_BYTES = 2 << 30
 """Bytes of open nodes beyond which the search goes depth-first."""
 
 OVERHEAD = 4000
@@ -49,7 +49,7 @@ class OpenNodes:
     ``memory`` bytes the node refuted most, which is the deepest, as a rule.
     """
 
-    def __init__(self, memory: int = MEMORY) -> None:
+    def __init__(self, memory: int = QUEUE_BYTES) -> None:
         self.memory = memory
         self.unresolved: list[float] = []
         self.most = 0

@@ -7,10 +7,10 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from marapatch.bounds.subproblems import NodeBounder
 from marapatch.problem.verdict import Evidence, Sat
-from marapatch.search.branch_and_bound.lp_multipliers import LpMultipliers
+from marapatch.search.branch_and_bound.root import RootState
 from marapatch.search.branch_and_bound.workers import ExpandedPart, Part, Workers
+from marapatch.search.budget import WORKER_SECONDS
 
 if TYPE_CHECKING:
     from marapatch.search.branch_and_bound.relu_tree import ReluTree
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 ENOUGH = 8
 """Open nodes a worker from which on a tree is divided."""
 
-SHARED_SECONDS = 3.0
-"""How long each then works on its part, before all parts are dealt out anew."""
-
 SHARED_NODES = 1024
-"""And how many nodes each then bounds, where these are limited."""
+"""How many nodes each then bounds, where these are limited."""
 
 
 def enough(count: int, workers: Workers) -> bool:
@@ -33,10 +30,10 @@ def enough(count: int, workers: Workers) -> bool:
 def share(tree: ReluTree, workers: Workers, expand: Callable[[Part], ExpandedPart]) -> None:
     """Let each worker work on a part of what is open for a while, and take in what came of it."""
     dealt = tree.open_nodes.nodes()
-    until, most = min(tree.deadline, monotonic() + SHARED_SECONDS), inf
+    until, most = min(tree.deadline, monotonic() + WORKER_SECONDS), inf
     if tree.options.counted:
         until, most = tree.deadline, min(SHARED_NODES, (tree.last - tree.bounded) / workers.jobs)
-    common = tree.question, tree.bounds, tree.backend.name, tree.options, tree.bracket
+    common = tree.question, tree.root_state.bounds, tree.backend.name, tree.options, tree.bracket
     tasks = [
         Part(*common, tree.target, dealt[i :: workers.jobs], until, most)
         for i in range(workers.jobs)
@@ -45,7 +42,7 @@ def share(tree: ReluTree, workers: Workers, expand: Callable[[Part], ExpandedPar
     for expanded in results:
         tree.open_nodes.unresolved += expanded.unresolved
         tree.bounded += expanded.bounded
-        tree.records += expanded.records
+        tree.queries += expanded.queries
         tree.evidence = Evidence.weakest(tree.evidence, expanded.evidence)
         if expanded.witness is not None and expanded.witness.distance < tree.bracket.upper:
             tree.aim(tree.bracket.tighten(Sat(expanded.witness)))
@@ -56,11 +53,9 @@ def share(tree: ReluTree, workers: Workers, expand: Callable[[Part], ExpandedPar
 
 def resume(tree: ReluTree, part: Part) -> ExpandedPart:
     """Work on the open nodes of another tree of the same question."""
-    tree.initialised, tree.bounds = True, part.bounds
-    tree.bounder = NodeBounder(tree.question.form, part.bounds, tree.question.condition)
+    tree.root = RootState.of(tree.question, part.bounds)
     if part.target > 0.0:
         tree.bounder.shrink(part.target)
-    tree.lp_multipliers = LpMultipliers(tree.bounder)
     tree.target = part.target
     tree.open_nodes.renew(part.open, part.target)
     tree.advance(part.until, part.most)
@@ -69,7 +64,7 @@ def resume(tree: ReluTree, part: Part) -> ExpandedPart:
         open=tree.open_nodes.nodes(),
         unresolved=tuple(tree.open_nodes.unresolved),
         bounded=tree.bounded,
-        records=tuple(record for record in tree.records if record.backend != "tree"),
+        queries=tuple(record for record in tree.queries if record.backend != "tree"),
         evidence=tree.evidence,
         witness=tree.bracket.witness if nearer else None,
     )

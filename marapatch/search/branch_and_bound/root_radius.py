@@ -5,16 +5,17 @@ from __future__ import annotations
 from time import monotonic
 
 from marapatch.bounds.crown import cached_bounds
-from marapatch.bounds.subproblems import NodeBounder, Nodes
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
 from marapatch.problem.question import Question
 
 PROBES = 12
 """Bisections at most."""
 
-STEPS = 10
+BISECTION_STEPS = 10
 """Supergradient steps of each."""
 
-SHARE = 0.01
+BISECTION_SHARE = 0.01
 """The bisection ends when what is left is this share of the radius that was not refuted."""
 
 
@@ -31,13 +32,13 @@ def bisect_radius(
     best: Nodes | None = None
     count = 0
     while count < min(PROBES, most):
-        if high - low <= max(tolerance, SHARE * high) or monotonic() >= deadline:
+        if high - low <= max(tolerance, BISECTION_SHARE * high) or monotonic() >= deadline:
             break
         count += 1
         radius = 0.5 * (low + high)
         bounds = cached_bounds(question.form, question.ball.with_radius(radius), deadline)
         bounder = NodeBounder(question.form, bounds, question.condition)
-        result = bounder.bound(bounder.root(bounds), STEPS, deadline)
+        result = bounder.bound(bounder.root(bounds), BISECTION_STEPS, deadline)
         whole = bool(result.value[0] > 0.0)
         proved = max(radius, float(result.radius[0])) if whole else float(result.radius[0])
         if proved > low:

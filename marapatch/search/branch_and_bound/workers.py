@@ -44,7 +44,7 @@ class ExpandedPart:
     open: tuple[OpenNode, ...]
     unresolved: tuple[float, ...]
     bounded: int
-    records: tuple[QueryRecord, ...]
+    queries: tuple[QueryRecord, ...]
     evidence: Evidence
     witness: Witness | None
 

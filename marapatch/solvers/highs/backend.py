@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from math import inf, isfinite
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import highspy
 import numpy as np
@@ -16,11 +15,11 @@ from marapatch.errors import BackendError
 from marapatch.linear_programs.highs import new_highs, run_highs
 from marapatch.query.query import Query
 from marapatch.query.reduction import check_objective, check_timeout
-from marapatch.solvers.base import Answer, Candidate, Infeasible, Optimum, Undecided
+from marapatch.solvers.base import Answer, Candidate, ExactBackend, Infeasible, Optimum, Undecided
 from marapatch.solvers.highs.interruptible import interruptible
 from marapatch.solvers.highs.milp import Program, translate
 
-TOLERANCE = 1e-9
+HIGHS_TOLERANCE = 1e-9
 """By how much a row or a bound may be missed, and a binary be off an integer."""
 
 REFUSED = "HiGHS does not take this program (usually a coefficient above 1e15); scale it"
@@ -29,33 +28,19 @@ _Status = highspy.HighsModelStatus
 
 
 @dataclass(frozen=True)
-class HighsBackend:
+class HighsBackend(ExactBackend):
     """Answers queries with HiGHS: branch and cut with zero gap on one thread.
 
-    Trusts HiGHS within :data:`TOLERANCE` (evidence: solver). It runs in this process, so nothing
-    but HiGHS itself ends it: it looks at its clock at every simplex iteration and in its
-    presolve and heuristics, which in practice ends it within a second of the timeout; a caller
-    who needs a hard limit runs it in a process of its own. Ctrl-C is seen when it returns.
+    Trusts HiGHS within :data:`HIGHS_TOLERANCE` (evidence: solver). It runs in this process, so
+    nothing but HiGHS itself ends it: it looks at its clock at every simplex iteration and in its
+    presolve and heuristics, which in practice ends it within a second of the timeout; a caller who
+    needs a hard limit runs it in a process of its own. Ctrl-C is seen when it returns.
     """
 
     @property
     def name(self) -> str:
         """``highs``."""
         return "highs"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Nothing is kept between queries."""
 
     def solve(self, query: Query, timeout: float) -> Answer:
         """Infeasible where HiGHS says kInfeasible (or interval propagation proves it); a feasible
@@ -162,9 +147,9 @@ def open_solver(program: Program, costs: NDArray[np.float64]) -> Any:
     solver = new_highs()
     settings: dict[str, bool | int | float] = {
         "threads": 1,
-        "primal_feasibility_tolerance": TOLERANCE,
-        "dual_feasibility_tolerance": TOLERANCE,
-        "mip_feasibility_tolerance": TOLERANCE,
+        "primal_feasibility_tolerance": HIGHS_TOLERANCE,
+        "dual_feasibility_tolerance": HIGHS_TOLERANCE,
+        "mip_feasibility_tolerance": HIGHS_TOLERANCE,
         "mip_rel_gap": 0.0,
         "mip_abs_gap": 0.0,
         "small_matrix_value": 1e-12,

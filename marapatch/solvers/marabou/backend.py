@@ -12,8 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +21,12 @@ from marapatch.errors import BackendError, InputError
 from marapatch.query.intervals import propagate
 from marapatch.query.query import Query
 from marapatch.query.reduction import absorb, check_timeout, reduce
-from marapatch.solvers.base import Answer, Candidate, Infeasible, Undecided
+from marapatch.solvers.base import Answer, Backend, Candidate, Infeasible, Undecided
 from marapatch.solvers.marabou.process import DeadlineError, Reply, Worker, WorkerLostError
 from marapatch.solvers.marabou.request import Numbers, request_of
 from marapatch_encodings import worst_violation
 
-NARROW = 1e-5
+FIXED_BELOW = 1e-5
 """Marabou's preprocessor fixes a variable whose range is at most this wide to one value."""
 
 FIXED = 1e-12
@@ -67,7 +66,7 @@ RETRIED = frozenset({"crashed", "exception", "error", "sat"})
 """After these the query, where still undecided, is asked once more without layers: seeing layers in
 a query of odd form (an input that turns out to be fixed) makes Marabou throw, crash or err."""
 
-MISSED = 1e-3
+MISSED_SHARE = 1e-3
 """An assignment that misses a constraint by more, relative to its size, is a fault of Marabou's and
 not a candidate; it is usually right within 1e-6."""
 
@@ -101,7 +100,7 @@ class SolveOptions:
 
 
 @dataclass(eq=False)
-class MarabouBackend:
+class MarabouBackend(Backend):
     """Answers queries with Marabou 2.0.0 in a process of its own.
 
     ``memory_bytes``: address space the worker may map beyond what it maps when idle.
@@ -110,8 +109,8 @@ class MarabouBackend:
 
     One query at a time: other threads wait their turn, and a thread other than the one before it
     starts a new worker (0.15 s). An ``unsat`` to a query with a range above 0 and at most
-    :data:`NARROW`, given or by interval propagation, is Undecided, because Marabou fixes such a
-    variable. Raises :class:`~marapatch.errors.BackendError` only where the worker cannot be
+    :data:`FIXED_BELOW`, given or by interval propagation, is Undecided, because Marabou fixes such
+    a variable. Raises :class:`~marapatch.errors.BackendError` only where the worker cannot be
     started. Trusts Marabou's ``unsat`` otherwise (evidence: solver).
     """
 
@@ -136,17 +135,6 @@ class MarabouBackend:
     def worker_pid(self) -> int | None:
         """The process number of the worker that is kept, if there is one."""
         return None if self._worker is None else self._worker.pid
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the worker; a later :meth:`solve` starts another."""
@@ -274,19 +262,19 @@ def doubt(query: Query) -> str | None:
         return None
     return (
         f"variable {query.names[i]!r} has the range [{bounds[0][i]:.17g}, {bounds[1][i]:.17g}], "
-        f"below {NARROW:g}, which it fixes to one value; scale the variable or fix it"
+        f"below {FIXED_BELOW:g}, which it fixes to one value; scale the variable or fix it"
     )
 
 
 def narrow(
     lower: NDArray[np.float64], upper: NDArray[np.float64], fixed: float = 0.0
 ) -> int | None:
-    """The first variable whose range is at most :data:`NARROW` and, relative to its size, above
-    ``fixed``; None where there is none."""
+    """The first variable whose range is at most :data:`FIXED_BELOW` and, relative to its size,
+    above ``fixed``; None where there is none."""
     with np.errstate(invalid="ignore"):
         width = upper - lower
         size = np.maximum(1.0, np.minimum(np.abs(lower), np.abs(upper)))
-        bad = (width > fixed * size) & (width <= NARROW * (1.0 + 1e-6))
+        bad = (width > fixed * size) & (width <= FIXED_BELOW * (1.0 + 1e-6))
     return int(np.argmax(bad)) if bad.any() else None
 
 
@@ -303,7 +291,7 @@ def candidate(query: Query, place: Numbers, reply: Reply) -> Candidate | Undecid
         return Undecided(f"Marabou said sat without a finite value for variable {name!r}")
     outside = np.maximum(query.lower - values, values - query.upper).max(initial=0.0)
     missed = max(float(outside), worst_violation(query.constraints, values))
-    if missed > MISSED * max(1.0, float(np.abs(values).max())):
+    if missed > MISSED_SHARE * max(1.0, float(np.abs(values).max())):
         return Undecided(f"Marabou said sat, but its assignment misses a constraint by {missed:g}")
     return Candidate(values)
 

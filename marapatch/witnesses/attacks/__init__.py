@@ -4,11 +4,11 @@ They give the search its first upper bound, and stand on their own: every result
 network's input type, inside its box, judged again and measured as it is.
 """
 
+from marapatch.problem.norm import Norm
 from marapatch.witnesses.attacks.base import Attack
 from marapatch.witnesses.attacks.bim import BasicIterativeMethod
 from marapatch.witnesses.attacks.carlini_wagner import CarliniWagner
 from marapatch.witnesses.attacks.fgm import FastGradientMethod
-from marapatch.witnesses.attacks.geometry import Distance
 from marapatch.witnesses.attacks.nearest import Cascade, nearest
 from marapatch.witnesses.attacks.objective import Objective
 from marapatch.witnesses.attacks.problem import AttackResult, Problem, judge
@@ -19,8 +19,8 @@ __all__ = [
     "BasicIterativeMethod",
     "CarliniWagner",
     "Cascade",
-    "Distance",
     "FastGradientMethod",
+    "Norm",
     "Objective",
     "Problem",
     "judge",

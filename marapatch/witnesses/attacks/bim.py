@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
-from marapatch.witnesses.attacks.geometry import DisplacementBounds, Distance
+from marapatch.problem.norm import DisplacementBounds, Norm
 from marapatch.witnesses.attacks.problem import AttackResult, Problem
 from marapatch.witnesses.attacks.tracker import OutOfTimeError, Tracker
 
 Flags = NDArray[np.bool_]
 
-STEP_SIZES = {Distance.LINF: 0.3, Distance.L2: 0.7, Distance.L1: 0.3}
+BIM_STEP_SIZES = {Norm.LINF: 0.3, Norm.L2: 0.7, Norm.L1: 0.3}
 """The default first step, as a share of the radius; chosen on MNIST networks."""
 
 
@@ -87,12 +87,12 @@ class BasicIterativeMethod:
         tracker = Tracker(problem, np.repeat(np.arange(len(problem)), self.restarts), deadline)
         asked, displacement_bounds = tracker.asked, tracker.asked.displacement_bounds
         smoothing = self.smoothing * np.where(number % 2 == 1, 0.5, 1.0)
-        radius = np.array(asked.reach)
+        radius = np.array(asked.farthest)
         if incumbent is not None and self.search:
             known = incumbent.distances[tracker.rows]
             # Random starts are free to look farther first: they leave the incumbent's basin.
             radius = np.where(number < 2, np.minimum(radius, known), radius)
-        size = STEP_SIZES[problem.distance] if self.step_size is None else self.step_size
+        size = BIM_STEP_SIZES[problem.distance] if self.step_size is None else self.step_size
         even = number % 2 == 0
         cap, random = np.array(radius), np.flatnonzero(number >= 2)
         points = np.array(asked.centres)
@@ -117,7 +117,7 @@ class BasicIterativeMethod:
                     )
                     radius = np.minimum(moved, cap)
                 length = size * (0.01 + 0.99 * fall) * radius
-                plain = soft == 0.0 if problem.distance is Distance.L1 else np.ones_like(even)
+                plain = soft == 0.0 if problem.distance is Norm.L1 else np.ones_like(even)
                 steps = steps + _step(
                     problem.distance, gradients, length, steps, displacement_bounds, even & plain
                 )
@@ -135,7 +135,7 @@ class BasicIterativeMethod:
 
 
 def _step(
-    distance: Distance,
+    distance: Norm,
     gradient: Array,
     length: Array,
     step: Array,
@@ -143,19 +143,19 @@ def _step(
     steepest: Flags,
 ) -> Array:
     """One step uphill from ``step``: the steepest for the norm in some rows, in others along g."""
-    scale = Distance.L2.dual(gradient)
+    scale = Norm.L2.dual(gradient)
     unit = np.divide(gradient, scale[:, None], where=scale[:, None] > 0.0, out=0.0 * gradient)
     match distance:
-        case Distance.LINF:
+        case Norm.LINF:
             # In a ball of radius r with n entries to move, r sqrt(n) is the length of a diagonal.
             movable = np.maximum(
                 ((displacement_bounds[0] + displacement_bounds[1]) > 0.0).sum(axis=-1), 1
             )
             along = (3.0 * length * np.sqrt(movable))[:, None] * unit
             return np.where(steepest[:, None], length[:, None] * np.sign(gradient), along)
-        case Distance.L2:
+        case Norm.L2:
             return length[:, None] * unit
-        case Distance.L1:
+        case Norm.L1:
             result = length[:, None] * unit
             if steepest.any():
                 down, up = (

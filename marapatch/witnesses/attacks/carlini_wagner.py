@@ -11,14 +11,14 @@ import numpy as np
 
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
-from marapatch.witnesses.attacks.geometry import Distance
+from marapatch.problem.norm import Norm
 from marapatch.witnesses.attacks.problem import AttackResult, Problem
 from marapatch.witnesses.attacks.tracker import OutOfTimeError, Tracker
 
-STEP_SIZES = {Distance.LINF: 0.1, Distance.L2: 0.2, Distance.L1: 0.1}
+CW_STEP_SIZES = {Norm.LINF: 0.1, Norm.L2: 0.2, Norm.L1: 0.1}
 """The default first steps a; chosen on MNIST networks."""
 
-CONSTANTS = {Distance.LINF: 2.0, Distance.L2: 10.0, Distance.L1: 10.0}
+CONSTANTS = {Norm.LINF: 2.0, Norm.L2: 10.0, Norm.L1: 10.0}
 """The default first c, in the units of the normalised losses; chosen on MNIST networks."""
 
 _LARGEST = 1e10
@@ -85,9 +85,9 @@ class CarliniWagner:
         known = np.full(len(problem), inf) if incumbent is None else incumbent.distances
         with suppress(OutOfTimeError):
             match problem.distance:
-                case Distance.LINF:
+                case Norm.LINF:
                     self._shrink_threshold(tracker, known)
-                case Distance.L2 | Distance.L1:
+                case Norm.L2 | Norm.L1:
                     self._search_constant(tracker, known)
                 case _:
                     assert_never(problem.distance)
@@ -96,12 +96,12 @@ class CarliniWagner:
 
     def _search_constant(self, tracker: Tracker, known: Array) -> None:
         asked, distance = tracker.asked, tracker.asked.distance
-        step_size = STEP_SIZES[distance] if self.step_size is None else self.step_size
+        step_size = CW_STEP_SIZES[distance] if self.step_size is None else self.step_size
         constant = np.full(
             len(asked), CONSTANTS[distance] if self.constant is None else self.constant
         )
         # A constant of 1 moves no entry for L1: the distance outweighs the steepest slope.
-        failing = np.full(len(asked), 1.0 if distance is Distance.L1 else 1e-3)
+        failing = np.full(len(asked), 1.0 if distance is Norm.L1 else 1e-3)
         working = np.full(len(asked), inf)
         for search in range(self.searches):
             steps, hit = tracker.steps, np.zeros(len(asked), dtype=np.bool_)
@@ -115,13 +115,13 @@ class CarliniWagner:
                 scale = _scale(tracker, known, steps, margins, gradients)
                 wanted = np.where(margins > asked.margin + self.confidence, 0.0, constant)
                 size = step_size * _fall(k, self.steps)
-                if distance is Distance.L2:
-                    pull = (wanted * scale)[:, None] * _unit(gradients, Distance.L2)
+                if distance is Norm.L2:
+                    pull = (wanted * scale)[:, None] * _unit(gradients, Norm.L2)
                     steps = steps - size * (2.0 * steps - pull)
                 else:
                     threshold = (size * scale / constant)[:, None]
                     # The dual norm of L1 is the largest entry.
-                    steps = steps + threshold * wanted[:, None] * _unit(gradients, Distance.L1)
+                    steps = steps + threshold * wanted[:, None] * _unit(gradients, Norm.L1)
                     steps = np.copysign(np.maximum(np.abs(steps) - threshold, 0.0), steps)
                 steps = np.clip(steps, -asked.displacement_bounds[0], asked.displacement_bounds[1])
             working = np.where(hit, np.minimum(working, constant), working)
@@ -132,9 +132,9 @@ class CarliniWagner:
 
     def _shrink_threshold(self, tracker: Tracker, known: Array) -> None:
         asked = tracker.asked
-        step_size = STEP_SIZES[Distance.LINF] if self.step_size is None else self.step_size
+        step_size = CW_STEP_SIZES[Norm.LINF] if self.step_size is None else self.step_size
         constant = np.full(
-            len(asked), CONSTANTS[Distance.LINF] if self.constant is None else self.constant
+            len(asked), CONSTANTS[Norm.LINF] if self.constant is None else self.constant
         )
         movable = np.maximum(
             ((asked.displacement_bounds[0] + asked.displacement_bounds[1]) > 0.0).sum(axis=-1), 1
@@ -159,9 +159,7 @@ class CarliniWagner:
             threshold = np.where(late, 1.05 * threshold, threshold)
             threshold = np.minimum(np.where(lost, threshold, scale), scale)
             over = np.sign(steps) * (np.abs(steps) > threshold[:, None])
-            pull = (
-                np.where(found, 0.0, constant)[:, None] * _unit(gradients, Distance.LINF) * movable
-            )
+            pull = np.where(found, 0.0, constant)[:, None] * _unit(gradients, Norm.LINF) * movable
             length = step_size * _fall(k, total) * threshold
             steps = steps + length[:, None] * np.sign(pull - over)
             steps = np.clip(steps, -asked.displacement_bounds[0], asked.displacement_bounds[1])
@@ -174,7 +172,7 @@ def _scale(tracker: Tracker, known: Array, steps: Array, margins: Array, gradien
     return np.where(np.isfinite(nearest), nearest, predicted)
 
 
-def _unit(gradients: Array, distance: Distance) -> Array:
+def _unit(gradients: Array, distance: Norm) -> Array:
     """Each row over its dual norm; rows of zeros stay zeros."""
     size = distance.dual(gradients)[:, None]
     return np.divide(gradients, size, where=size > 0.0, out=np.zeros_like(gradients))

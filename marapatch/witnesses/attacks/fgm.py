@@ -63,13 +63,13 @@ class FastGradientMethod:
 
 
 def first_radii(problem: Problem, margins: Array, gradients: Array, count: int) -> Array:
-    """``count`` radii an input, geometric from below the linear model's radius to the reach.
+    """``count`` radii an input, geometric from below the linear model's to the farthest corner.
 
     The linear model predicts ``-margin / dual norm(gradient)``, the exact optimum of an affine
     network whose box does not bind. Shape (n, count), increasing; zeros where nothing can move.
     """
     predicted = predicted_radius(problem, margins, gradients)
-    highest = np.minimum(problem.reach, predicted * 2.0**10)
+    highest = np.minimum(problem.farthest, predicted * 2.0**10)
     lowest = np.minimum(0.5 * predicted, 0.5 * highest)
     share = np.linspace(0.0, 1.0, count)
     with np.errstate(divide="ignore", invalid="ignore"):

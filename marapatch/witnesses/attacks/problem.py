@@ -14,7 +14,7 @@ from marapatch.errors import InputError
 from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
 from marapatch.network.layers import Array, freeze
 from marapatch.problem.ball import Ball
-from marapatch.witnesses.attacks.geometry import DisplacementBounds, Distance
+from marapatch.problem.norm import DisplacementBounds, Norm
 from marapatch.witnesses.attacks.objective import Objective
 
 Rows = NDArray[np.int64]
@@ -39,7 +39,7 @@ class Problem:
     lower: Array
     upper: Array
     objective: Objective
-    distance: Distance = Distance.LINF
+    distance: Norm = Norm.LINF
     dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float32))
     margin: float = 0.0
     radius: Array = field(default_factory=lambda: np.array(inf))
@@ -92,7 +92,7 @@ class Problem:
     ) -> Problem:
         """One input and its ball, attacked once for every class of ``objective``."""
         centres = np.broadcast_to(ball.centre, (len(objective), ball.centre.size))
-        distance, radius = Distance.of(ball.norm), np.array(ball.radius)
+        distance, radius = ball.norm, np.array(ball.radius)
         return Problem(
             form, centres, ball.lower, ball.upper, objective, distance, dtype, margin, radius
         )
@@ -107,7 +107,7 @@ class Problem:
         For L-inf the radius is part of this box, so that rounding never leaves the ball.
         """
         lower, upper = self.lower, self.upper
-        if self.distance is Distance.LINF:
+        if self.distance is Norm.LINF:
             far = self.radius[:, None]
             # Inward by one step: the distance measured must not exceed the radius.
             lower = np.maximum(
@@ -125,14 +125,14 @@ class Problem:
         return np.maximum(self.centres - low, 0.0), np.maximum(high - self.centres, 0.0)
 
     @cached_property
-    def reach(self) -> Array:
+    def farthest(self) -> Array:
         """By input, the largest radius worth trying: the box's farthest corner or ``radius``.
 
         For L1 and L2 a little less than ``radius``, by what rounding to ``dtype`` can add.
         """
-        corner = self.distance.reach(self.displacement_bounds)
+        corner = self.distance.farthest(self.displacement_bounds)
         limited = np.isfinite(self.radius)
-        if self.distance is Distance.LINF or not limited.any():
+        if self.distance is Norm.LINF or not limited.any():
             return np.minimum(corner, self.radius)
         radius = np.where(limited, self.radius, 0.0)
         farthest = (np.abs(self.centres) + radius[:, None]).astype(self.dtype)

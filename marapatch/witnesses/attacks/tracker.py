@@ -10,7 +10,7 @@ import numpy as np
 from marapatch.network.layers import Array
 from marapatch.witnesses.attacks.problem import AttackResult, Problem, Rows, judge
 
-_CHUNK = 1 << 21
+_PART_ENTRIES = 1 << 21
 """Numbers a layer may hold at a time: bounds the memory of convolutions and stays in cache."""
 
 
@@ -40,7 +40,7 @@ class Tracker:
         self.deadline = deadline
         self._gradients = 0
         self._evaluations = 0
-        self._chunk = max(1, _CHUNK // max(problem.form.sizes))
+        self._chunk = max(1, _PART_ENTRIES // max(problem.form.sizes))
         self._scores = problem.scores
         self._parts = [
             (
@@ -100,9 +100,9 @@ class Tracker:
         return snapped, margins, gradients
 
     def predicted(self, steps: Array, margins: Array, gradients: Array) -> Array:
-        """The distance at which the linear model at a point reaches a zero margin, within reach."""
+        """Where the linear model at a point reaches a zero margin, within the farthest corner."""
         beyond = predicted_radius(self.asked, margins, gradients)
-        return np.minimum(self.asked.distance.measure(steps) + beyond, self.asked.reach)
+        return np.minimum(self.asked.distance.measure(steps) + beyond, self.asked.farthest)
 
     def result(self) -> AttackResult:
         """The judged nearest successes, with the work by input."""
@@ -128,16 +128,16 @@ class Tracker:
 
 
 def predicted_radius(problem: Problem, margins: Array, gradients: Array) -> Array:
-    """How far a point is from a zero margin by its linear model, at most the reach of the box.
+    """How far a point is from a zero margin by its linear model, at most the farthest of the box.
 
-    Where the gradient is zero it is a hundredth of the reach, or 1 in an unbounded box.
+    Where the gradient is zero it is a hundredth of the farthest, or 1 in an unbounded box.
     """
     slope = problem.distance.dual(gradients)
     known = slope > 0.0
-    default = np.where(np.isfinite(problem.reach), 0.01 * problem.reach, 1.0)
+    default = np.where(np.isfinite(problem.farthest), 0.01 * problem.farthest, 1.0)
     predicted = np.divide(np.abs(margins), slope, where=known, out=np.array(default))
     tiny = np.finfo(np.float64).tiny
-    return np.asarray(np.minimum(np.maximum(predicted, tiny), problem.reach))
+    return np.asarray(np.minimum(np.maximum(predicted, tiny), problem.farthest))
 
 
 def _slopes(z: Array, smoothing: Array | None) -> Array:

@@ -1,0 +1,213 @@
+"""The sub-problems of the tree: what is refuted is not there, whatever the multipliers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import exact_optimum as exact
+import numpy as np
+import pytest
+from small_networks import KINDS, branching_network, small_case
+
+from marapatch.bounds.concretise import concretiser_of, knapsack
+from marapatch.bounds.crown import linear_bounds
+from marapatch.bounds.nodes import Nodes
+from marapatch.bounds.subproblems import NodeBounder
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.problem.ball import Ball
+from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.norm import PROVED, Norm
+
+
+def grown(bounder: NodeBounder, start: Nodes, rng: np.random.Generator, depth: int) -> Nodes:
+    """A partition of the ball by phases, bounded and tightened as the tree does it."""
+    nodes = start
+    for _ in range(depth):
+        unstable = nodes.unstable
+        alive = np.flatnonzero(unstable.any(axis=1))
+        if not alive.size:
+            break
+        choice = np.array([rng.choice(np.flatnonzero(row)) for row in unstable[alive]])
+        parents = nodes.take(alive)
+        children = Nodes.stack([parents.split(choice, 1), parents.split(choice, -1)])
+        children = bounder.tighten(children, np.tile(bounder.layer_of[choice], 2))
+        children = bounder.bound(children, int(rng.integers(0, 6))).nodes
+        rest = np.setdiff1d(np.arange(len(nodes)), alive)
+        nodes = Nodes.stack([nodes.take(rest), children])
+    return nodes
+
+
+def check(
+    form: StandardForm, ball: Ball, condition: OutputCondition, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Every fact the nodes of one random tree state, at exact points; how many were checked."""
+    root = linear_bounds(form, ball)
+    bounder = NodeBounder(form, root, condition)
+    start = bounder.bound(bounder.root(root), 5).nodes
+    nodes = grown(bounder, bounder.tighten(start), rng, 3)
+    multiplied = replace(
+        nodes,
+        alpha=rng.uniform(-0.5, 1.5, nodes.alpha.shape),
+        beta=rng.exponential(size=nodes.beta.shape) * rng.integers(0, 2, nodes.beta.shape),
+        row_multipliers=rng.exponential(size=nodes.row_multipliers.shape),
+    )
+    result = bounder.bound(nodes, 4)
+    weights, constants, _, _ = bounder.evaluate(multiplied)
+    met, missed = 0, 0
+    for x in exact.points(ball, rng, 12):
+        hidden, outputs = exact.evaluate(form, x)
+        z = [v for layer in hidden for v in layer]
+        slacks = [
+            sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) - Fraction(rhs)
+            for row, rhs in zip(condition.matrix.tolist(), condition.rhs.tolist(), strict=True)
+        ]
+        away = [abs(a - Fraction(c)) for a, c in zip(x, ball.centre.tolist(), strict=True)]
+        distance = max(away) if ball.norm is Norm.LINF else sum(away)
+        homes = 0
+        for i in range(len(nodes)):
+            signed = zip(nodes.phases[i].tolist(), z, strict=True)
+            if any(phase * v < 0 for phase, v in signed):
+                continue
+            homes += 1
+            candidate = min(slacks) >= 0
+            met, missed = met + candidate, missed + (not candidate)
+            if candidate:  # bounds and forms need hold for these only: they use the condition
+                assert not nodes.empty[i]
+                bounds = zip(nodes.lower[i].tolist(), z, nodes.upper[i].tolist(), strict=True)
+                assert all(Fraction(a) <= v <= Fraction(b) for a, v, b in bounds)
+                assert result.value[i] <= 0.0
+                assert Fraction(result.radius[i]) < distance or distance == 0
+                assert result.radius[i] == 0.0 or distance > 0
+                value = Fraction(constants[i]) + sum(
+                    Fraction(w) * v for w, v in zip(weights[i].tolist(), x, strict=True)
+                )
+                mixed = sum(
+                    Fraction(m) * s
+                    for m, s in zip(multiplied.row_multipliers[i].tolist(), slacks, strict=True)
+                )
+                assert value <= -mixed
+        assert homes >= 1
+    return met, missed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_that_is_there_is_refuted(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    met = 0
+    for seed in range(8):
+        case = small_case(seed, (kind,))
+        form = case.network.standard_form
+        for share in (0.3, 1.0):
+            ball = case.ball.with_radius(share * case.ball.covering_radius)
+            met += check(form, ball, case.condition, rng)[0]
+            y = case.network.evaluate(ball.centre)[0]  # what the centre is decided as: easy to meet
+            met += check(form, ball, beats(int(y.argmax()), y.size, Rule.ARGMAX), rng)[0]
+    assert met > 80
+
+
+@pytest.mark.parametrize("norm", PROVED)
+def test_nothing_is_refuted_in_branching_networks(norm: Norm) -> None:
+    rng = np.random.default_rng(1)
+    met = 0
+    for _ in range(6):
+        network = branching_network(rng)
+        centre = rng.normal(size=3)
+        ball = Ball(centre, centre - 0.3, centre + 0.2, norm, 10.0 ** rng.uniform(-2, 0))
+        for target in (0, 1):
+            condition = beats(target, 2, Rule.ARGMAX)
+            met += check(network.standard_form, ball, condition, rng)[0]
+    assert met > 30
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_the_optimum_is_beyond_the_least_refuted_radius(seed: int) -> None:
+    """The nodes cover the ball, so one of them holds the optimum and may not refute it."""
+    rng = np.random.default_rng(seed)
+    case = small_case(seed)
+    form = case.network.standard_form
+    optimum = exact.nearest(form, case.ball, case.condition, case.witnessed)
+    root = linear_bounds(form, case.ball)
+    bounder = NodeBounder(form, root, case.condition)
+    start = bounder.bound(bounder.root(root), 10).nodes
+    nodes = grown(bounder, start, rng, 3)
+    alive = nodes.take(~nodes.empty)
+    if optimum is None:
+        assert not len(alive) or bounder.bound(alive, 8).radius.min() >= 0.0
+        return
+    assert len(alive)
+    result = bounder.bound(alive, 8)
+    if optimum.exact:
+        assert Fraction(result.radius.min()) < optimum.distance
+        assert result.value.min() <= 0.0
+        shrunk = float(optimum.distance) * (1.0 + 1e-12)
+        bounder.shrink(shrunk)
+        assert bounder.bound(nodes, 8).value.min() <= 0.0
+
+
+@pytest.mark.parametrize("sample", [1, 256])
+@pytest.mark.parametrize("norm", PROVED)
+def test_the_least_value_under_a_cut_is_rigorous(
+    norm: Norm, sample: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the price: a sample of one input finds poor ones."""
+    monkeypatch.setattr(knapsack, "SAMPLE", sample)
+    rng = np.random.default_rng(3)
+    helped = 0
+    for _ in range(40):
+        n = int(rng.integers(1, 6))
+        centre = rng.random(n)
+        ball = Ball(centre, centre - rng.random(n), centre + rng.random(n), norm, rng.random())
+        a, cut = rng.normal(size=(2, 6, n)) * 10.0 ** rng.integers(-8, 9, (2, 6, 1))
+        c = rng.normal(size=6)
+        sizes = np.abs(cut).sum(axis=1)
+        offset = rng.normal(size=6) * sizes * 0.3 - cut @ centre
+        concretiser = concretiser_of(ball)
+        found = concretiser.minimum_under_cut(a, c, (cut, offset), np.arange(6), 12)
+        helped += int((found > concretiser.minimum(a, c)).sum())
+        for x in exact.points(ball, rng, 20):
+            for i in range(6):
+                cut_value, value = (
+                    Fraction(k) + sum(Fraction(w) * v for w, v in zip(row, x, strict=True))
+                    for row, k in ((cut[i].tolist(), offset[i]), (a[i].tolist(), c[i]))
+                )
+                assert cut_value > 0 or Fraction(found[i]) <= value
+    assert helped > 20
+
+
+@pytest.mark.parametrize("norm", PROVED)
+def test_a_price_from_a_sample_gives_nearly_the_whole_bound(norm: Norm) -> None:
+    """784 inputs as alike as pixels are: the sampled price loses a few percent of what the cut
+    gains, and where the cut does not bind there is nothing to lose."""
+    rng = np.random.default_rng(5)
+    ball = Ball(
+        np.full(784, 0.5), np.zeros(784), np.ones(784), norm, 0.1 if norm is Norm.LINF else 8
+    )
+    a, cut = rng.normal(size=(2, 32, 784)) * np.hanning(784)
+    cut = cut - 0.5 * a
+    offset = -cut @ ball.centre + 0.5 * np.abs(cut).mean(axis=1)
+    concretiser = concretiser_of(ball)
+    plain = concretiser.minimum(a, np.zeros(32))
+    few = concretiser.minimum_under_cut(a, np.zeros(32), (cut, offset), np.arange(32), 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(knapsack, "SAMPLE", 784)
+        whole = concretiser.minimum_under_cut(a, np.zeros(32), (cut, offset), np.arange(32), 4)
+    gain = (whole - plain).sum()
+    assert gain > 0.01 * np.abs(plain).sum()
+    assert (few - plain).sum() > 0.9 * gain
+
+
+@pytest.mark.parametrize("norm", PROVED)
+def test_what_overflows_proves_nothing(norm: Norm) -> None:
+    """No NaN may slip through a comparison: it would read as refuted."""
+    ball = Ball(np.full(3, 0.5), np.zeros(3), np.ones(3), norm, 0.25)
+    concretiser = concretiser_of(ball)
+    a = np.array([[1e308, 1e308, 1e308], [1e308, -1e308, 1e308], [np.inf, 0.0, 1.0]])
+    cut = np.array([[1e-300, 0.0, 0.0], [1e308, 1e308, 1e308], [1.0, 1.0, 1.0]])
+    with np.errstate(all="ignore"):
+        least = concretiser.minimum(a, np.zeros(3))
+        under = concretiser.minimum_under_cut(a, np.zeros(3), (cut, np.ones(3)), np.arange(3), 12)
+        radius = concretiser.radius_of(a, np.zeros(3))
+    assert not np.isnan(least).any()
+    assert not np.isnan(under).any()
+    assert (radius == 0.0).all()

@@ -1,0 +1,698 @@
+"""Recorded trees are proved again, and nothing false ever is, whoever wrote the record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from itertools import islice
+
+import exact_optimum as exact
+import networkx as nx
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from recorded_trees import SPOILERS, built, expand
+from scipy.optimize import linprog
+from small_networks import KINDS, branching_network, cancelling_balls, is_chain, small_case
+
+from marapatch.certificates.completion import LEAST_NODES, completed
+from marapatch.certificates.recheck import recheck_tree
+from marapatch.certificates.recheck_bounds import Checker, Node
+from marapatch.certificates.recheck_form import form_of
+from marapatch.certificates.recheck_least import Form
+from marapatch.errors import InputError
+from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
+from marapatch.network.exact import exact_outputs
+from marapatch.network.graph import Network, dense_network
+from marapatch.network.layers import Affine, Layer, Relu
+from marapatch.problem.ball import Ball
+from marapatch.problem.conditions import OutputCondition, Rule, beats
+from marapatch.problem.norm import PROVED, Norm
+from marapatch.problem.question import Question
+from marapatch.problem.replay import Replay
+from marapatch.search.tree_record import TreeRecord
+from marapatch.solvers.base import Infeasible
+
+NEAR = 1e-7
+"""The multipliers are recorded in float32."""
+
+
+def optimum(question: Question, within: float = np.inf) -> Fraction | float:
+    """The exact distance; infinite where there is none, NaN where it could not be verified."""
+    found = exact.nearest(question.form, question.ball, question.condition, within)
+    if found is None:
+        return np.inf
+    return found.distance if found.exact else np.nan
+
+
+def proved(record: TreeRecord, question: Question) -> float:
+    checked = recheck_tree(record, question.form, question.ball, question.condition)
+    assert checked.radius <= checked.given <= record.radius
+    return checked.radius
+
+
+def beyond(radius: float, distance: Fraction | float) -> bool:
+    """Whether ``radius`` is more than ``distance``: a false claim."""
+    return bool(np.isfinite(float(distance)) and Fraction(radius) > distance)
+
+
+# --- trees that the search grew ---
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_search_recorded_is_proved_again(kind: str) -> None:
+    trees = 0
+    for seed in range(4):
+        case = small_case(seed, (kind,))
+        question = case.question
+        distance = optimum(question, case.witnessed)
+        if not float(distance) > 1e-6:  # a tie at the centre: no lower end to prove
+            continue
+        outcome = expand(question, tolerance=[1e-1, 1e-3, 1e-4][seed % 3])
+        trees += len(outcome.trees)
+        best = max((record.radius for record in outcome.trees), default=0.0)
+        again = max((proved(record, question) for record in outcome.trees), default=0.0)
+        assert not beyond(again, distance)
+        assert again >= best * (1.0 - NEAR)
+    assert trees >= 2
+
+
+@pytest.mark.parametrize("nodes", [1, 8])
+def test_an_unfinished_tree_is_proved_as_far_as_it_came(nodes: int) -> None:
+    for seed in range(4):
+        case = small_case(seed, ("plain", "thin"))
+        outcome = expand(case.question, nodes=nodes, tolerance=1e-9)
+        distance = optimum(case.question, case.witnessed)
+        for record in outcome.trees:
+            again = proved(record, case.question)
+            assert not beyond(again, distance)
+            assert again >= min(record.radius, case.ball.covering_radius) * (1.0 - 1e-3)
+
+
+def test_a_claim_beyond_the_optimum_is_lowered_below_it() -> None:
+    raised = 0
+    for seed in range(10):
+        record, question, distance = expanded(seed)
+        for factor in (1.001, 2.0, 1e6):
+            claim = replace(record, radius=record.radius * factor)
+            assert not beyond(proved(claim, question), distance)
+            raised += beyond(claim.radius, distance)
+    assert raised > 10
+
+
+def skipping(seed: int, norm: Norm, *, sparse: bool) -> Question:
+    """A question about a network with skip connections."""
+    rng = np.random.default_rng(seed)
+    network = branching_network(rng)
+    form = network.standard_form
+    if sparse:
+        form = StandardForm(form.inputs, tuple(map(sparsely, form.hidden)), sparsely(form.output))
+    centre = rng.normal(size=3)
+    fixed = np.array([False, seed % 2 == 0, False])
+    ball = Ball(centre, np.where(fixed, centre, centre - 0.7), centre + 0.6 * ~fixed, norm, np.inf)
+    label = int(network.evaluate(centre)[0].argmax())
+    condition = beats(1 - label, 2, Rule.ARGMAX, 0.01 * (seed % 3))
+    replay = Replay(network, ball, condition)
+    return Question(form, ball.with_radius(ball.covering_radius), condition, replay)
+
+
+def sparsely(layer: AffineMap) -> AffineMap:
+    return replace(
+        layer,
+        weights=tuple(sp.csr_array(np.asarray(weight)) for weight in layer.weights),
+        weight_errors=tuple(e if e is None else sp.csr_array(e) for e in layer.weight_errors),
+    )
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("norm", PROVED)
+def test_skip_connections_masks_and_margins(norm: Norm, sparse: bool) -> None:
+    assert not is_chain(skipping(0, norm, sparse=sparse).form)
+    for seed in range(3):
+        question = skipping(seed, norm, sparse=sparse)
+        distance = optimum(question)
+        for record in expand(question, tolerance=1e-2).trees:
+            again = proved(record, question)
+            assert not beyond(again, distance)
+            assert again >= record.radius * (1.0 - NEAR)
+            doubled = replace(record, radius=2.0 * record.radius)
+            assert not beyond(proved(doubled, question), distance)
+
+
+def test_a_network_without_relu_and_one_without_rivals() -> None:
+    network = dense_network([np.array([[1.0, 2.0], [0.5, -1.0]])], [np.array([0.0, 0.25])])
+    ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), Norm.L1, np.inf)
+    condition = beats(1, 2, Rule.ARGMAX)
+    record = replace(built([(-1, 0, 0)], 0, 1), radius=0.49)  # the optimum is 0.5
+    assert recheck_tree(record, network.standard_form, ball, condition).radius == 0.49
+    record = replace(record, radius=0.6)
+    assert 0.49 < recheck_tree(record, network.standard_form, ball, condition).radius < 0.5
+    anything = OutputCondition(np.zeros((0, 2)), np.zeros(0))  # met by every input
+    record = built([(-1, 0, 0)], 0, 0)
+    assert recheck_tree(record, network.standard_form, ball, anything).radius == 0.0
+
+
+# --- records that were tampered with ---
+
+
+@pytest.mark.parametrize("how", SPOILERS)
+def test_no_tampering_gives_a_false_radius(how: str) -> None:
+    rng = np.random.default_rng(len(how))
+    refused, lowered = 0, 0
+    for seed in range(10):
+        record, question, distance = expanded(seed)
+        for factor in (1.0, 1.1):
+            spoiled = replace(SPOILERS[how](record, rng), radius=factor * record.radius)
+            try:
+                radius = proved(spoiled, question)
+            except InputError:
+                refused += 1
+                continue
+            assert not beyond(radius, distance)
+            lowered += radius < spoiled.radius
+    assert refused + lowered > 0
+
+
+@cache
+def expanded(seed: int) -> tuple[TreeRecord, Question, Fraction | float]:
+    """The largest tree of a question, and its exact distance."""
+    case = small_case(seed, ("plain", "huge", "corner"))
+    distance = optimum(case.question, case.witnessed)
+    trees = expand(case.question).trees if float(distance) > 1e-6 else ()
+    neurons = sum(layer.outputs for layer in case.question.form.hidden)
+    none = built([(-1, 0, 0)], neurons, case.condition.rhs.size, 0.1)  # nothing came of the search
+    record = max(trees, key=len, default=none)
+    return record, case.question, distance
+
+
+def test_any_tree_with_any_multipliers_proves_nothing_false() -> None:
+    """Trees that nobody grew, well beyond the optimum: only the arithmetic stands in the way."""
+    rng = np.random.default_rng(4)
+    reached = 0
+    for seed in range(24):
+        case = small_case(seed)
+        question = case.question
+        distance = optimum(question, case.witnessed)
+        neurons = sum(layer.outputs for layer in question.form.hidden)
+        rows = question.condition.rhs.size
+        record = built(
+            [(-1, 0, 0)],
+            neurons,
+            rows,
+            float(np.fmin(1.5 * float(distance), case.ball.covering_radius)),
+        )
+        for _ in range(int(rng.integers(0, 5))):
+            record = SPOILERS["leaf divided"](record, rng)
+        record = replace(
+            record,
+            alpha=rng.integers(0, 2, record.alpha.shape) * 1.0,
+            beta=record.beta * 10.0 ** rng.uniform(-3, 0),
+            rounds=((rng.random(neurons), np.zeros(neurons), rng.random(rows)),) * 2,  # type: ignore[arg-type]
+        )
+        radius = proved(record, question)
+        assert not beyond(radius, distance)
+        reached += radius > 0.5 * float(distance)
+    assert reached >= 2
+
+
+def over_the_whole_range(rng: np.random.Generator) -> Network:
+    """Fused layers whose numbers are of all sizes that float64 has, their products often not."""
+    graph = nx.DiGraph()
+    graph.add_node("input")
+    last, inputs = "input", 2
+
+    def add(name: str, layer: Layer) -> None:
+        nonlocal last
+        graph.add_node(name, layer=layer, inputs=(last,))
+        graph.add_edge(last, name)
+        last = name
+
+    for block in range(3):
+        powers = rng.uniform(-250.0, 250.0, int(rng.integers(1, 4)))
+        powers[-1] = -powers[:-1].sum() + rng.uniform(-3.0, 3.0)
+        for k, power in enumerate(np.clip(powers, -300.0, 300.0)):
+            weight = rng.normal(size=(2, inputs if block == k == 0 else 2)) * 10.0**power
+            so_far = 10.0 ** np.clip(powers[: k + 1].sum(), -300.0, 300.0)
+            add(
+                f"affine {block} {k}", Affine(weight, rng.normal(size=2) * so_far * (block + k > 0))
+            )
+        if block < 2:
+            add(f"relu {block}", Relu())
+    return Network(graph, "input", last, (2,), (2,), np.dtype(np.float64))
+
+
+@pytest.mark.parametrize("scale", [0.0, -150.0, 100.0])
+def test_numbers_of_every_size_prove_nothing_false(scale: float) -> None:
+    """Claims about a whole box, against points of it that are decided so in exact arithmetic."""
+    rng = np.random.default_rng(6)
+    reached, met = 0, 0
+    for _ in range(40):
+        network = over_the_whole_range(rng)
+        size = 10.0**scale
+        centre = rng.uniform(0.0, size, 2)
+        ball = Ball(centre, centre - size, centre + size, rng.choice(list(PROVED)), np.inf)
+        try:
+            form = form_of(network)
+        except InputError:  # it overflows
+            continue
+        points = exact.points(ball.with_radius(ball.covering_radius), rng, 8)
+        outputs = [exact_outputs(network, x) for x in points]
+        for target in range(2):
+            record = built(
+                [(-1, 0, 0)], 4, 1, ball.covering_radius * float(rng.choice([1.0, 0.1, 1e-3]))
+            )
+            size_of = 10.0 ** float(rng.choice([0.0, -290.0, 290.0]))
+            record = replace(record, row_multipliers=np.full((1, 1), size_of))
+            try:
+                radius = recheck_tree(record, form, ball, beats(target, 2, Rule.ARGMAX)).radius
+            except InputError:  # its values are too large
+                continue
+            reached += radius > 0.0
+            for x, y in zip(points, outputs, strict=True):
+                away = [abs(a - Fraction(c)) for a, c in zip(x, centre.tolist(), strict=True)]
+                if y[target] >= y[1 - target]:
+                    met += 1
+                    assert radius == 0.0 or Fraction(radius) < (
+                        max(away) if ball.norm is Norm.LINF else sum(away)
+                    )
+    assert reached >= 5
+    assert met >= 100
+
+
+GOOD = [(-1, 0, 0), (0, 1, 1), (0, 1, -1), (2, 0, 1), (2, 0, -1)]
+
+
+@pytest.mark.parametrize(
+    ("splits", "text"),
+    [
+        ([], "no nodes"),
+        ([(0, 0, 0)], "must be the root"),
+        ([(-1, 0, 1)], "must be the root"),
+        ([(-1, 0, 0), (-1, 0, 0)], "node 1 of the tree is a second root"),
+        ([*GOOD, (-7, 0, 1)], "node 5 of the tree is a second root"),
+        ([(-1, 0, 0), (2, 1, 1), (0, 1, -1), (0, 0, 1)], "node 1 of the tree comes before"),
+        ([(-1, 0, 0), (1, 1, 1), (0, 1, -1)], "node 1 of the tree comes before"),
+        ([(-1, 0, 0), (9, 1, 1), (0, 1, -1)], "node 1 of the tree comes before"),
+        ([(-1, 0, 0), (0, 1, 0), (0, 1, -1)], "node 1 of the tree has a phase"),
+        ([(-1, 0, 0), (0, 1, 2), (0, 1, -2)], "node 1 of the tree has a phase"),
+        ([(-1, 0, 0), (0, 6, 1), (0, 6, -1)], "node 1 of the tree is split on a neuron"),
+        ([(-1, 0, 0), (0, -1, 1), (0, -1, -1)], "node 1 of the tree is split on a neuron"),
+        ([(-1, 0, 0), (0, 1, 1)], "node 0 of the tree has 1 parts"),
+        ([*GOOD, (1, 0, 1)], "node 1 of the tree has 1 parts"),
+        ([*GOOD, (0, 1, 1)], "node 0 of the tree has 3 parts"),
+        ([*GOOD, (0, 1, 1), (0, 1, -1)], "node 0 of the tree has 4 parts"),
+        ([(-1, 0, 0), (0, 1, 1), (0, 1, 1)], "not the two phases of one neuron"),
+        ([(-1, 0, 0), (0, 1, 1), (0, 2, -1)], "not the two phases of one neuron"),
+        ([*GOOD, (1, 0, 1), (1, 2, -1)], "parts of node 1 of the tree are not"),
+    ],
+)
+def test_what_is_no_tree_is_refused(splits: list[tuple[int, int, int]], text: str) -> None:
+    question = _plain()
+    whole = built(GOOD, 6, 2)
+    assert recheck_tree(whole, question.form, question.ball, question.condition).leaves == 3
+    if splits:
+        record = built(splits, 6, 2)
+    else:
+        names = (
+            "parent",
+            "neuron",
+            "phase",
+            "alpha",
+            "beta",
+            "row_multipliers",
+            "solver_certified",
+        )
+        record = replace(whole, **{name: getattr(whole, name)[:0] for name in names})
+    with pytest.raises(InputError, match=text):
+        recheck_tree(record, question.form, question.ball, question.condition)
+    nothing = replace(record, radius=0.0)
+    with pytest.raises(InputError, match=text):
+        recheck_tree(nothing, question.form, question.ball, question.condition)
+
+
+def _plain() -> Question:
+    rng = np.random.default_rng(7)
+    weights = [rng.normal(size=(3, 2)), rng.normal(size=(3, 3)), rng.normal(size=(3, 3))]
+    network = dense_network(weights, [np.zeros(3)] * 3)
+    ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), Norm.LINF, np.inf)
+    condition = beats(0, 3, Rule.ARGMAX)
+    replay = Replay(network, ball, condition)
+    return Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"radius": np.nan}, "radius is nan"),
+        ({"radius": np.inf}, "radius is inf"),
+        ({"radius": -1.0}, "radius is -1.0"),
+        ({"alpha": np.full((5, 6), np.nan)}, "alpha contains NaN"),
+        ({"beta": np.full((5, 6), np.inf)}, "beta contains NaN or infinity"),
+        ({"row_multipliers": np.full((5, 2), -np.inf)}, "row_multipliers contains NaN or infinity"),
+        ({"alpha": np.ones((5, 5))}, r"alpha is float64 \(5, 5\); it must be .* \(5, 6\)"),
+        ({"beta": np.ones(6)}, "beta is"),
+        ({"row_multipliers": np.ones((4, 2))}, "row_multipliers is"),
+        ({"row_multipliers": np.ones((5, 2), complex)}, "row_multipliers is complex128"),
+        ({"alpha": np.ones((5, 6), bool)}, "alpha is bool"),
+        ({"parent": np.zeros((5, 1), int)}, "parent is"),
+        ({"parent": np.array([-1.0, 0, 0, 2, 2])}, "parent is float64"),
+        ({"neuron": np.array([0, 1, 1, 0])}, "neuron is"),
+        ({"phase": np.array([0, 1, -1, 1, -1.0])}, "phase is float64"),
+        ({"solver_certified": np.zeros(5, int)}, "solver_certified is int64"),
+        (
+            {"solver_certified": np.array([False, False, True, False, False])},
+            "node 2 .* closed by a solver",
+        ),
+        ({"rounds": ((np.ones(6), np.ones(6)),)}, "round 0 of the tree has 2 arrays"),
+        ({"rounds": ((np.ones(6), np.ones(5), np.ones(2)),)}, "beta in round 0"),
+        (
+            {"rounds": ((np.ones(6), np.ones(6), np.array([1, np.nan])),)},
+            "row_multipliers in round 0",
+        ),
+    ],
+)
+def test_what_is_malformed_is_refused(change: dict[str, object], text: str) -> None:
+    question = _plain()
+    record = replace(built(GOOD, 6, 2), **change)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=text):
+        recheck_tree(record, question.form, question.ball, question.condition)
+
+
+def test_multipliers_out_of_their_range_are_moved_into_it() -> None:
+    question = _plain()
+    record = built(GOOD, 6, 2, 0.3)
+    odd = replace(record, alpha=record.alpha + 4.0, beta=record.beta - 1.0)
+    assert proved(odd, question) == proved(record, question)
+    nothing = replace(record, row_multipliers=np.zeros_like(record.row_multipliers))
+    assert proved(nothing, question) == 0.0
+
+
+def test_a_solvers_word_is_not_taken_for_a_proof() -> None:
+    """A tie over a whole region: no bound refutes it, so whoever says so is not believed."""
+    network = dense_network(
+        [np.array([[1.0]]), np.array([[1.0], [1.0]])], [np.array([-0.5]), np.array([0.0, 0.0])]
+    )
+    ball = Ball(np.array([0.4]), np.zeros(1), np.ones(1), Norm.LINF, np.inf)
+    condition = beats(1, 2, Rule.ARGMAX)
+    replay = Replay(network, ball, condition)
+    question = Question(
+        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
+    outcome = expand(question, Infeasible())
+    assert outcome.bracket.lower == np.inf
+    (record,) = outcome.trees
+    checked = recheck_tree(record, question.form, question.ball, question.condition)
+    assert checked.solver_certified > 0
+    assert checked.radius == 0.0  # the centre itself ties
+    assert checked.given == record.radius
+    alone = replace(built([(-1, 0, 0)], 1, 1, 0.5), solver_certified=np.array([True]))
+    checked = recheck_tree(alone, question.form, question.ball, question.condition)
+    assert (checked.radius, checked.given, checked.short) == (0.0, 0.5, 0)
+
+
+# --- records completed before they are handed on ---
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> None:
+    """One node, plain multipliers and a radius just below the optimum: all has to be added."""
+    case = small_case(seed, ("plain", "corner"))
+    question, distance = case.question, optimum(case.question, case.witnessed)
+    radius = float(np.fmin(0.999 * float(distance), 0.999 * case.ball.covering_radius))
+    neurons = sum(layer.outputs for layer in question.form.hidden)
+    record = built([(-1, 0, 0)], neurons, question.condition.rhs.size, radius)
+    about = question.form, question.ball, question.condition
+    assert proved(record, question) < radius
+    assert completed(record, *about, until=-np.inf) is record
+    counts: list[tuple[int, int]] = []
+    whole = completed(record, *about, progress=lambda *count: counts.append(count))
+    assert counts == [(1, 1)]
+    assert radius >= proved(whole, question) >= radius * (1.0 - NEAR)
+    assert not beyond(proved(replace(whole, radius=1.01 * radius), question), distance)
+    assert completed(whole, *about) is whole
+
+
+def test_leaves_of_a_solver_and_hopeless_ones_stay() -> None:
+    question = _plain()
+    about = question.form, question.ball, question.condition
+    closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), solver_certified=np.array([True]))
+    assert completed(closed, *about) is closed
+    label = int(question.form.evaluate(question.ball.centre[None])[0].argmax())
+    already = beats(label, 3, Rule.ARGMAX)  # the centre itself: nothing refutes it
+    hopeless = completed(built([(-1, 0, 0)], 6, 2, 0.3), question.form, question.ball, already)
+    assert recheck_tree(hopeless, question.form, question.ball, already).radius == 0.0
+    assert len(hopeless) <= 1 + LEAST_NODES
+
+
+# --- the arithmetic, at exact points ---
+
+
+def test_maps_of_the_input_are_bounded_over_an_l1_ball() -> None:
+    """A neuron x + y within a distance of 1 is at most 1, in a box that lets both go far."""
+    network = dense_network([np.array([[1.0, 1.0]]), np.ones((2, 1))], [np.zeros(1), np.zeros(2)])
+    ball = Ball(np.zeros(2), np.full(2, -5.0), np.full(2, 5.0), Norm.L1, 1.0)
+    whole = Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX)).whole
+    assert (whole.low[0], whole.high[0]) == pytest.approx((-1.0, 1.0), abs=1e-12)
+
+
+@pytest.mark.parametrize("norm", PROVED)
+def test_the_least_value_under_a_cut_is_nearly_the_linear_programs(norm: Norm) -> None:
+    """Also where a distance is spent on one entry in part, as in an L1 ball in a wide box."""
+    rng = np.random.default_rng(9)
+    network = dense_network([np.eye(3), np.ones((2, 3))], [np.zeros(3), np.zeros(2)])
+    bound = 0
+    for _ in range(20):
+        ball = Ball(np.zeros(3), np.full(3, -5.0), rng.uniform(0.5, 5.0, 3), norm, 1.0)
+        checker = Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX))
+        form, cut = rng.normal(size=(2, 3))
+        level = float(rng.uniform(0.0, 0.6) * (np.abs(cut).max() if norm is Norm.L1 else 1.0))
+        plus, minus = np.hstack([form, -form]), np.hstack([cut, -cut])
+        least = linprog(
+            plus,
+            A_ub=np.stack([minus, np.ones(6)])[: 2 if norm is Norm.L1 else 1],
+            b_ub=[-level, 1.0][: 2 if norm is Norm.L1 else 1],
+            bounds=[(0.0, up) for up in (*np.minimum(ball.upper, 1.0), 1.0, 1.0, 1.0)],
+        )
+        if not least.success:  # no point of the ball is beyond the cut
+            continue
+        given = Form(cut[None], np.array([level]))
+        found = checker.over.least_under(Form(form[None], np.zeros(1)), given)[0]
+        alone = checker.over.least(Form(form[None], np.zeros(1)))[0][0]
+        assert found <= least.fun + 1e-12
+        assert found >= least.fun - 0.05 * (least.fun - alone) - 1e-12
+        bound += alone < least.fun - 1e-3
+    assert bound >= 5
+
+
+def children(checker: Checker, rng: np.random.Generator, depth: int) -> list[Node]:
+    """All nodes of a random tree, some under cuts of random multipliers."""
+    neurons = checker.whole.low.size
+    nodes = [checker.root([multipliers(checker, rng)] if rng.random() < 0.5 else [])]
+    level = nodes
+    for neuron in rng.permutation(neurons)[:depth].tolist():
+        parents = [checker.with_cut(node, *multipliers(checker, rng)) for node in level]
+        level = [checker.child(node, neuron, phase) for node in parents for phase in (1, -1)]
+        nodes = [*nodes[:1], *level]
+    return nodes
+
+
+def multipliers(
+    checker: Checker, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    neurons, rows = checker.whole.low.size, checker.condition.rhs.size
+    beta = rng.exponential(size=neurons) * rng.integers(0, 2, neurons)
+    return rng.uniform(-0.5, 1.5, neurons), beta, rng.exponential(size=rows)
+
+
+def check(
+    form: StandardForm,
+    truth: StandardForm,
+    ball: Ball,
+    condition: OutputCondition,
+    rng: np.random.Generator,
+) -> int:
+    """What ``checker`` says of ``form`` holds for ``truth`` at exact points; how often."""
+    with np.errstate(all="ignore"):
+        checker = Checker(form, ball, condition)
+        nodes = children(checker, rng, 3)
+        chosen = [multipliers(checker, rng) for _ in nodes]
+        forms = [checker.cut(node, *parts) for node, parts in zip(nodes, chosen, strict=True)]
+        radii = [checker.over.radius_of(form) for form in forms]
+    met = 0
+    for x in exact.points(ball, rng, 6):
+        hidden, outputs = exact.evaluate(truth, x)
+        z = [v for layer in hidden for v in layer]
+        slacks = [
+            sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) - Fraction(rhs)
+            for row, rhs in zip(condition.matrix.tolist(), condition.rhs.tolist(), strict=True)
+        ]
+        if min(slacks) < 0:
+            continue
+        away = [abs(a - Fraction(c)) for a, c in zip(x, ball.centre.tolist(), strict=True)]
+        distance = max(away) if ball.norm is Norm.LINF else sum(away)
+        for node, (_, _, row_multipliers), form_, radius in zip(
+            nodes, chosen, forms, radii, strict=True
+        ):
+            if any(p * v < 0 for p, v in zip(node.phases.tolist(), z, strict=True)):
+                continue
+            met += 1
+            assert not node.empty
+            bounds = zip(node.low.tolist(), z, node.high.tolist(), strict=True)
+            assert all(Fraction(a) <= v <= Fraction(b) for a, v, b in bounds)
+            assert value(node.cut, x) <= 0
+            mixed = sum(
+                Fraction(m) * s for m, s in zip(row_multipliers.tolist(), slacks, strict=True)
+            )
+            assert value(form_, x) <= -mixed
+            assert radius < distance or radius == 0.0
+    return met
+
+
+def value(form: Form, x: list[Fraction]) -> Fraction | float:
+    """Exactly; minus infinity where it overflowed."""
+    if not (np.isfinite(form.constant).all() and np.isfinite(form.weights).all()):
+        return -np.inf
+    weights = form.weights[0].tolist()
+    return Fraction(form.constant[0]) + sum(
+        Fraction(w) * v for w, v in zip(weights, x, strict=True)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_said_of_nodes_holds_at_exact_points(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    met = 0
+    for seed in range(3):
+        case = small_case(seed, (kind,))
+        form = case.network.standard_form
+        for share in (0.3, 1.0):
+            ball = case.ball.with_radius(share * case.ball.covering_radius)
+            met += check(form, form, ball, case.condition, rng)
+            y = case.network.evaluate(ball.centre)[0]  # what the centre is: easy to meet
+            met += check(form, form, ball, beats(int(y.argmax()), y.size, Rule.ARGMAX), rng)
+    assert met > 20
+
+
+@pytest.mark.parametrize("norm", PROVED)
+def test_rounding_is_accounted_for_where_values_are_all_rounding(norm: Norm) -> None:
+    met = 0
+    for form, ball, rng in islice(cancelling_balls(norm), 8):
+        for target in (0, 1):
+            met += check(form, form, ball, beats(target, 2, Rule.ARGMAX), rng)
+    assert met > 50
+
+
+@pytest.mark.parametrize("norm", PROVED)
+def test_skip_connections_and_sparse_weights_at_exact_points(norm: Norm) -> None:
+    rng = np.random.default_rng(1)
+    met = 0
+    for _ in range(2):
+        form = branching_network(rng).standard_form
+        sparse = StandardForm(form.inputs, tuple(map(sparsely, form.hidden)), sparsely(form.output))
+        centre = rng.normal(size=3)
+        ball = Ball(centre, centre - 0.3, centre + 0.2, norm, 10.0 ** rng.uniform(-2, 0))
+        for target in (0, 1):
+            met += check(sparse, form, ball, beats(target, 2, Rule.ARGMAX), rng)
+    assert met > 10
+
+
+def inexact(layer: AffineMap, rng: np.random.Generator, size: float) -> tuple[AffineMap, AffineMap]:
+    """A map said to be inexact, and one that is as far from it as that allows."""
+    errors = [size * np.abs(np.asarray(w)) * rng.random(w.shape) for w in layer.weights]
+    shift = size * rng.random(layer.bias.size)
+    said = replace(
+        layer, weight_errors=tuple(errors), bias_error=np.nextafter(shift, np.inf) + 1e-12
+    )
+    moved = [
+        w + 0.999999 * e * rng.choice([-1, 1], e.shape)
+        for w, e in zip(layer.weights, errors, strict=True)
+    ]
+    return said, replace(
+        layer, weights=tuple(moved), bias=layer.bias + shift * rng.choice([-1, 1], shift.size)
+    )
+
+
+@pytest.mark.parametrize("size", [1e-9, 0.1, 2.0])
+def test_inexact_coefficients_are_accounted_for(size: float) -> None:
+    rng = np.random.default_rng(2)
+    met = 0
+    for seed in range(4):
+        case = small_case(seed, ("plain",))
+        form = case.network.standard_form
+        pairs = [inexact(layer, rng, size) for layer in (*form.hidden, form.output)]
+        said = StandardForm(form.inputs, tuple(p[0] for p in pairs[:-1]), pairs[-1][0])
+        truth = StandardForm(form.inputs, tuple(p[1] for p in pairs[:-1]), pairs[-1][1])
+        y = truth.evaluate(case.ball.centre[None])[0]
+        condition = beats(int(y.argmax()), y.size, Rule.ARGMAX)
+        met += check(
+            said, truth, case.ball.with_radius(0.3 * case.ball.covering_radius), condition, rng
+        )
+    assert met > 20
+
+
+@pytest.mark.parametrize("power", [-290, -305, 100])
+def test_underflow_and_large_numbers(power: int) -> None:
+    """Products of such weights are lost to underflow, or near to overflow."""
+    rng = np.random.default_rng(3)
+    met = 0
+    for seed in range(4):
+        case = small_case(seed, ("plain",))
+        form = case.network.standard_form
+        scale = 10.0 ** np.array([power, -power, power])
+        layers = [
+            replace(layer, weights=(np.asarray(layer.weights[0]) * s,), bias=layer.bias * b)
+            for layer, s, b in zip(
+                (*form.hidden, form.output), scale, (scale[0], 1.0, scale[2]), strict=True
+            )
+        ]
+        scaled = StandardForm(form.inputs, tuple(layers[:-1]), layers[-1])
+        y = scaled.evaluate(case.ball.centre[None])[0]
+        condition = beats(int(y.argmax()), y.size, Rule.ARGMAX)
+        met += check(
+            scaled, scaled, case.ball.with_radius(0.3 * case.ball.covering_radius), condition, rng
+        )
+    assert met > 20
+
+
+def test_what_underflows_is_not_taken_for_nothing() -> None:
+    """A mix so small that the coefficient of a large activation is lost, and that of 0.5 not."""
+    network = dense_network(
+        [np.array([[1e149]]), np.array([[1e-149], [0.0]])], [np.zeros(1), np.array([0.0, 0.5])]
+    )
+    ball = Ball(np.zeros(1), np.zeros(1), np.ones(1), Norm.LINF, np.inf)  # the optimum is 0.5
+    condition = beats(0, 2, Rule.ARGMAX)
+    record = built([(-1, 0, 0)], 1, 1)
+    found = recheck_tree(record, network.standard_form, ball, condition).radius
+    assert found == pytest.approx(0.5, abs=1e-6)
+    small = replace(record, row_multipliers=np.full((1, 1), 1e-180))
+    assert recheck_tree(small, network.standard_form, ball, condition).radius <= 0.5
+
+
+def test_values_too_large_for_the_arithmetic_are_refused() -> None:
+    network = dense_network([np.full((2, 1), 1e200), np.eye(2)], [np.zeros(2), np.zeros(2)])
+    ball = Ball(np.array([0.5]), np.zeros(1), np.ones(1), Norm.LINF, np.inf)
+    record = built([(-1, 0, 0)], 2, 1, 0.1)
+    with pytest.raises(InputError, match="cannot be checked in float64"):
+        recheck_tree(record, network.standard_form, ball, beats(0, 2, Rule.ARGMAX))
+
+
+def test_overflow_proves_nothing() -> None:
+    """No NaN may slip through a comparison: it would read as a bound."""
+    network = dense_network(
+        [np.full((2, 1), 1e149), np.full((2, 2), 1e160), np.eye(2)], [np.zeros(2)] * 3
+    )
+    ball = Ball(np.array([0.5]), np.zeros(1), np.ones(1), Norm.L1, 0.25)
+    with np.errstate(all="ignore"), pytest.raises(InputError, match="cannot be checked"):
+        Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX))
+    checker = Checker(_plain().form, _plain().ball, beats(0, 3, Rule.ARGMAX))
+    with np.errstate(all="ignore"):
+        huge = Form(np.array([[1e308, -1e308]]), np.array([1e308]))
+        for cut in (huge, Form(np.array([[np.nan, 1.0]]), np.array([np.inf]))):
+            assert not np.isnan(checker.over.least_under(Form(np.eye(2), np.zeros(2)), cut)).any()
+            assert checker.over.radius_of(cut) == 0.0
+        node = checker.root([(np.full(6, np.nan), np.full(6, np.inf), np.full(2, 1e308))])
+        assert np.isfinite(node.low).all()
+        assert np.isfinite(node.high).all()
