@@ -11,6 +11,8 @@ from benchmarks.harness.rows import Row
 
 def report(rows: Sequence[Row], _: int = 0) -> str:
     """A line a module, and what survived."""
+    if not rows:
+        return "Not run yet: n = 0.\n"
     counts: dict[str, Counter[str]] = {}
     for row in rows:
         counts.setdefault(row["module"], Counter())[row["outcome"]] += 1

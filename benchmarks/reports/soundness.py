@@ -69,7 +69,8 @@ def report(rows: Sequence[Row], _: int = 0) -> str:
         f"\nrefuted by bounds alone although there: {bounds}",
         _searches(rows),
         f"\nthe program's claims, rho {RELAXATION:g}: {alone} wrong of Marabou alone",
-        f"(kappa {UNCONFIRMED_SHRINKAGE:g}), {confirmed} wrong of Marabou and HiGHS (kappa {SHRINKAGE:g})",
+        f"(kappa {UNCONFIRMED_SHRINKAGE:g}), "
+        f"{confirmed} wrong of Marabou and HiGHS (kappa {SHRINKAGE:g})",
     ]
     return "```text\n" + "\n".join(parts) + "\n```\n"
 

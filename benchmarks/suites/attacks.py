@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness.command import exit_with, parser_of, publish
-from benchmarks.harness.rows import Row, Rows, finite
+from benchmarks.harness.rows import RESULTS, Row, Rows, finite
 from benchmarks.peers.contest import GOALS, Contestant, Found, Runner
 from benchmarks.reports.attacks import report
 from marapatch.data.bundled import resolve
@@ -174,6 +174,15 @@ def _run(one: Contestant, problem: Problem, budget: int) -> list[Row]:
     ]
 
 
+def texts(folder: Path = RESULTS) -> dict[str, str]:
+    """The tables, those of each network under a name of their own."""
+    rows = Rows(NAME, folder).all()
+    return {
+        f"{NAME}-{name}": report([row for row in rows if row["network"] == name])
+        for name in NETWORKS
+    }
+
+
 def main() -> int:
     """Run what is missing, then print the tables of everything that is known."""
     parser = parser_of(__doc__, processes=False)
@@ -194,7 +203,7 @@ def main() -> int:
             chosen = [c for c in chosen if any(part in c.name for part in options.attacks)]
         for row in compare(chosen, Path(options.data), options, rows.keys()):
             rows.append(row)
-    publish({NAME: report(rows.all())}, onto_page=options.write)
+    publish(texts(options.results), onto_page=options.write)
     return 0
 
 

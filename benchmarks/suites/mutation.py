@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from benchmarks.harness.command import exit_with, parser_of, publish
-from benchmarks.harness.rows import Rows
+from benchmarks.harness.rows import RESULTS, Rows
 from benchmarks.reports.mutation import report
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 NAME = "mutation"
 COPIED = ("marapatch", "encodings", "tests", "benchmarks", "docs", "pyproject.toml", "README.md")
+
+
+def texts(folder: Path = RESULTS) -> dict[str, str]:
+    """The table."""
+    return {NAME: report(Rows(NAME, folder).all())}
 
 
 def main() -> int:
@@ -50,7 +55,7 @@ def main() -> int:
 
         todo = [m for m in drawn(options.count, options.module) if m.key not in done]
         _run(todo[: options.limit], options.jobs, rows)
-    publish({NAME: report(rows.all())}, onto_page=options.write)
+    publish(texts(options.results), onto_page=options.write)
     return 0
 
 

@@ -201,7 +201,8 @@ def report(rows: Sequence[Row], expected: int) -> str:
     return (
         f"{table(header, lines)}\n{len(rows)} of {expected} questions; "
         f"{spent['searched']:.0f} s of searching, {spent['completing']:.0f} s of completing and "
-        f"{spent['rechecking']:.0f} s of rechecking (the searches by the clock, the others of the processor). {made_by(rows)}.\n"
+        f"{spent['rechecking']:.0f} s of rechecking (the searches by the clock, the others of the "
+        f"processor). {made_by(rows)}.\n"
     )
 
 
