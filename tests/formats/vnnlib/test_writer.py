@@ -1,173 +1,22 @@
+"""VNN-LIB properties, written and read back."""
+
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import highspy
 import numpy as np
 import pytest
-import z3
-from random_problems import random_problem
 from small_networks import branching_network
+from written_queries import TIMEOUT
 
 from marapatch.errors import InputError
-from marapatch.formats import (
-    load_and_solve,
-    property_query,
-    save_ipq,
-    smtlib,
-    vnnlib_text,
-    write_milp,
-    write_query,
-)
+from marapatch.formats import property_query, vnnlib_text
 from marapatch.formats.vnnlib.reader import Property, parse_property
-from marapatch.modelling.freezing import freeze
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.output_transform import OutputTransform
 from marapatch.problem.specification import exact
-from marapatch.query.query import Query
-from marapatch.query.reduction import reduce
-from marapatch.solvers import Candidate, HighsBackend, Infeasible, MarabouBackend
-from marapatch_encodings.terms import Abs, Disjunction, Max, Relu, VariablePool, row
-
-TIMEOUT = 600.0
-
-
-@pytest.fixture(scope="module")
-def marabou() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as backend:
-        yield backend
-
-
-def queries() -> list[Query]:
-    """Frozen random problems, about as many with a solution as without."""
-    models = (random_problem(seed)[0].model for seed in range(16))
-    return [found.query for model in models if (found := freeze(model)) is not None]
-
-
-QUERIES = queries()
-
-
-def feasible(query: Query) -> bool:
-    answer = HighsBackend().solve(query, TIMEOUT)
-    assert isinstance(answer, Candidate | Infeasible)
-    return isinstance(answer, Candidate)
-
-
-def test_the_queries_are_of_both_sorts() -> None:
-    assert {feasible(query) for query in QUERIES} == {True, False}
-
-
-@pytest.mark.parametrize("number", range(len(QUERIES)))
-def test_smtlib_gives_the_same_verdict(number: int) -> None:
-    solver = z3.Solver()
-    solver.from_string(smtlib(QUERIES[number]))
-    assert str(solver.check()) == ("sat" if feasible(QUERIES[number]) else "unsat")
-
-
-def test_smtlib_is_exact_and_readable() -> None:
-    pool = VariablePool()
-    x, y = pool.fresh("x", -0.1, 3.0), pool.fresh("y")
-    query = Query.of(
-        pool,
-        [
-            Relu(x, y),
-            Abs(x, y),
-            Max((x, y), y),
-            Disjunction(((row({x: 1.0}, "<=", 0.5), row({y: -2.0}, "=", 1.0)), ())),
-        ],
-    )
-    assert smtlib(query).splitlines() == [
-        "(set-logic QF_LRA)",
-        "(declare-const v0 Real) ; x",
-        "(assert (>= v0 (- (/ 3602879701896397.0 36028797018963968.0))))",
-        "(assert (<= v0 3.0))",
-        "(declare-const v1 Real) ; y",
-        "(assert (= v1 (ite (>= v0 0.0) v0 0.0)))",
-        "(assert (= v1 (ite (>= v0 0.0) v0 (- v0))))",
-        "(assert (>= v1 v0))",
-        "(assert (>= v1 v1))",
-        "(assert (or (= v1 v0) (= v1 v1)))",
-        "(assert (or (and (<= v0 (/ 1.0 2.0)) (= (* (- 2.0) v1) 1.0)) true))",
-        "(check-sat)",
-    ]
-
-
-@pytest.mark.parametrize("suffix", [".mps", ".lp"])
-@pytest.mark.parametrize("number", range(0, len(QUERIES), 2))
-def test_programs_read_back_give_the_same_verdict(number: int, suffix: str, tmp_path: Path) -> None:
-    query, path = QUERIES[number], tmp_path / f"query{suffix}"
-    try:
-        binaries = write_milp(query, path)
-    except InputError as error:
-        assert "infeasible" in str(error)  # noqa: PT017  # either way is right
-        assert not feasible(query)
-        return
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
-    assert solver.readModel(str(path)) != highspy.HighsStatus.kError
-    lp = solver.getLp()
-    assert sum(kind == highspy.HighsVarType.kInteger for kind in lp.integrality_) == binaries
-    assert lp.col_names_[0].startswith("v0_x")
-    solver.run()
-    status = solver.getModelStatus()
-    wanted = (
-        highspy.HighsModelStatus.kOptimal
-        if feasible(query)
-        else highspy.HighsModelStatus.kInfeasible
-    )
-    assert status == wanted
-
-
-def test_programs_refuse_other_suffixes(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"\.mps or \.lp"):
-        write_milp(QUERIES[0], tmp_path / "query.txt")
-
-
-@pytest.mark.parametrize("number", range(0, len(QUERIES), 2))
-def test_ipq_read_back_gives_the_same_verdict(
-    number: int, tmp_path: Path, marabou: MarabouBackend
-) -> None:
-    query, path = QUERIES[number], tmp_path / "query.ipq"
-    if isinstance(marabou.solve(query, TIMEOUT), Infeasible) and reduce(query) is None:
-        with pytest.raises(InputError, match="decided without a solver"):
-            save_ipq(query, path, marabou)
-        return
-    table = save_ipq(query, path, marabou)
-    direct, again = marabou.solve(query, TIMEOUT), load_and_solve(query, path, marabou, TIMEOUT)
-    assert type(direct) is type(again)
-    rows = list(csv.DictReader(table.splitlines()))
-    assert [r["name"] for r in rows] == list(query.names)
-    assert [float(r["lower"]) for r in rows] == query.lower.tolist()
-    numbers = [int(r["marabou"]) for r in rows]
-    assert len(set(numbers)) == len(numbers)
-    size = int(path.read_text().splitlines()[0])
-    assert all(0 <= number < size for number in numbers)
-
-
-@pytest.mark.parametrize("suffix", [".ipq", ".smt2", ".mps", ".lp", ".txt"])
-def test_a_query_is_written_by_its_suffix(suffix: str, tmp_path: Path) -> None:
-    query, path = QUERIES[0], tmp_path / f"query{suffix}"
-    files = write_query(query, path)
-    assert sorted(tmp_path.iterdir()) == sorted(files)
-    assert all(file.stat().st_size > 0 for file in files)
-    match suffix:
-        case ".smt2":
-            assert path.read_text() == smtlib(query)
-        case ".txt":
-            assert path.read_text() == query.text
-        case ".ipq":
-            rows = list(csv.DictReader(files[1].read_text().splitlines()))
-            assert [r["name"] for r in rows] == list(query.names)
-
-
-def test_a_query_is_not_written_to_another_suffix(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"suffix must be one of \.ipq"):
-        write_query(QUERIES[0], tmp_path / "query.json")
-    assert not list(tmp_path.iterdir())
-
+from marapatch.solvers import Candidate, HighsBackend, Infeasible
 
 CASES = {
     "box and rows": (

@@ -1,20 +1,15 @@
-"""What the commands share about time: limits, signals, and a sign of life."""
+"""Options that the commands share: limits of time, and what is left of them."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from marapatch.cli import heartbeat, main
+from marapatch.cli import main
 from marapatch.cli import options as cli_options
-from marapatch.cli.heartbeat import Heartbeat
 from marapatch.cli.options import TimeLimit
-from marapatch.cli.signals import ending
 from marapatch.errors import InputError
 from marapatch.network.graph import dense_network
 from marapatch.network.onnx.writer import write_onnx
@@ -80,71 +75,3 @@ def test_images_that_there_is_no_time_for_are_counted(
     command = ["patch-attack", *files, "--box", "0,1", "--scale", "1", "--total-timeout", "1e-6"]
     assert main(command) == 1
     assert "out of time before 3 images, as --total-timeout says" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("heeded_signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_interrupts_once(number: signal.Signals) -> None:
-    handler = signal.getsignal(number)
-    reported = False
-    with ending():
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-        os.kill(os.getpid(), number)  # what is known is being written
-        reported = True
-    assert reported
-    assert signal.getsignal(number) == handler
-
-
-def test_a_signal_that_is_ignored_from_the_start_stays_ignored() -> None:
-    """As under nohup."""
-    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with ending():
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, handler)
-
-
-def test_other_threads_leave_signals_alone() -> None:
-    seen: list[object] = []
-
-    def watched() -> None:
-        with ending():
-            seen.append(signal.getsignal(signal.SIGTERM))
-
-    thread = threading.Thread(target=watched)
-    thread.start()
-    thread.join()
-    assert seen == [signal.getsignal(signal.SIGTERM)]
-
-
-def test_there_is_a_line_though_nobody_tells_any(capsys: pytest.CaptureFixture[str]) -> None:
-    said = threading.Event()
-    count = 0
-
-    def text() -> str:
-        nonlocal count
-        count += 1
-        if count == 3:
-            said.set()
-        return f"line {count}"
-
-    with Heartbeat(text, shown=True, silence=1e-3):
-        assert said.wait(60.0)
-    assert capsys.readouterr().err.startswith("line 1\nline 2\nline 3\n")
-
-
-def test_lines_are_not_told_too_often(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 50.0
-    monkeypatch.setattr(heartbeat, "monotonic", lambda: now)
-    with Heartbeat(lambda: f"at {now:.0f}", shown=True, silence=60.0) as lines:
-        for now in (50.0, 51.0, 56.0, 57.0):  # noqa: B007
-            lines.tell()
-        lines.tell(always=True)
-    with Heartbeat(lambda: "nothing", shown=False, silence=1e-3) as lines:
-        lines.tell()
-    assert capsys.readouterr().err.splitlines() == ["at 50", "at 56", "at 57"]
