@@ -12,11 +12,11 @@ import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from claims import NEAR, _plain, beyond, optimum, proved
 from recorded_trees import SPOILERS, built, expand
 from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, is_chain, small_case
 
-from marapatch.certificates.completion import LEAST_NODES, completed
 from marapatch.certificates.recheck import recheck_tree
 from marapatch.certificates.recheck_bounds import Checker, Node
 from marapatch.certificates.recheck_form import form_of
@@ -33,31 +33,6 @@ from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.search.tree_record import TreeRecord
 from marapatch.solvers.base import Infeasible
-
-NEAR = 1e-7
-"""The multipliers are recorded in float32."""
-
-
-def optimum(question: Question, within: float = np.inf) -> Fraction | float:
-    """The exact distance; infinite where there is none, NaN where it could not be verified."""
-    found = exact.nearest(question.form, question.ball, question.condition, within)
-    if found is None:
-        return np.inf
-    return found.distance if found.exact else np.nan
-
-
-def proved(record: TreeRecord, question: Question) -> float:
-    checked = recheck_tree(record, question.form, question.ball, question.condition)
-    assert checked.radius <= checked.given <= record.radius
-    return checked.radius
-
-
-def beyond(radius: float, distance: Fraction | float) -> bool:
-    """Whether ``radius`` is more than ``distance``: a false claim."""
-    return bool(np.isfinite(float(distance)) and Fraction(radius) > distance)
-
-
-# --- trees that the search grew ---
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,18 +51,6 @@ def test_what_the_search_recorded_is_proved_again(kind: str) -> None:
         assert not beyond(again, distance)
         assert again >= best * (1.0 - NEAR)
     assert trees >= 2
-
-
-@pytest.mark.parametrize("nodes", [1, 8])
-def test_an_unfinished_tree_is_proved_as_far_as_it_came(nodes: int) -> None:
-    for seed in range(4):
-        case = small_case(seed, ("plain", "thin"))
-        outcome = expand(case.question, nodes=nodes, tolerance=1e-9)
-        distance = optimum(case.question, case.witnessed)
-        for record in outcome.trees:
-            again = proved(record, case.question)
-            assert not beyond(again, distance)
-            assert again >= min(record.radius, case.ball.covering_radius) * (1.0 - 1e-3)
 
 
 def test_a_claim_beyond_the_optimum_is_lowered_below_it() -> None:
@@ -151,9 +114,6 @@ def test_a_network_without_relu_and_one_without_rivals() -> None:
     anything = OutputCondition(np.zeros((0, 2)), np.zeros(0))  # met by every input
     record = built([(-1, 0, 0)], 0, 0)
     assert recheck_tree(record, network.standard_form, ball, anything).radius == 0.0
-
-
-# --- records that were tampered with ---
 
 
 @pytest.mark.parametrize("how", SPOILERS)
@@ -331,18 +291,6 @@ def test_what_is_no_tree_is_refused(splits: list[tuple[int, int, int]], text: st
         recheck_tree(nothing, question.form, question.ball, question.condition)
 
 
-def _plain() -> Question:
-    rng = np.random.default_rng(7)
-    weights = [rng.normal(size=(3, 2)), rng.normal(size=(3, 3)), rng.normal(size=(3, 3))]
-    network = dense_network(weights, [np.zeros(3)] * 3)
-    ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), Norm.LINF, np.inf)
-    condition = beats(0, 3, Rule.ARGMAX)
-    replay = Replay(network, ball, condition)
-    return Question(
-        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
-    )
-
-
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -411,43 +359,6 @@ def test_a_solvers_word_is_not_taken_for_a_proof() -> None:
     alone = replace(built([(-1, 0, 0)], 1, 1, 0.5), solver_certified=np.array([True]))
     checked = recheck_tree(alone, question.form, question.ball, question.condition)
     assert (checked.radius, checked.given, checked.short) == (0.0, 0.5, 0)
-
-
-# --- records completed before they are handed on ---
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> None:
-    """One node, plain multipliers and a radius just below the optimum: all has to be added."""
-    case = small_case(seed, ("plain", "corner"))
-    question, distance = case.question, optimum(case.question, case.witnessed)
-    radius = float(np.fmin(0.999 * float(distance), 0.999 * case.ball.covering_radius))
-    neurons = sum(layer.outputs for layer in question.form.hidden)
-    record = built([(-1, 0, 0)], neurons, question.condition.rhs.size, radius)
-    about = question.form, question.ball, question.condition
-    assert proved(record, question) < radius
-    assert completed(record, *about, until=-np.inf) is record
-    counts: list[tuple[int, int]] = []
-    whole = completed(record, *about, progress=lambda *count: counts.append(count))
-    assert counts == [(1, 1)]
-    assert radius >= proved(whole, question) >= radius * (1.0 - NEAR)
-    assert not beyond(proved(replace(whole, radius=1.01 * radius), question), distance)
-    assert completed(whole, *about) is whole
-
-
-def test_leaves_of_a_solver_and_hopeless_ones_stay() -> None:
-    question = _plain()
-    about = question.form, question.ball, question.condition
-    closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), solver_certified=np.array([True]))
-    assert completed(closed, *about) is closed
-    label = int(question.form.evaluate(question.ball.centre[None])[0].argmax())
-    already = beats(label, 3, Rule.ARGMAX)  # the centre itself: nothing refutes it
-    hopeless = completed(built([(-1, 0, 0)], 6, 2, 0.3), question.form, question.ball, already)
-    assert recheck_tree(hopeless, question.form, question.ball, already).radius == 0.0
-    assert len(hopeless) <= 1 + LEAST_NODES
-
-
-# --- the arithmetic, at exact points ---
 
 
 def test_maps_of_the_input_are_bounded_over_an_l1_ball() -> None:

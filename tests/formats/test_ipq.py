@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from marapatch.errors import InputError
 from marapatch.formats import load_and_solve, save_ipq
 from marapatch.query.reduction import reduce
 from marapatch.solvers import Infeasible, MarabouBackend
-
-
-@pytest.fixture(scope="module")
-def marabou() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as backend:
-        yield backend
 
 
 @pytest.mark.parametrize("number", range(0, len(QUERIES), 2))

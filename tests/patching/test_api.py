@@ -3,51 +3,29 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
 from math import inf
 
 import numpy as np
 import pytest
 from exact_networks import evaluate_exactly
-from exact_patch import PatchCase, Rows
+from small_patches import MARGIN, alternatives, draw, formulated
 
-from marapatch.network.graph import Network, dense_network
+from marapatch.network.graph import dense_network
 from marapatch.patching.api import minimal_patch
 from marapatch.patching.goals import Goal, each_of, linear, none_of, one_of
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
-from marapatch.patching.sparse import sparse_patch
 from marapatch.problem.conditions import Rule
 
-MARGIN = 0.01
 TOLERANCE = 1e-3
+
+
 COARSE = 1e-2
 """What Marabou's answers support on their own."""
+
+
 SLACK = 1e-6
 """How far the second opinion's linear programs may be off, relatively."""
-
-
-def draw(seed: int, sizes: tuple[int, ...], inputs: int) -> tuple[Network, PatchCase, list[int]]:
-    """A random network, an unpatched case without goals, and what it decides on the inputs."""
-    rng = np.random.default_rng(seed)
-    weights = [rng.normal(size=(b, a)) for a, b in pairwise(sizes)]
-    biases = [0.3 * rng.normal(size=w.shape[0]) for w in weights]
-    network = dense_network(weights, biases)
-    given = rng.uniform(0.1, 1.0, size=(inputs, sizes[0]))
-    decided = network.evaluate(given).argmax(axis=1)
-    return network, PatchCase(weights, biases, 0, given, [], "linf"), [int(d) for d in decided]
-
-
-def alternatives(goal: Goal) -> list[Rows]:
-    """The alternatives of a goal, one for each class that may win."""
-    return [
-        (clause.rows + choice, clause.rhs) for clause in goal.clauses for choice in clause.choices
-    ]
-
-
-def formulated(case: PatchCase, goals: list[Goal], **changes: object) -> PatchCase:
-    known = {name: getattr(case, name) for name in case.__dataclass_fields__}
-    return PatchCase(**{**known, "goals": [alternatives(g) for g in goals], **changes})
 
 
 def holds(patch: Patch, optimum: float, tolerance: float = TOLERANCE) -> None:
@@ -225,41 +203,3 @@ def test_argmin_is_argmax_of_the_negated_network(seed: int) -> None:
         assert other.closed
         assert straight.closed
         assert (other.delta is None) == (straight.delta is None)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_fewest_weights(seed: int) -> None:
-    """Against every subset of the last layer's weights."""
-    network, case, decided = draw(seed + 80, (2, 3, 3), 1)
-    goal = one_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
-    limit = 0.45
-    least = inf
-    for support in range(1, 2**9):
-        free = np.array([support >> k & 1 for k in range(9)], dtype=bool).reshape(3, 3)
-        if free.sum() < least:
-            known = formulated(case, [goal], layer=1, norm="l1", free=free, limit=limit)
-            if known.optimum() < inf:
-                least = int(free.sum())
-    patch = sparse_patch(
-        network, case.inputs, goal, layer=1, max_change=limit, options=PatchOptions(nodes=2000)
-    )
-    assert patch.lower == patch.upper == least
-    if least < inf:
-        assert patch.changed_weights == least
-        assert np.abs(patch.delta).max() <= limit  # type: ignore[arg-type]
-
-
-def test_one_weight_too_few_is_never_claimed() -> None:
-    """An inner layer: the bracket of the count is honest."""
-    network, case, decided = draw(90, (2, 3, 3), 1)
-    goal = one_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
-    least = inf
-    for support in range(1, 2**6):
-        free = np.array([support >> k & 1 for k in range(6)], dtype=bool).reshape(3, 2)
-        known = formulated(case, [goal], layer=0, norm="l1", free=free, limit=0.8)
-        if free.sum() < least and known.optimum() < inf:
-            least = int(free.sum())
-    patch = sparse_patch(
-        network, case.inputs, goal, layer=0, max_change=0.8, options=PatchOptions(nodes=2000)
-    )
-    assert patch.lower <= least <= patch.upper

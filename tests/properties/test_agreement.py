@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -21,12 +20,6 @@ from marapatch_encodings.semantics import worst_violation
 
 COUNT = 60
 TIMEOUT = 600.0
-
-
-@pytest.fixture(scope="module")
-def marabou() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as backend:
-        yield backend
 
 
 def frozen(seed: int) -> Query | None:

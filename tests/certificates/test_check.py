@@ -16,42 +16,16 @@ from pathlib import Path
 import exact_optimum as exact
 import numpy as np
 import pytest
+from certified import IMAGE, SMALL, solved
 from recorded_trees import built
 from small_networks import branching_network
 
 from marapatch.certificates.check import difference, recheck
 from marapatch.certificates.file import Certificate, TargetClaim
-from marapatch.cli import main
-from marapatch.cli.tree_output import write_trees
 from marapatch.errors import InputError
-from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.certificate import certificate_of
-from marapatch.groundtruth.options import GroundTruthOptions
-from marapatch.groundtruth.result import GroundTruth
-from marapatch.network.graph import Network, dense_network
-from marapatch.network.load import load
-from marapatch.network.onnx.writer import write_onnx
+from marapatch.network.graph import dense_network
 from marapatch.problem.conditions import Rule, beats
-from marapatch.problem.verdict import Evidence
-
-RNG = np.random.default_rng(50)
-SMALL = dense_network(
-    [RNG.normal(size=(6, 3)), RNG.normal(size=(5, 6)), RNG.normal(size=(3, 5))],
-    [RNG.normal(size=6), RNG.normal(size=5), RNG.normal(size=3)],
-)
-IMAGE = np.array([0.25, 0.5, 0.75])
-
-
-def solved(network: Network = SMALL, x: np.ndarray = IMAGE, **given: object) -> GroundTruth:
-    margin = given.pop("margin", 0.0)
-    options = GroundTruthOptions(
-        record=True,
-        evidence=Evidence.BOUND,
-        nodes=2000,
-        tolerance=1e-3,
-        margin=margin,  # type: ignore[arg-type]
-    )
-    return ground_truth(network, x, options=options, **given)  # type: ignore[arg-type]
 
 
 @cache
@@ -234,26 +208,6 @@ def test_a_witness_counts_exactly_as_it_is_stored() -> None:
     assert "not at" in recheck(replace(good, upper=0.5 * good.upper), SMALL).witness_note
 
 
-def test_an_interrupted_check_leaves_the_trees_as_the_search_left_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = solved()
-    calls: list[int] = []
-
-    def stop(done: int, total: int) -> None:
-        calls.append(done)
-        raise KeyboardInterrupt
-
-    for kept in (certificate_of(result, progress=stop), certificate_of(result, until=-np.inf)):
-        assert [claim.trees for claim in kept.claims] == [t.trees for t in result.targets]
-    assert calls == [1]
-    write_trees(replace(result, interrupted=True), tmp_path / "t.npz")
-    assert "not every leaf was checked in the time given" in capsys.readouterr().err
-    assert Certificate.load(tmp_path / "t.npz").upper == result.upper
-    write_trees(result, tmp_path / "t.npz")
-    assert capsys.readouterr().err == ""
-
-
 def test_a_lower_end_above_what_its_trees_refute_does_not_hold() -> None:
     good = certificate()
     claims = tuple(replace(claim, lower=1.001 * claim.lower) for claim in good.claims)
@@ -274,15 +228,6 @@ def test_an_image_is_the_one_if_its_entries_become_the_centres() -> None:
     cut = replace(ball, centre=np.array([*centre[:2], edge]), upper=np.array([1.0, 1.0, 0.3]))
     assert difference(cut, exact, single) is None
     assert difference(replace(cut, upper=np.ones(3)), exact, single) == 2
-
-
-def test_nothing_recorded_is_no_certificate() -> None:
-    options = GroundTruthOptions(nodes=100)
-    with pytest.raises(InputError, match="set record=True"):
-        certificate_of(ground_truth(SMALL, IMAGE, options=options))
-    wrong = int(SMALL.evaluate(IMAGE)[0].argmin())
-    with pytest.raises(InputError, match="no target was searched"):
-        certificate_of(solved(label=wrong))
 
 
 def stored(**change: object) -> bytes:
@@ -450,111 +395,3 @@ def test_flipped_bytes_never_give_more_than_the_optimum(tmp_path: Path) -> None:
         read += 1
         assert found.lower <= certificate().upper
     assert read < 60
-
-
-# --- the commands ---
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    write_onnx(SMALL, tmp_path / "net.onnx")
-    np.save(tmp_path / "image.npy", IMAGE)
-    return tmp_path
-
-
-RUN = [
-    "groundtruth",
-    "net.onnx",
-    "image.npy",
-    "--nodes",
-    "2000",
-    "--evidence",
-    "bound",
-    "--box",
-    "0,1",
-]
-
-
-def test_groundtruth_writes_what_recheck_proves_again(
-    files: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*RUN, "--tree", "t.npz"]) == 0
-    capsys.readouterr()
-    code = main(["recheck", "t.npz", "net.onnx", "--json", "r.json"])
-    printed = capsys.readouterr().out
-    said = json.loads((files / "r.json").read_text())
-    assert code == 0
-    assert said["held"]
-    assert said["witness_held"]
-    assert 0.0 < said["lower"] <= said["upper"]
-    assert "norm linf, 3 of 3 inputs may change within [0, 1], decided by argmax" in printed
-    assert "the nearest input decided otherwise than" in printed
-
-    digest = hashlib.sha256(IMAGE.astype("<f8").tobytes()).hexdigest()
-    assert said["image"] == digest
-    assert f"image: sha256 {digest}" in printed
-    assert said["image_is_the_one"] is None
-
-    np.save("other.npy", IMAGE + np.array([0.0, 0.125, 0.0]))
-    np.save("both.npy", np.stack([IMAGE, IMAGE]))
-    assert main(["recheck", "t.npz", "net.onnx", "image.npy"]) == 0
-    assert "image.npy: the image that the trees are about" in capsys.readouterr().out
-    assert main(["recheck", "t.npz", "net.onnx", "both.npy", "--index", "1"]) == 0
-    capsys.readouterr()
-    assert main(["recheck", "t.npz", "net.onnx", "other.npy", "--json", "r.json"]) == 1
-    assert "NOT the image that the trees are about: entry 1 is 0.625" in capsys.readouterr().out
-    assert json.loads((files / "r.json").read_text())["image_is_the_one"] is False
-    assert main(["recheck", "t.npz", "net.onnx", "both.npy"]) == 2
-    assert "choose one with --index" in capsys.readouterr().err
-
-    good = Certificate.load(files / "t.npz")
-    high = tuple(replace(c, lower=2.0 * good.upper) for c in good.claims)
-    replace(good, claims=high).save(files / "high.npz")
-    assert main(["recheck", "high.npz", "net.onnx"]) == 1
-    assert "does NOT hold" in capsys.readouterr().out
-
-    network = load("net.onnx")
-    neurons = sum(layer.outputs for layer in network.standard_form.hidden)
-    tree = replace(built([(-1, 0, 0)], neurons, 2, 0.9), solver_certified=np.array([True]))
-    said_so = tuple(replace(c, lower=0.9, trees=(tree,)) for c in good.claims)
-    replace(good, claims=said_so).save(files / "vouched.npz")
-    assert main(["recheck", "vouched.npz", "net.onnx"]) == 1
-    printed = capsys.readouterr().out
-    assert "ONLY IF a solver was right" in printed
-    assert "given 1 that a solver closed" in printed
-
-
-def test_bad_input_is_exit_code_2_and_one_line(
-    files: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["recheck", "image.npy", "net.onnx"]) == 2
-    assert "image.npy: truncated or damaged: not an .npz file" in capsys.readouterr().err
-    assert main([*RUN, "--tree", "t.npz", "--target", "0" if _label() else "1"]) in (0, 1)
-    capsys.readouterr()
-    assert main(["recheck", "t.npz", "net.onnx", "--json", "t.npz"]) == 2
-    capsys.readouterr()
-    write_onnx(dense_network([np.eye(3), np.eye(3)], [np.ones(3)] * 2), files / "other.onnx")
-    assert main(["recheck", "t.npz", "other.onnx"]) == 2
-    error = capsys.readouterr().err
-    assert "t.npz: the trees are of another network file" in error
-    assert len(error.strip().splitlines()) == 1
-    good = Certificate.load(files / "t.npz")
-    neurons = good.claims[0].trees[0].alpha.shape[1]
-    half = built([(-1, 0, 0), (0, 1, 1)], neurons, 2)
-    replace(good, claims=(replace(good.claims[0], trees=(half,)),)).save(files / "half.npz")
-    assert main(["recheck", "half.npz", "net.onnx"]) == 2
-    assert "half.npz: node 0 of the tree has 1 parts" in capsys.readouterr().err
-
-
-def test_an_image_decided_otherwise_has_no_tree(
-    files: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    label = 0 if _label() else 1
-    assert main([*RUN, "--tree", "t.npz", "--label", str(label)]) == 0
-    assert "no tree was grown, so t.npz was not written" in capsys.readouterr().err
-    assert not (files / "t.npz").exists()
-
-
-def _label() -> int:
-    return int(SMALL.evaluate(IMAGE)[0].argmax())

@@ -120,7 +120,7 @@ class TestParents:
     )
 
     def parent(self, body: str) -> subprocess.Popen[str]:
-        here = str(Path(__file__).parents[1] / "support" / "builders")
+        here = str(Path(__file__).parents[2] / "support" / "builders")
         command = [sys.executable, "-c", self.SCRIPT + body, here]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 

@@ -46,12 +46,6 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def marabou() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as made:
-        yield made
-
-
 def violation(query: Query, values: np.ndarray) -> float:
     outside = np.maximum(query.lower - values, values - query.upper).max(initial=0.0)
     return float(max(outside, worst_violation(query.constraints, values)))
