@@ -29,10 +29,10 @@ CASES: dict[str, tuple[Callable[[Expression], Expression], list[float]]] = {
     "leaky_relu(...)": (lambda x: leaky_relu(x, 0.25), [-0.5, 0.5, 3.0]),
     "clip(...)": (lambda x: clip(x, -1.0, 1.0), [-1.0, 0.5, 1.0]),
     "absolute(...)": (absolute, [2.0, 0.5, 3.0]),
-    "maximum(...)": (lambda x: maximum(x), [3.0]),
+    "maximum(...)": (maximum, [3.0]),
     "norm1(...)": (norm1, [5.5]),
     "norm_inf(...)": (norm_inf, [3.0]),
-    "network(...)": (lambda x: NETWORK(x), [2.0, -3.0]),
+    "network(...)": (NETWORK, [2.0, -3.0]),
 }
 
 

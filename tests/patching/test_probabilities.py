@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx_models import model, node, reference, save
+from probability_goals import classifier, least_last_layer
 
 from marapatch.cli import main
 from marapatch.errors import InputError
 from marapatch.modelling import Problem
-from marapatch.network.graph import Network
 from marapatch.network.load import load
 from marapatch.network.output_transform import OutputTransform
 from marapatch.patching.api import find_layer, minimal_patch
-from marapatch.patching.ascending import Leads
 from marapatch.patching.changes import changes
 from marapatch.patching.goal_files import read_goals
 from marapatch.patching.goals import linear, parse
@@ -26,30 +25,6 @@ from marapatch.problem.conditions import Rule
 from marapatch.problem.norm import Norm
 
 OPTIONS = PatchOptions(nodes=2000)
-
-
-def classifier(folder: Path, rng: np.random.Generator, classes: int, last: str) -> Network:
-    constants = {
-        "W": rng.normal(size=(2, 5)),
-        "b": rng.normal(size=5),
-        "V": 3.0 * rng.normal(size=(5, classes)),
-        "c": rng.normal(size=classes),
-    }
-    nodes = [node("Gemm", ["x", "W", "b"], ["a"]), node("Relu", ["a"], ["r"])]
-    nodes += [node("Gemm", ["r", "V", "c"], ["s"]), node(last, ["s"], ["y"], axis=-1)]
-    return load(save(model(nodes, [1, 2], constants), folder))
-
-
-def least_last_layer(network: Network, x: np.ndarray, target: int, odds: float) -> float:
-    """The least largest change of the last layer's weights after which the target's probability
-    is p, log(p / (1 - p)) = ``odds``: every score moves by the change times the sum of what
-    enters, the target's up and all others down, so that the log-odds move by twice that."""
-    weight, bias = network.weights(network.affine_layers[0].node)
-    entering = np.maximum(weight @ x + bias, 0.0)
-    scores = network.evaluate(x)[0]
-    lead = scores[target] - np.logaddexp.reduce(np.delete(scores, target))
-    total = float(entering.sum())
-    return 0.0 if lead >= odds else ((odds - lead) / (2.0 * total) if total else inf)
 
 
 @pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
@@ -169,23 +144,6 @@ def test_scores_are_not_taken_for_probabilities(tmp_path: Path) -> None:
         network.with_free_weights(problem)([0.5, 0.5])
     assert network.scores(inputs).shape == (3,)
     assert network.with_free_weights(problem, name="other").scores([0.5, 0.5]).shape == (3,)
-
-
-def test_frank_wolfe_steps_reach_the_best_corner(tmp_path: Path) -> None:
-    """Of the last layer the best change of a size is known: the closed form's."""
-    rng = np.random.default_rng(1)
-    network = classifier(tmp_path, rng, 4, "Softmax")
-    x = rng.normal(size=(1, 2))
-    goal = linear(np.eye(4)[[2]], [0.9], 4, transform=network.output_transform)
-    what = changes(network, find_layer(network, "last"), bias=False)
-    leads = Leads.of(network, what, x, (goal,), Norm.LINF)
-    right = least_last_layer(network, x[0], 2, log(9.0))
-    change = leads.ascend(np.zeros(what.numbers), right)
-    assert Norm.LINF.distance(change) <= right * (1.0 + 1e-12)
-    assert leads.at(change)[0] == pytest.approx(0.0, abs=1e-3)
-    spread = Leads.of(network, what, x, (goal,), Norm.L1).corner(np.arange(24.0), 3.0)
-    assert Norm.L1.distance(spread) == pytest.approx(3.0)
-    assert spread[19] == 3.0  # the last four numbers are biases, which may not change
 
 
 def test_classes_are_led_in_scores() -> None:
