@@ -24,24 +24,24 @@ SECONDS = 60
 
 SEED = 13
 
-BOUNDS, CERTIFICATES, PROBLEM = (
-    "tests/bounds/test_",
-    "tests/certificates/test_",
-    "tests/problem/test_",
+TERMS = "bounds/test_rounding_terms.py"
+FORMS = (
+    TERMS,
+    "bounds/concretise/test_base.py",
+    "bounds/test_subproblems.py",
+    "bounds/test_crown.py",
 )
-KERNEL = "tests/marapatch_encodings/test_"
-ROUNDING = f"{BOUNDS}rounding_terms.py"
-FORMS = (ROUNDING, f"{BOUNDS}subproblems.py", f"{BOUNDS}bounds.py")
 NODES = (
-    ROUNDING,
-    f"{BOUNDS}tightness.py",
-    f"{BOUNDS}underflow.py",
-    f"{BOUNDS}dual_ascent.py",
-    *FORMS[1:],
+    TERMS,
+    "bounds/test_tightness.py",
+    "bounds/test_underflow.py",
+    "bounds/test_dual_ascent.py",
+    *FORMS[2:],
 )
-RECHECK = tuple(f"{CERTIFICATES}{name}.py" for name in ("recheck_terms", "recheck_form", "recheck"))
-FILES = (f"{CERTIFICATES}file.py", "tests/faults/test_tree_files.py")
-ENCODINGS = tuple(f"{KERNEL}{name}.py" for name in ("ranges", "terms", "encodings"))
+RECHECK = tuple(
+    f"certificates/test_{name}.py" for name in ("recheck_terms", "recheck_form", "recheck")
+)
+KERNEL = tuple(f"marapatch_encodings/test_{name}.py" for name in ("ranges", "terms", "encodings"))
 
 KINDS = (
     "ReplaceBinaryOperator_Add_Sub",
@@ -62,19 +62,19 @@ KINDS = (
 )
 """Beginnings of the names of cosmic-ray's operators that change what is computed."""
 
-TESTS: Mapping[str, tuple[str, ...]] = {
+OTHER_TESTS: Mapping[str, tuple[str, ...]] = {
     "marapatch/bounds/concretise/*.py": FORMS,
     "marapatch/bounds/*.py": NODES,
-    "marapatch/problem/replay.py": (ROUNDING, f"{PROBLEM}replay.py", f"{BOUNDS}underflow.py"),
-    "marapatch/problem/bracket.py": (f"{PROBLEM}bracket.py",),
+    "marapatch/problem/replay.py": (TERMS, "bounds/test_underflow.py"),
+    "marapatch/problem/bracket.py": (),
     "marapatch/certificates/recheck*.py": RECHECK,
-    "marapatch/certificates/file.py": FILES,
-    "marapatch/certificates/check.py": FILES[1:],
-    "encodings/marapatch_encodings/catalogue.py": (f"{KERNEL}catalogue.py",),
-    "encodings/marapatch_encodings/semantics.py": (f"{KERNEL}semantics.py", *ENCODINGS),
-    "encodings/marapatch_encodings/*.py": ENCODINGS,
+    "marapatch/certificates/file.py": ("certificates/test_check.py",),
+    "marapatch/certificates/check.py": (),
+    "encodings/marapatch_encodings/catalogue.py": (),
+    "encodings/marapatch_encodings/*.py": KERNEL,
 }
-"""The tests of each module, those that notice most first."""
+"""The modules that are mutated, and the tests that a mutant must survive after those that have the
+module's name; those that notice most first."""
 
 LEFT_OUT = ("bounds/triangle.py", "bounds/first_radius.py", "__init__.py")
 """Of what only proposes (a linear program, a first radius) a mutant proves nothing false."""
@@ -125,7 +125,7 @@ def modules() -> list[str]:
     """The modules that are mutated, as paths below the root."""
     found = {
         str(path.relative_to(ROOT))
-        for pattern in TESTS
+        for pattern in OTHER_TESTS
         for path in ROOT.glob(pattern)
         if not str(path).endswith(LEFT_OUT)
     }
@@ -164,10 +164,19 @@ def judged(mutant: Mutant, folder: Path) -> Row:
         path.write_text(before)
 
 
+def tests_of(module: str) -> list[str]:
+    """The files of tests that a mutant of ``module`` is put to, in order."""
+    path = Path(module)
+    package = path.parent.relative_to("marapatch" if path.parts[0] == "marapatch" else "encodings")
+    named = f"{package.as_posix()}/test_{path.stem}.py"
+    own = [named] if (ROOT / "tests" / named).exists() else []
+    others = next(tests for pattern, tests in OTHER_TESTS.items() if path.match(pattern))
+    return [f"tests/{name}" for name in dict.fromkeys([*own, *others])]
+
+
 def _outcome(module: str, folder: Path) -> str:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    tests = next(tests for pattern, tests in TESTS.items() if Path(module).match(pattern))
-    for test in tests:
+    for test in tests_of(module):
         done = subprocess.run(
             [*command, test],
             cwd=folder,

@@ -6,10 +6,9 @@ from math import ceil
 
 import numpy as np
 import pytest
-from halved_networks import MARGIN, network, patched, wanted
+from halved_networks import network, patched, wanted
 
 from marapatch.errors import InputError
-from marapatch.network.graph import dense_network
 from marapatch.patch_attacks.halving import Halving, dense_layers, find_first_layer_patch, published
 from marapatch.patch_attacks.options import PatchAttackOptions
 from marapatch.problem.conditions import Rule, beats
@@ -56,25 +55,6 @@ def test_stages_follow_the_published_order(seed: int) -> None:
     assert order[-2:] == [2, 1]
     assert halving.stages[0].kind == "middle patch"
     assert halving.stages[-1].kind == "halved patch"
-
-
-def test_a_bracket_is_proved_on_demand() -> None:
-    net = network(1)
-    x = np.random.default_rng(1).random(6)
-    _, condition = wanted(net, x)
-    halving = Halving(net, x, condition, PatchAttackOptions(prove=20.0, backend="highs"))
-    next(halving.attempts())
-    middle = halving.stages[0]
-    assert 0.98 * middle.upper <= middle.lower <= middle.upper
-
-
-def test_nothing_enters_a_layer_whose_sources_are_all_zero() -> None:
-    dead = dense_network(
-        [-np.eye(2), np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2), np.eye(2)[0]]
-    )
-    found = find_first_layer_patch(dead, np.zeros(2), beats(1, 2, Rule.ARGMAX, MARGIN))
-    assert not found.found
-    assert {stage.note for stage in found.stages} == {"nothing enters the layer on this image"}
 
 
 def test_layers_and_inputs_are_checked() -> None:

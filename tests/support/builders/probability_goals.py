@@ -10,6 +10,9 @@ from onnx_models import model, node, save
 
 from marapatch.network.graph import Network
 from marapatch.network.load import load
+from marapatch.patching.options import PatchOptions
+
+OPTIONS = PatchOptions(nodes=2000)
 
 
 def classifier(folder: Path, rng: np.random.Generator, classes: int, last: str) -> Network:

@@ -1,4 +1,4 @@
-"""The attacks: near the optimum where it is known, and never wrong about what they found."""
+"""The laws of every attack: near the optimum where it is known, never wrong about what it found."""
 
 from __future__ import annotations
 
