@@ -50,6 +50,7 @@ ORACLE = (
     "oracles/rational_optimum.py",
     "builders/wide_drawing.py",
     "oracles/wide_judge.py",
+    "builders/wide_kinds.py",
     "builders/wide_networks.py",
 )
 """What draws the networks and judges the answers, below tests/support."""

@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import inf
 
 import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from small_networks import KINDS, Case, branching_network, cancelling_balls, small_case
@@ -53,8 +54,8 @@ def test_bounds_enclose_the_exact_values(bounder: Bounder, kind: str) -> None:
         for radius in radii(case):
             ball = case.ball.with_radius(radius)
             bounds = bounder(form, ball)
-            for x in exact.points(ball, rng, 6):
-                assert not list(misses(bounds, *exact.evaluate(form, x)))
+            for x in exact_values.points(ball, rng, 6):
+                assert not list(misses(bounds, *exact_values.evaluate(form, x)))
 
 
 @pytest.mark.parametrize("bounder", BOUNDS.values(), ids=BOUNDS)
@@ -68,9 +69,9 @@ def test_bounds_of_branching_networks_enclose_the_network_as_defined(
         centre = rng.normal(size=3)
         ball = Ball(centre, centre - 0.3, centre + 0.2, norm, 10.0 ** rng.uniform(-3, 0))
         bounds = bounder(network.standard_form, ball)
-        for x in exact.points(ball, rng, 8):
-            outputs = exact.evaluate_network(network, x)
-            hidden, again = exact.evaluate(network.standard_form, x)
+        for x in exact_values.points(ball, rng, 8):
+            outputs = exact_values.evaluate_network(network, x)
+            hidden, again = exact_values.evaluate(network.standard_form, x)
             assert [float(v) for v in outputs] == pytest.approx([float(v) for v in again])
             assert not list(misses(bounds, hidden, outputs))
 
@@ -80,8 +81,8 @@ def test_bounds_of_branching_networks_enclose_the_network_as_defined(
 def test_rounding_is_outward_where_everything_cancels(bounder: Bounder, norm: Norm) -> None:
     for form, ball, rng in cancelling_balls(norm):
         bounds = bounder(form, ball)
-        for x in exact.points(ball, rng, 6):
-            assert not list(misses(bounds, *exact.evaluate(form, x)))
+        for x in exact_values.points(ball, rng, 6):
+            assert not list(misses(bounds, *exact_values.evaluate(form, x)))
 
 
 @pytest.mark.parametrize("norm", PROVED)
@@ -95,8 +96,8 @@ def test_these_networks_do_need_the_rounding_terms(
     found = 0
     for form, ball, rng in cancelling_balls(norm):
         bounds = bounder(form, ball)
-        for x in exact.points(ball, rng, 6):
-            found += len(list(misses(bounds, *exact.evaluate(form, x))))
+        for x in exact_values.points(ball, rng, 6):
+            found += len(list(misses(bounds, *exact_values.evaluate(form, x))))
     assert found > 5
 
 
@@ -145,8 +146,8 @@ def test_bounds_within_a_box_without_end(bounder: Bounder, norm: Norm) -> None:
     centre = rng.normal(size=form.inputs)
     ball = Ball(centre, centre - inf, centre + inf, norm, 0.3)
     bounds = bounder(form, ball)
-    for x in exact.points(Ball(centre, centre - 9.0, centre + 9.0, norm, 0.3), rng, 10):
-        assert not list(misses(bounds, *exact.evaluate(form, x)))
+    for x in exact_values.points(Ball(centre, centre - 9.0, centre + 9.0, norm, 0.3), rng, 10):
+        assert not list(misses(bounds, *exact_values.evaluate(form, x)))
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -162,8 +163,8 @@ def test_the_bound_on_a_condition_against_the_exact_optimum(seed: int) -> None:
             found = bound_condition(form, bounder(form, ball), case.condition)
             assert found.radius <= radius
             assert found.worst >= 0.0 or found.radius == radius
-            for x in exact.points(ball, rng, 4):
-                slacks = exact_slack(case.condition, exact.evaluate(form, x)[1])
+            for x in exact_values.points(ball, rng, 4):
+                slacks = exact_slack(case.condition, exact_values.evaluate(form, x)[1])
                 assert min(slacks) <= Fraction(found.worst)
             if optimum is not None and optimum.exact:
                 assert found.worst >= 0.0 or optimum.distance > Fraction(radius)

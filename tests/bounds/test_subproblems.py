@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from small_networks import KINDS, branching_network, small_case
@@ -55,8 +56,8 @@ def check(
     result = bounder.bound(nodes, 4)
     weights, constants, _, _ = bounder.evaluate(multiplied)
     met, missed = 0, 0
-    for x in exact.points(ball, rng, 12):
-        hidden, outputs = exact.evaluate(form, x)
+    for x in exact_values.points(ball, rng, 12):
+        hidden, outputs = exact_values.evaluate(form, x)
         z = [v for layer in hidden for v in layer]
         slacks = [
             sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) - Fraction(rhs)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from claims import NEAR, _plain, beyond, optimum, proved
+from claims import NEAR, beyond, optimum, plain_claim, proved
 from recorded_trees import built, expand
 from small_networks import small_case
 
@@ -47,7 +47,7 @@ def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> Non
 
 
 def test_leaves_of_a_solver_and_hopeless_ones_stay() -> None:
-    question = _plain()
+    question = plain_claim()
     about = question.form, question.ball, question.condition
     closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), solver_certified=np.array([True]))
     assert completed(closed, *about) is closed

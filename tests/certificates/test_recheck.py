@@ -7,12 +7,12 @@ from fractions import Fraction
 from functools import cache
 from itertools import islice
 
-import exact_optimum as exact
+import exact_values
 import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from claims import NEAR, _plain, beyond, optimum, proved
+from claims import NEAR, beyond, optimum, plain_claim, proved
 from recorded_trees import SPOILERS, built, expand
 from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, is_chain, small_case
@@ -216,7 +216,7 @@ def test_numbers_of_every_size_prove_nothing_false(scale: float) -> None:
             form = form_of(network)
         except InputError:  # it overflows
             continue
-        points = exact.points(ball.with_radius(ball.covering_radius), rng, 8)
+        points = exact_values.points(ball.with_radius(ball.covering_radius), rng, 8)
         outputs = [exact_outputs(network, x) for x in points]
         for target in range(2):
             record = built(
@@ -268,7 +268,7 @@ GOOD = [(-1, 0, 0), (0, 1, 1), (0, 1, -1), (2, 0, 1), (2, 0, -1)]
     ],
 )
 def test_what_is_no_tree_is_refused(splits: list[tuple[int, int, int]], text: str) -> None:
-    question = _plain()
+    question = plain_claim()
     whole = built(GOOD, 6, 2)
     assert recheck_tree(whole, question.form, question.ball, question.condition).leaves == 3
     if splits:
@@ -323,14 +323,14 @@ def test_what_is_no_tree_is_refused(splits: list[tuple[int, int, int]], text: st
     ],
 )
 def test_what_is_malformed_is_refused(change: dict[str, object], text: str) -> None:
-    question = _plain()
+    question = plain_claim()
     record = replace(built(GOOD, 6, 2), **change)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=text):
         recheck_tree(record, question.form, question.ball, question.condition)
 
 
 def test_multipliers_out_of_their_range_are_moved_into_it() -> None:
-    question = _plain()
+    question = plain_claim()
     record = built(GOOD, 6, 2, 0.3)
     odd = replace(record, alpha=record.alpha + 4.0, beta=record.beta - 1.0)
     assert proved(odd, question) == proved(record, question)
@@ -433,8 +433,8 @@ def check(
         forms = [checker.cut(node, *parts) for node, parts in zip(nodes, chosen, strict=True)]
         radii = [checker.over.radius_of(form) for form in forms]
     met = 0
-    for x in exact.points(ball, rng, 6):
-        hidden, outputs = exact.evaluate(truth, x)
+    for x in exact_values.points(ball, rng, 6):
+        hidden, outputs = exact_values.evaluate(truth, x)
         z = [v for layer in hidden for v in layer]
         slacks = [
             sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) - Fraction(rhs)
@@ -598,7 +598,7 @@ def test_overflow_proves_nothing() -> None:
     ball = Ball(np.array([0.5]), np.zeros(1), np.ones(1), Norm.L1, 0.25)
     with np.errstate(all="ignore"), pytest.raises(InputError, match="cannot be checked"):
         Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX))
-    checker = Checker(_plain().form, _plain().ball, beats(0, 3, Rule.ARGMAX))
+    checker = Checker(plain_claim().form, plain_claim().ball, beats(0, 3, Rule.ARGMAX))
     with np.errstate(all="ignore"):
         huge = Form(np.array([[1e308, -1e308]]), np.array([1e308]))
         for cut in (huge, Form(np.array([[np.nan, 1.0]]), np.array([np.inf]))):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from certified import IMAGE, RUN, _label
+from certified import IMAGE, RUN, label_of
 from recorded_trees import built
 
 from marapatch.certificates.file import Certificate
@@ -73,7 +73,7 @@ def test_bad_input_is_exit_code_2_and_one_line(
 ) -> None:
     assert main(["recheck", "image.npy", "net.onnx"]) == 2
     assert "image.npy: truncated or damaged: not an .npz file" in capsys.readouterr().err
-    assert main([*RUN, "--tree", "t.npz", "--target", "0" if _label() else "1"]) in (0, 1)
+    assert main([*RUN, "--tree", "t.npz", "--target", "0" if label_of() else "1"]) in (0, 1)
     capsys.readouterr()
     assert main(["recheck", "t.npz", "net.onnx", "--json", "t.npz"]) == 2
     capsys.readouterr()

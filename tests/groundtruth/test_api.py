@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import inf, nan
 
 import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from plane_questions import CENTRE, OPTIONS, check, optimum, three_classes
@@ -85,10 +86,10 @@ def test_a_witness_is_of_the_file_s_type_in_the_box_and_where_it_says() -> None:
     assert witness is not None
     assert witness.dtype == np.float32
     assert result.image.dtype == np.float32
-    x, c = (exact.fractions(v.astype(np.float64)) for v in (witness, result.image))
+    x, c = (exact_values.fractions(v.astype(np.float64)) for v in (witness, result.image))
     away = sum(abs(a - b) for a, b in zip(x, c, strict=True))
     assert away <= Fraction(result.upper) <= away * (1 + Fraction(1, 10**12))
-    outputs = exact.evaluate_network(network, x)
+    outputs = exact_values.evaluate_network(network, x)
     assert max(outputs[1:]) > outputs[0]
     assert all(0 <= v <= 1 for v in x)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from certified import IMAGE, RUN, SMALL, _label, solved
+from certified import IMAGE, RUN, SMALL, label_of, solved
 
 from marapatch.cli import main
 from marapatch.errors import InputError
@@ -26,7 +26,7 @@ def test_nothing_recorded_is_no_certificate() -> None:
 def test_an_image_decided_otherwise_has_no_tree(
     certified_files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    label = 0 if _label() else 1
+    label = 0 if label_of() else 1
     assert main([*RUN, "--tree", "t.npz", "--label", str(label)]) == 0
     assert "no tree was grown, so t.npz was not written" in capsys.readouterr().err
     assert not (certified_files / "t.npz").exists()

@@ -7,6 +7,7 @@ from functools import cache
 from math import inf
 
 import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from scripted_solver import OPTIMUM, TOLERANCE, Scripted, bent_question, honest, run, witness_at
@@ -62,8 +63,8 @@ def check_truth(case: Case, bracket: Bracket, tolerance: float) -> None:
     """The bracket holds the exact optimum, and the witness is what it says."""
     optimum = optimum_of(case)
     if bracket.witness is not None:
-        point = exact.fractions(bracket.witness.input.reshape(-1).astype(float))
-        outputs = exact.evaluate(case.network.standard_form, point)[1]
+        point = exact_values.fractions(bracket.witness.input.reshape(-1).astype(float))
+        outputs = exact_values.evaluate(case.network.standard_form, point)[1]
         assert all(outputs[case.target] > y for i, y in enumerate(outputs) if i != case.target)
         assert case.ball.norm.between(
             np.array([float(v) for v in point]), case.ball.centre

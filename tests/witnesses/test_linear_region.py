@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from regions_of_cases import holds
@@ -28,7 +29,9 @@ def test_the_nearest_point_of_a_region_is_its_nearest(seed: int) -> None:
     ball = case.ball.with_radius(min(2.0 * distance, case.ball.covering_radius))
     question = replace(case.question, ball=ball)
     bounds = linear_bounds(form, ball)
-    pattern = tuple(np.array([v > 0 for v in z]) for z in exact.evaluate(form, optimum.point)[0])
+    pattern = tuple(
+        np.array([v > 0 for v in z]) for z in exact_values.evaluate(form, optimum.point)[0]
+    )
     here = region(question, pattern, bounds)
     found = nearest_in_region(question, here, 2.0 * distance)
     if found is not None:  # at the vertex some phases are open: its pattern may be a neighbour's

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import inf
 
-import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from scipy.optimize import linprog
@@ -18,7 +18,7 @@ from marapatch.problem.norm import PROVED, Norm
 
 def exact_minimum(ball: Ball, a: np.ndarray, c: float) -> Fraction:
     """``min a . x + c`` over ``ball``, by the greedy filling that solves it, in fractions."""
-    gains, centre = exact.fractions(a), exact.fractions(ball.centre)
+    gains, centre = exact_values.fractions(a), exact_values.fractions(ball.centre)
     value = Fraction(c) + sum(g * v for g, v in zip(gains, centre, strict=True))
     rooms = [
         v - Fraction(low) if g > 0 else Fraction(high) - v

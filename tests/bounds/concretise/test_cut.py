@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 
@@ -33,7 +33,7 @@ def test_the_least_value_under_a_cut_is_rigorous(
         concretiser = concretiser_of(ball)
         found = concretiser.minimum_under_cut(a, c, (cut, offset), np.arange(6), 12)
         helped += int((found > concretiser.minimum(a, c)).sum())
-        for x in exact.points(ball, rng, 20):
+        for x in exact_values.points(ball, rng, 20):
             for i in range(6):
                 cut_value, value = (
                     Fraction(k) + sum(Fraction(w) * v for w, v in zip(row, x, strict=True))

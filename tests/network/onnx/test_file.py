@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from onnx_models import integers as _ints
 from onnx_models import model, node, save
 from onnx_models import normals as _numbers
-from refused_models import _gemm
+from refused_models import gemm
 
 from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.network.onnx.reader import read_onnx
@@ -123,7 +123,7 @@ def test_old_operator_sets_are_refused(tmp_path: Path) -> None:
 
 
 def test_no_prefix_of_a_file_is_read(tmp_path: Path) -> None:
-    whole = model(_gemm(node("Relu", ["g"], ["y"])), (1, 7), {"w": _numbers(7, 7)})
+    whole = model(gemm(node("Relu", ["g"], ["y"])), (1, 7), {"w": _numbers(7, 7)})
     content = whole.SerializeToString()
     path = tmp_path / "cut.onnx"
     for end in [*range(0, len(content), 7), len(content) - 1]:

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from onnx_models import integers as _ints
 from onnx_models import model, node, reference, save
 from onnx_models import normals as _numbers
-from refused_models import RNG, _gemm
+from refused_models import RNG, gemm
 
 from marapatch.errors import InputError, UnsupportedOperatorError
 from marapatch.network.layers import Affine, Concat, MaxPool, Relu
@@ -89,20 +89,20 @@ def test_a_last_decision_is_dropped(
 
 
 REFUSED = [
-    ("sigmoid", _gemm(node("Sigmoid", ["g"], ["y"], name="act")), {}, "Sigmoid 'act' is not"),
-    ("unnamed", _gemm(node("Tanh", ["g"], ["y"])), {}, "Tanh 'y' is not supported"),
+    ("sigmoid", gemm(node("Sigmoid", ["g"], ["y"], name="act")), {}, "Sigmoid 'act' is not"),
+    ("unnamed", gemm(node("Tanh", ["g"], ["y"])), {}, "Tanh 'y' is not supported"),
     (
         "other domain",
-        _gemm(node("Relu", ["g"], ["y"], domain="com.example")),
+        gemm(node("Relu", ["g"], ["y"], domain="com.example")),
         {},
         "operators of domain 'com.example'",
     ),
-    ("softmax inside", _gemm(node("Softmax", ["g"], ["p"]), node("Relu", ["p"], ["y"])), {},
+    ("softmax inside", gemm(node("Softmax", ["g"], ["p"]), node("Relu", ["p"], ["y"])), {},
      "Softmax 'p': is only supported as the last operator"),
     ("softmax over a part", [node("Softmax", ["x"], ["y"])], {}, "attribute axis = -1"),
-    ("product of branches", _gemm(node("MatMul", ["x", "g"], ["y"])), {}, "not piecewise linear"),
-    ("quotient", _gemm(node("Div", ["w", "g"], ["y"])), {}, "depends on the network's input"),
-    ("power", _gemm(node("Mul", ["g", "g"], ["y"])), {}, "not piecewise linear"),
+    ("product of branches", gemm(node("MatMul", ["x", "g"], ["y"])), {}, "not piecewise linear"),
+    ("quotient", gemm(node("Div", ["w", "g"], ["y"])), {}, "depends on the network's input"),
+    ("power", gemm(node("Mul", ["g", "g"], ["y"])), {}, "not piecewise linear"),
     (
         "ceil mode",
         [node("MaxPool", ["i"], ["y"], name="p", kernel_shape=[2], strides=[2], ceil_mode=1)],
@@ -136,7 +136,7 @@ REFUSED = [
     ("batched matmul", [node("MatMul", ["x", "cube"], ["y"])], {}, "use a constant matrix"),
     (
         "training",
-        _gemm(node("Dropout", ["g", "half", "yes"], ["y"])),
+        gemm(node("Dropout", ["g", "half", "yes"], ["y"])),
         {"half": np.array(0.5), "yes": np.array(True)},
         "training_mode is on",
     ),

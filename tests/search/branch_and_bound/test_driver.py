@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from exact_optimum import nearest
 from small_networks import Case, small_case
-from tree_questions import Forbidden, Says, _linear, quiet, run
+from tree_questions import Forbidden, Says, linear_question, quiet, run
 
 from marapatch.network.graph import dense_network
 from marapatch.problem.ball import Ball
@@ -96,7 +96,7 @@ def test_a_cutoff_closes_the_question_without_a_witness(norm: Norm) -> None:
 
 
 def test_a_polished_witness_is_the_optimum_where_the_network_is_linear() -> None:
-    question, distance = _linear(Norm.LINF)
+    question, distance = linear_question(Norm.LINF)
     witness = question.replay(np.array([0.0, 0.0]))
     assert witness is not None
     assert polish(question, witness, np.inf).distance == pytest.approx(distance, rel=1e-4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tree_questions import Says, _linear, quiet, run
+from tree_questions import Says, linear_question, quiet, run
 
 from marapatch.network.graph import dense_network
 from marapatch.problem.ball import Ball
@@ -21,7 +21,7 @@ from marapatch.solvers.base import Infeasible, Undecided
 
 @pytest.mark.parametrize("norm", list(PROVED))
 def test_a_network_without_relu_is_one_leaf(norm: Norm) -> None:
-    question, distance = _linear(norm)
+    question, distance = linear_question(norm)
     outcome = run(question, tolerance=1e-5)
     assert outcome.bracket.lower <= distance <= outcome.bracket.upper
     assert outcome.bracket.closed(1e-5)

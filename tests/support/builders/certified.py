@@ -47,5 +47,5 @@ RUN = [
 ]
 
 
-def _label() -> int:
+def label_of() -> int:
     return int(SMALL.evaluate(IMAGE)[0].argmax())

@@ -39,7 +39,7 @@ def beyond(radius: float, distance: Fraction | float) -> bool:
     return bool(np.isfinite(float(distance)) and Fraction(radius) > distance)
 
 
-def _plain() -> Question:
+def plain_claim() -> Question:
     rng = np.random.default_rng(7)
     weights = [rng.normal(size=(3, 2)), rng.normal(size=(3, 3)), rng.normal(size=(3, 3))]
     network = dense_network(weights, [np.zeros(3)] * 3)

@@ -10,5 +10,5 @@ from onnx_models import node
 RNG = np.random.default_rng(7)
 
 
-def _gemm(*rest: Any) -> list[Any]:
+def gemm(*rest: Any) -> list[Any]:
     return [node("Gemm", ["x", "w"], ["g"]), *rest]

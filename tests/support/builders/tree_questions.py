@@ -58,7 +58,7 @@ def run(question: Question, start: Bracket | None = None, **options: object) -> 
     return tree(question, start or Bracket(), Forbidden(), SearchOptions(**chosen), quiet)  # type: ignore[arg-type]
 
 
-def _linear(norm: Norm) -> tuple[Question, float]:
+def linear_question(norm: Norm) -> tuple[Question, float]:
     weight = np.array([[1.0, 2.0], [0.5, -1.0]])
     network = dense_network([weight], [np.array([0.0, 0.25])])
     centre = np.array([0.5, 0.5])
