@@ -10,13 +10,14 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV := 0.13.9
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-newest test-lowest lint types contracts unit lock clean
+.PHONY: help demo test test-newest test-lowest lint types contracts unit docs lock clean
 
 help:
 	@echo "make demo         install into .venv and bracket one bundled image"
 	@echo "make test         lint, types, import contracts and tests"
 	@echo "make test-newest  the same with the newest versions of everything, in .venv-newest"
 	@echo "make test-lowest  the tests with the lowest versions that are allowed, in .venv-lowest"
+	@echo "make docs         the documentation as a site, in build/site"
 	@echo "make lock         renew requirements/, from which demo and test install"
 	@echo "make clean        remove what the others made"
 
@@ -81,6 +82,12 @@ test-lowest:
 	rm -rf .venv-lowest
 	$(MAKE) contracts unit VERSIONS=lowest VENV=.venv-lowest \
 	  PYTEST_FLAGS="-W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning"
+
+docs: $(VENV)/test.stamp
+	@$(PIP) install -e '.[docs]'
+	$(BIN)/python docs/generate_reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "written: build/site/index.html"
 
 # The setuptools that builds marapatch is locked with the rest (--no-build-isolation above).
 .venv-lock/$(UV).stamp:

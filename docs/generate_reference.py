@@ -49,7 +49,12 @@ def row(parameter: inspect.Parameter, annotation: object, info: ArgumentInfo | O
     if isinstance(info, ArgumentInfo):
         names, metavar = metavar or parameter.name.upper(), ""
     else:
-        names = ", ".join(info.param_decls or [f"--{parameter.name.replace('_', '-')}"])
+        own = f"--{parameter.name.replace('_', '-')}"
+        # Within Annotated the first name given stands where typer otherwise has the default.
+        first = [info.default] if str(info.default).startswith("-") else []
+        names = ", ".join([*first, *(info.param_decls or [])] or [own])
+        if parameter.default is True and not first:
+            names += f", --no-{own[2:]}"
     if kinds and not metavar:
         metavar = " or ".join(str(member.value) for member in kinds[0])
     said = " ".join((info.help or "").split()).replace("|", "\\|")
@@ -91,7 +96,7 @@ def signature_of(thing: Any) -> str:
             lines.append("    *,")
             star = True
         star = star or parameter.kind is parameter.VAR_POSITIONAL
-        default = "" if parameter.default is parameter.empty else f" = {shown(parameter.default)}"
+        default = "" if parameter.default is parameter.empty else f"={shown(parameter.default)}"
         kind = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         lines.append(f"    {kind}{parameter.name}{default},")
     return "(\n" + "\n".join(lines) + "\n)" if lines else "()"
@@ -99,7 +104,8 @@ def signature_of(thing: Any) -> str:
 
 def shown(value: object) -> str:
     """A default as a reader would write it."""
-    return re.sub(r"<(\w+\.\w+): [^>]*>", r"\1", repr(value))
+    text = f'"{value}"' if type(value) is str else repr(value)
+    return re.sub(r"<(\w+\.\w+): [^>]*>", r"\1", text)
 
 
 def plain(text: str) -> str:

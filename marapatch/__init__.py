@@ -47,12 +47,15 @@ if TYPE_CHECKING:
     from marapatch.network.graph import Network
     from marapatch.network.load import load
     from marapatch.patch_attacks.api import PatchAttack, patch_attack
+    from marapatch.patch_attacks.dataset_run import PatchAttackSet, patch_attack_images
     from marapatch.patch_attacks.halving import FirstLayerPatch, find_first_layer_patch
     from marapatch.patch_attacks.options import PatchAttackOptions, Stage
     from marapatch.patch_attacks.realise import realise
     from marapatch.patching.api import minimal_patch
     from marapatch.patching.mark_graph import Marking, mark
+    from marapatch.patching.options import PatchOptions
     from marapatch.patching.patch import Patch
+    from marapatch.patching.sparse import sparse_patch
     from marapatch.problem.conditions import Rule
     from marapatch.problem.norm import Norm
     from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Witness
@@ -96,7 +99,10 @@ _HOMES = {
     "patch_attacks.halving": ("FirstLayerPatch", "find_first_layer_patch"),
     "patching.mark_graph": ("Marking", "mark"),
     "patching.api": ("minimal_patch",),
+    "patching.options": ("PatchOptions",),
     "patching.patch": ("Patch",),
+    "patching.sparse": ("sparse_patch",),
+    "patch_attacks.dataset_run": ("PatchAttackSet", "patch_attack_images"),
     "patch_attacks.api": ("PatchAttack", "patch_attack"),
     "patch_attacks.realise": ("realise",),
     "problem.conditions": ("Rule",),
@@ -115,7 +121,9 @@ __all__ = [  # noqa: RUF022  # in the order in which one meets them
     "TargetResult",
     "Progress",
     "minimal_patch",
+    "sparse_patch",
     "Patch",
+    "PatchOptions",
     "mark",
     "Marking",
     "find_first_layer_patch",
@@ -124,6 +132,8 @@ __all__ = [  # noqa: RUF022  # in the order in which one meets them
     "patch_attack",
     "PatchAttack",
     "PatchAttackOptions",
+    "patch_attack_images",
+    "PatchAttackSet",
     "Stage",
     "verify",
     "Problem",

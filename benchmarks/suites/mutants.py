@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -32,8 +33,7 @@ FORMS = (
     "bounds/test_crown.py",
 )
 NODES = (
-    TERMS,
-    "bounds/test_tightness.py",
+    *FORMS[:2],
     "bounds/test_underflow.py",
     "bounds/test_dual_ascent.py",
     *FORMS[2:],
@@ -76,8 +76,21 @@ OTHER_TESTS: Mapping[str, tuple[str, ...]] = {
 """The modules that are mutated, and the tests that a mutant must survive after those that have the
 module's name; those that notice most first."""
 
-LEFT_OUT = ("bounds/triangle.py", "bounds/first_radius.py", "__init__.py")
-"""Of what only proposes (a linear program, a first radius) a mutant proves nothing false."""
+LEFT_OUT = (
+    "bounds/triangle.py",
+    "bounds/first_radius.py",
+    "bounds/displacement.py",
+    "bounds/dual_ascent.py",
+    "concretise/cut.py",
+    "concretise/knapsack.py",
+    "__init__.py",
+)
+"""Of what only proposes (a linear program, a first radius, steps along a supergradient, dual values
+in single precision) a mutant proves nothing false."""
+
+DECLARED = re.compile(r"\b(?:strict|slots|frozen|eq)=(?:True|False)|[*/],")
+"""What declares and computes nothing: options of a dataclass, a check that two lengths are one, how
+parameters are passed. A mutant of nothing else is none."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,10 @@ def judged(mutant: Mutant, folder: Path) -> Row:
     after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
     change = "" if after is None else _change(before, after)
     row: Row = {"key": mutant.key, **asdict(mutant), "change": change}
-    if not change:
+    sides = ["", ""]
+    for line in change.splitlines():
+        sides[line[0] == "+"] += DECLARED.sub("", line[1:])
+    if sides[0] == sides[1]:
         return {**row, "outcome": "alike"}
     try:
         path.write_text(after)

@@ -35,10 +35,9 @@ from benchmarks.reports.patches import report
 from benchmarks.suites.patch_instances import MNIST, Instance, goals_of, inputs_of
 from benchmarks.suites.patch_instances import SUITES as INSTANCES
 from marapatch.bounds.interval import interval_bounds
-from marapatch.network.cut import tail
 from marapatch.patching.api import check_goals, check_inputs, find_layer, minimal_patch
-from marapatch.patching.changes import changes, sources
-from marapatch.patching.formulation import by_neuron, by_weight
+from marapatch.patching.formulation import PatchProblem, by_neuron, by_weight
+from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import combinations
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.patch import Patch
@@ -133,12 +132,11 @@ def formulated(case: Instance, by: str, *, marks: bool = True) -> Question:
     goals = check_goals(
         goals_of(case, network, given.astype(np.float64)), len(given), network, rule, case.margin
     )
-    what = changes(network, find_layer(network, case.layer))
+    what = free_weights(network, find_layer(network, case.layer))
     verifier = PatchVerifier(network, what, given, goals, Norm(case.norm))
     (clauses,) = combinations(goals)
     formulate = by_neuron if by == "neurons" else by_weight
-    entering = sources(network, what.layer, given.astype(np.float64))
-    return formulate(verifier, entering, tail(network, case.layer), clauses, marks=marks).question
+    return formulate(PatchProblem.of(verifier), clauses, marks=marks).question
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from marapatch.bounds.displacement import displacement
 from marapatch.bounds.nodes import Nodes
 from marapatch.linear_programs.warm import LinearProgram
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
-from marapatch.problem.norm import Norm
 
 STEEPEST = 1e4
 """Chords steeper than this are flattened, which lifts them by less than 1e-4 of the upper end:
@@ -53,12 +53,10 @@ class TriangleProgram:
     def __init__(self, form: StandardForm, ball: Ball, condition: OutputCondition) -> None:
         self.ball = ball
         self.hidden = sum(layer.outputs for layer in form.hidden)
-        down, up = ball.with_radius(np.inf).displacement_bounds
-        if ball.norm is Norm.L1:
-            self.rises, self.falls = np.flatnonzero(up > 0.0), np.flatnonzero(down > 0.0)
-            self.inputs = self.rises.size + self.falls.size
-        else:
-            self.inputs = form.inputs + 1
+        self.displacement = displacement(ball)
+        # The distance is minimised where it is linear; else the slack is maximised at the radius.
+        self.slack = not self.displacement.linear
+        self.inputs = self.displacement.columns + self.slack
         pieces, constants = self._affine(form)
         # z = a - t with a = relu(z), t = relu(-z) makes phases bounds of columns: fixed active is t
         # = 0, inactive a = 0. So a node changes bounds and chords only, and the program stays warm.
@@ -70,7 +68,7 @@ class TriangleProgram:
         self.scale = np.maximum(abs(output).max(axis=1).toarray().ravel(), 1e-12)
         wanted = (condition.rhs - condition.matrix @ constants[-1]) / self.scale
         output = sp.diags_array(1.0 / self.scale) @ output
-        if ball.norm is Norm.LINF:
+        if self.slack:
             slack = sp.csr_array(np.ones((wanted.size, 1)))
             output = output - _placed(slack, self.inputs - 1, width)
         self.matrix = sp.csc_array(sp.vstack([a - t - sp.vstack(pieces[:-1]), a + t, output]))
@@ -78,8 +76,9 @@ class TriangleProgram:
         self.row_low = np.concatenate([known, np.full(self.hidden, -np.inf), wanted])
         self.row_high = np.concatenate([known, np.full(self.hidden + wanted.size, np.inf)])
         cost = np.zeros(width)
-        cost[: self.inputs] = 1.0 if ball.norm is Norm.L1 else 0.0
-        cost[self.inputs - 1] = 1.0 if ball.norm is Norm.L1 else -1.0
+        cost[: self.inputs] = 0.0 if self.slack else 1.0
+        if self.slack:
+            cost[self.inputs - 1] = -1.0
         low, high = self._changes(ball)
         n = self.hidden
         self.program = LinearProgram(
@@ -105,20 +104,18 @@ class TriangleProgram:
                     offset = self.inputs + int(ends[source - 1])
                 else:
                     constant = constant + weight @ self.ball.centre
-                    if self.ball.norm is Norm.L1:
-                        part = sp.hstack([part[:, self.rises], -part[:, self.falls]])
+                    part = self.displacement.coefficients(part)
                 row = row + _placed(part, offset, row.shape[1])
             pieces.append(row)
             constants.append(constant)
         return pieces, constants
 
     def _changes(self, ball: Ball) -> tuple[Array, Array]:
-        """Bounds of the columns of the change (for L-infinity with the slack)."""
-        if ball.norm is Norm.LINF:
-            down, up = ball.displacement_bounds
-            return np.append(-down, -SLACK), np.append(up, SLACK)
-        down, up = ball.with_radius(np.inf).displacement_bounds
-        return np.zeros(self.inputs), np.concatenate([up[self.rises], down[self.falls]])
+        """Bounds of the columns of the change, and of the slack where there is one."""
+        if self.slack:
+            low, high = self.displacement.bounds(*ball.displacement_bounds)
+            return np.append(low, -SLACK), np.append(high, SLACK)
+        return self.displacement.bounds(*ball.with_radius(np.inf).displacement_bounds)
 
     def multipliers(
         self, nodes: Nodes, index: int, ball: Ball, timeout: float, basis: Any = None
@@ -144,12 +141,7 @@ class TriangleProgram:
             proposed is None or not proposed.row_multipliers.any()
         ):  # a cut must say something of the condition
             return None
-        if ball.norm is Norm.LINF:
-            change = solution.values[: self.inputs - 1]
-        else:
-            change = np.zeros(ball.centre.size)
-            change[self.rises] += solution.values[: self.rises.size]
-            change[self.falls] -= solution.values[self.rises.size : self.inputs]
+        change = self.displacement.change(solution.values[: self.displacement.columns])
         return TriangleMultipliers(proposed, ball.centre + change, basis)
 
     def _load(self, nodes: Nodes, index: int, ball: Ball) -> None:

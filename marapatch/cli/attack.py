@@ -223,13 +223,11 @@ def _replayed(given: Given, problem: Problem, result: AttackResult, rule: Rule) 
 
 def _replay(given: Given, problem: Problem, rule: Rule, decided: int) -> Replay:
     """Judges whether an input is ``decided`` so, by the margin asked for."""
-    from math import inf
 
     from marapatch.problem.ball import Ball
     from marapatch.problem.conditions import beats
-    from marapatch.problem.norm import Norm
     from marapatch.problem.replay import Replay
 
     condition = beats(decided, given.network.outputs, rule, problem.margin)
-    ball = Ball(problem.centres[0], problem.lower[0], problem.upper[0], Norm.LINF, inf)
+    ball = Ball.of_box(problem.centres[0], problem.lower[0], problem.upper[0])
     return Replay(given.network, ball, condition)

@@ -169,11 +169,13 @@ def command(
         read_other,
         read_samples,
     )
-    from marapatch.cli.patch_attack_run import Files, Run
+    from marapatch.cli.patch_attack_live import Live
+    from marapatch.cli.patch_attack_outputs import PatchAttackOutputs, report
     from marapatch.data.bundled import resolve
     from marapatch.errors import InputError
     from marapatch.network.load import load
     from marapatch.patch_attacks.api import PatchAttackOptions
+    from marapatch.patch_attacks.dataset_run import DatasetRun
     from marapatch.problem.conditions import Rule
 
     time_limit = TimeLimit(timeout, total_timeout, begun)
@@ -195,7 +197,7 @@ def command(
         targets=targets,
         seed=seed,
     )
-    given = read_images(
+    given, notes = read_images(
         images,
         net,
         index=index,
@@ -204,28 +206,27 @@ def command(
         box=box,
         labels=None if labels is None else resolve(labels, "image"),
     )
-    run = Run(
-        network=net,
-        images=given,
-        options=options,
-        target=target,
-        rule=Rule(decision.value),
-        features=read_features(features, net),
-        other=read_other(transfer, net),
-        time_limit=time_limit,
-        files=Files(folder=out, report=json_file, picture=plot, pictures=pictures),
-    )
+    seen, other = read_features(features, net), read_other(transfer, net)
+    outputs = PatchAttackOutputs(report=json_file, picture=plot, pictures=pictures)
     read = (network, images, labels, samples, box, transfer)
-    run.check([Path(file) for file in read if file is not None])
-    for note in (*given.notes, *run.notes):
+    outputs.check([Path(file) for file in read if file is not None])
+    run = DatasetRun(net, given, options, target, Rule(decision.value), out)
+    run.open()
+    for note in (*notes, *run.notes):
         typer.echo(f"marapatch: {note}", err=True)
-    interrupted = run.attack(verbose=verbose)
-    left = len(given.numbers) - len(run.done)
-    if left and not interrupted:
+
+    def allowed(attacked: int) -> tuple[float | None, float | None] | None:
+        return None if attacked and time_limit.over else time_limit.of(attacked)
+
+    live = Live(len(given.numbers), run.known, verbose=verbose)
+    with live.bar:
+        interrupted = run.attack(allowed, live)
+    if run.left and not interrupted:
         typer.echo(
-            f"marapatch: out of time before {left} images, as --total-timeout says", err=True
+            f"marapatch: out of time before {run.left} images, as --total-timeout says", err=True
         )
-    measures = run.report(interrupted=interrupted)
+    measures = run.measures(seen, other)
+    report(run, measures, outputs, interrupted=interrupted)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
-    raise typer.Exit(0 if measures.found == measures.images and not left else 1)
+    raise typer.Exit(0 if measures.found == measures.images and not run.left else 1)

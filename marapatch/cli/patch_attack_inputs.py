@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from hashlib import sha256
 from math import prod
 from pathlib import Path
 
@@ -14,40 +12,12 @@ from marapatch.cli.patch_inputs import read_inputs, read_several, separate
 from marapatch.data.bundled import PREFIX, resolve
 from marapatch.errors import InputError
 from marapatch.files.images import Layout, read_array
-from marapatch.formats.inputs import LoadedImage, Scale, Start, read_box, start
+from marapatch.formats.inputs import Scale, read_box, start
 from marapatch.network.graph import Network
-from marapatch.network.layers import Array
 from marapatch.network.load import load
 from marapatch.patch_attacks.features import FileFeatures, penultimate
+from marapatch.patch_attacks.image_set import ImageSet, digests
 from marapatch.patch_attacks.report import Features
-
-
-@dataclass(frozen=True, eq=False)
-class ImageSet:
-    """The images of one file, each placed in its box.
-
-    ``numbers``: of those chosen, as counted in the file. ``originals``: flat, as the network takes
-    them, by number. ``labels``: by number; None where none were given. ``shape``: how one image
-    is laid out, for pictures. ``digests``: of the file's images, of the labels and of the box.
-    """
-
-    numbers: tuple[int, ...]
-    originals: dict[int, Array]
-    labels: dict[int, int] | None
-    shape: tuple[int, ...]
-    digests: dict[str, str | None]
-    notes: tuple[str, ...]
-    _images: dict[int, LoadedImage]
-    _network: Network
-    _box: tuple[Array, Array]
-
-    def start(self, number: int) -> Start:
-        """Image ``number`` and its box."""
-        return start(self._images[number], self._network, self._box)
-
-    def label(self, number: int) -> int | None:
-        """The label of image ``number``, where labels were given."""
-        return None if self.labels is None else self.labels[number]
 
 
 def read_images(
@@ -59,8 +29,9 @@ def read_images(
     scale: Scale,
     box: str | None,
     labels: str | None,
-) -> ImageSet:
-    """The images of ``path``; InputError where one does not fit its box, or labels do not fit."""
+) -> tuple[ImageSet, tuple[str, ...]]:
+    """The images of ``path``, and notes on how they were read; InputError where one does not fit
+    its box, or labels do not fit."""
     loaded = read_several(path, network, index, scale)
     images = separate(loaded, network)
     if limit is not None and limit < 1:
@@ -77,25 +48,11 @@ def read_images(
             if len(images) == 1:
                 raise
             raise InputError(f"image {number}: {error}") from error
-    digests = {
-        "images": sha256(loaded.values.tobytes()).hexdigest(),
-        "labels": None if known is None else sha256(repr(known).encode()).hexdigest(),
-        "box": sha256(b"".join(side.tobytes() for side in bounds)).hexdigest(),
-    }
     shape = network.input_shape
     if sum(n > 1 for n in shape) <= 1:  # the file may know better than a flat network
         shape = images[0].values.shape
-    return ImageSet(
-        numbers=tuple(chosen),
-        originals=originals,
-        labels=known,
-        shape=shape,
-        digests=digests,
-        notes=loaded.notes,
-        _images=chosen,
-        _network=network,
-        _box=bounds,
-    )
+    digest = digests(loaded.values, known, bounds)
+    return ImageSet(originals, bounds, known, shape, digest), loaded.notes
 
 
 def _labels(path: str, first: int, count: int, classes: int) -> dict[int, int]:

@@ -9,10 +9,9 @@ from statistics import median
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from marapatch.cli.heartbeat import SECONDS_BETWEEN_LINES
 from marapatch.cli.progress_bar import progress_bar
 from marapatch.patch_attacks.records import NOT_FOUND, Record
-
-SECONDS_BETWEEN_LINES = 5.0
 
 
 class Live:

@@ -93,7 +93,7 @@ def command(
         from marapatch.files.atomic_write import check_distinct, check_writable, write_whole
         from marapatch.formats.vnnlib.reader import read_property
         from marapatch.network.load import load
-        from marapatch.problem.verdict import Sat
+        from marapatch.problem.verdict import Sat, witness_of
         from marapatch.solvers import create
         from marapatch.verification.api import verify
         from marapatch.verification.counterexample import counterexample, outputs_of
@@ -128,7 +128,7 @@ def command(
         typer.echo(f"marapatch: {remark}", err=True)
     text = f"{result.status}\n"
     if isinstance(result.verdict, Sat):
-        found = result.verdict.witness
+        found = witness_of(result.verdict.witness)
         text += counterexample(found, outputs_of(net, found))
         if witness is not None:
             buffer = io.BytesIO()
@@ -145,7 +145,7 @@ def command(
 
 def remarks(wanted: Property, result: Verification, network: Network) -> list[str]:
     """What there is to know beside the word, a line each."""
-    from marapatch.problem.verdict import Sat, Unknown
+    from marapatch.problem.verdict import Sat, Unknown, witness_of
 
     found = []
     if wanted.empty and wanted.cases:
@@ -157,7 +157,7 @@ def remarks(wanted: Property, result: Verification, network: Network) -> list[st
             found.append(
                 reason if reason.startswith(result.status) else f"{result.status}: {reason}"
             )
-        case Sat(witness=witness) if witness.exact is not None:
+        case Sat(witness=witness) if witness_of(witness).exact is not None:
             kind = network.input_dtype.name
             asked = "could not be asked"
             if witness.confirmed:

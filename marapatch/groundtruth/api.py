@@ -28,6 +28,7 @@ from marapatch.problem.conditions import Rule
 from marapatch.problem.input_ball import ball_of
 from marapatch.problem.norm import Norm
 from marapatch.problem.replay import decided_class
+from marapatch.problem.verdict import witness_of
 
 Choice = TypeVar("Choice", bound=Enum)
 
@@ -126,7 +127,7 @@ def ground_truth(
         ball=ball,
         rule=rule,
         interrupted=interrupted,
-        own=own,
+        own=None if own is None else witness_of(own),
         earlier=None if earlier is None else earlier.path,
     )
 

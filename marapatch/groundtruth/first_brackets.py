@@ -13,7 +13,7 @@ from marapatch.bounds.first_radius import first_radii
 from marapatch.groundtruth.target_problem import TargetProblem
 from marapatch.network.layers import Array
 from marapatch.problem.conditions import OutputCondition, Rule
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 from marapatch.search.budget import ATTACK_SECONDS, ATTACK_SHARE, FIRST_BOUNDS_SHARE
 from marapatch.witnesses.attacks.nearest import nearest
 from marapatch.witnesses.attacks.objective import Objective
@@ -53,7 +53,7 @@ class FirstWitnesses:
     nearest of all."""
 
     asked: TargetProblem
-    found: Callable[[int, Witness], float]
+    found: Callable[[int, Replayed], float]
     nearest: float
 
     def attack(self, targets: tuple[int, ...], init: Array | None, deadline: float) -> None:
@@ -98,7 +98,7 @@ class FirstWitnesses:
             witnesses = [w for w in map(question.replay, claims) if w is not None]
             if not witnesses:
                 continue
-            witness: Witness = min(witnesses, key=lambda w: w.distance)
+            witness: Replayed = min(witnesses, key=lambda w: w.distance)
             hopeful = not asked.nearest_only or witness.distance < POLISH_FACTOR * self.nearest
             if hopeful and monotonic() < until:
                 witness = polish(question, witness, until, asked.options.tolerance)

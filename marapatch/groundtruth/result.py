@@ -15,7 +15,7 @@ from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import Rule
 from marapatch.problem.norm import Norm
-from marapatch.problem.verdict import Evidence, Witness
+from marapatch.problem.verdict import Evidence, Witness, witness_of
 from marapatch.search.options import QueryRecord
 from marapatch.search.tree_record import TreeRecord
 
@@ -80,7 +80,8 @@ class TargetResult:
     @property
     def witness(self) -> Witness | None:
         """The nearest witness found."""
-        return self.bracket.witness
+        found = self.bracket.witness
+        return None if found is None else witness_of(found)
 
 
 @dataclass(frozen=True, eq=False)

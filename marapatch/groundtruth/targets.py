@@ -26,7 +26,7 @@ from marapatch.groundtruth.target_processes import LateError, TargetPool
 from marapatch.network.layers import Array
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.replay import tie_note
-from marapatch.problem.verdict import Evidence, Sat, Unsat, Witness
+from marapatch.problem.verdict import Evidence, Replayed, Sat, Unsat
 from marapatch.search.budget import FIRST_LOOK_SHARE, Limit
 from marapatch.search.options import Interrupted, SearchOptions
 from marapatch.search.processes import processes
@@ -102,7 +102,7 @@ class TargetSearch:
     def attack(self, init: Array | None) -> None:
         """Give every target its first witness, where one is found. ``init``: a claimed one."""
 
-        def found(target: int, witness: Witness) -> float:
+        def found(target: int, witness: Replayed) -> float:
             known = self.found[target]
             self._learn(target, replace(known, bracket=known.bracket.tighten(Sat(witness))))
             self._watch(target, self.found[target].bracket, 0)

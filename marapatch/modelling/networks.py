@@ -48,7 +48,7 @@ class Enclosure:
 
 def _box(low: Array, high: Array) -> Ball:
     middle = np.clip(0.5 * low + 0.5 * high, low, high)
-    box = Ball(middle, low, high, Norm.LINF, inf)
+    box = Ball.of_box(middle, low, high)
     return box.with_radius(box.covering_radius)
 
 

@@ -21,9 +21,7 @@ from marapatch.network.layers import Array
 from marapatch.patch_attacks.halving import FirstLayerPatch, Halving
 from marapatch.patch_attacks.options import Minimise, PatchAttackOptions, Stage, StageKind
 from marapatch.patch_attacks.realise import InputBox, realised
-from marapatch.patch_attacks.row_lp import Rows, min_l1
 from marapatch.patch_attacks.shrink import Target, shrunk
-from marapatch.patch_attacks.trust_region_lp import derivative, trust_region_lp
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.input_ball import ball_of
 from marapatch.problem.norm import Norm
@@ -31,8 +29,10 @@ from marapatch.problem.replay import Replay, decided_class
 from marapatch.witnesses.attacks.nearest import nearest
 from marapatch.witnesses.attacks.objective import Objective
 from marapatch.witnesses.attacks.problem import Problem
+from marapatch.witnesses.row_lp import Rows, min_l1
+from marapatch.witnesses.trust_region_lp import derivative, trust_region_lp
 
-__all__ = ["PatchAttack", "PatchAttackOptions", "Stage", "judge", "patch_attack"]
+__all__ = ["PatchAttack", "PatchAttackOptions", "Stage", "patch_attack", "replay_of"]
 
 TRUST = 0.25
 """The first step towards the decision, as a share of what an entry may change."""
@@ -86,10 +86,10 @@ def patch_attack(
     (:mod:`marapatch.patch_attacks.halving`), realised as an input
     (:mod:`marapatch.patch_attacks.realise`) and shrunk; a direct search follows where that fails.
     ``target``: the class wanted (None: any other; several are tried, the nearest by a first-order
-    estimate). ``box``: (lower, upper), numbers or arrays (None: the network file's own box, or [0,
-    1]). The image is rounded to the network's input type, and so is what is returned, replayed on
-    the network with its evaluation error subtracted. ``started``: when the time of ``options``
-    began, by ``time.monotonic`` (None: now).
+    estimate). ``box``: (lower, upper), numbers or arrays (None: the
+    network file's own box, or [0, 1]). The image is rounded to the network's input type, and so
+    is what is returned, replayed on the network with its evaluation error subtracted.
+    ``started``: when the time of ``options`` began, by ``time.monotonic`` (None: now).
 
     Raises :class:`InputError` where the image is outside the box or decided as the target
     already, or anything does not fit.
@@ -128,7 +128,7 @@ def patch_attack(
     )
 
 
-def judge(
+def replay_of(
     network: Network,
     image: ArrayLike,
     target: int,
@@ -137,7 +137,7 @@ def judge(
     box: tuple[ArrayLike, ArrayLike] | None = None,
     options: PatchAttackOptions | None = None,
 ) -> Replay:
-    """The judge of inputs that are claimed to be decided as ``target``; arguments as for
+    """What replays inputs that are claimed to be decided as ``target``; arguments as for
     :func:`patch_attack`. Whatever that returns, it accepts without changing a number."""
     options = options or PatchAttackOptions()
     domain = _domain(network, image, box, options.max_pixel)

@@ -18,7 +18,7 @@ from marapatch.network.layers import Array
 from marapatch.network.onnx.file import FLOATS, check_names, read_model, shape_of_input, sole_input
 from marapatch.network.onnx.session import OnnxSession
 
-BATCH = 64
+FILE_BATCH = 64
 LINEAR = ("Gemm", "MatMul")
 """The operators of fully connected layers; the penultimate features enter the last of them."""
 
@@ -32,7 +32,9 @@ def penultimate(network: Network, inputs: ArrayLike) -> Array:
         raise InputError("the network has no layer with weights, so no features before the last")
     (before,) = network.predecessors(network.affine_layers[-1].node)
     flat = network.flatten(inputs)
-    parts = [network.values(flat[i : i + BATCH])[before] for i in range(0, len(flat), BATCH)]
+    parts = [
+        network.values(flat[i : i + FILE_BATCH])[before] for i in range(0, len(flat), FILE_BATCH)
+    ]
     return np.concatenate(parts)
 
 
@@ -61,7 +63,7 @@ class FileFeatures:
         if self._dtype is None:
             raise InputError(f"{self.path}: takes other numbers than float or double")
         batch = value.type.tensor_type.shape.dim[0].dim_value
-        self._batch = 1 if batch == 1 else BATCH
+        self._batch = 1 if batch == 1 else FILE_BATCH
         self._tensor = tensor
         if tensor not in [output.name for output in model.graph.output]:
             model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))

@@ -1,8 +1,9 @@
 """Layer halving: from a patch of the middle layer to one of the first (ARCHITECTURE: 6.7).
 
 The least patch of the middle layer that changes the decision sets the values that the layer must
-give; they are the property of the first half, whose middle layer is patched next, and so on. Every
-stage is a least-change question about what follows the layer, asked by neuron (ARCHITECTURE: 2).
+give; they are the property of the first half, whose middle layer is patched next, and so on.
+Every stage is a least-change question about what follows the layer, asked by neuron
+(ARCHITECTURE: 2).
 
 Source: Khan, Madhukar, Sharma, "Efficient Adversarial Input Generation via Neural Net Patching",
 algorithm 1. Erratum: with l edge layers the loop patches layer p = ceil(l / 2), then goes on with
@@ -27,7 +28,13 @@ from marapatch.network.layers import Array
 from marapatch.patch_attacks.options import PatchAttackOptions, Stage, StageKind
 from marapatch.patch_attacks.phases import Samples
 from marapatch.patch_attacks.preimage import Relaxing, equalities, relaxed
-from marapatch.patch_attacks.stage import MISSED, STAGE_SECONDS, Outcome, StageSearch, formulate
+from marapatch.patch_attacks.stage import (
+    PROPERTY_TOLERANCE,
+    STAGE_SECONDS,
+    Outcome,
+    StageSearch,
+    formulate,
+)
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
@@ -187,7 +194,9 @@ class Halving:
         before = self.values[layer.node][0]
         scale = self._scale(layer, norm)
         first = kind == "middle patch"
-        question = formulate(form, before, scale, condition, norm, 0.0 if first else MISSED)
+        question = formulate(
+            form, before, scale, condition, norm, 0.0 if first else PROPERTY_TOLERANCE
+        )
         widest, whole = question, form
         if not first:
             whole = tail(self.network, layer.number)

@@ -43,11 +43,6 @@ class Stage:
     changed: int = 0
     note: str = ""
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether the stage found what it looked for."""
-        return self.upper < inf
-
 
 @dataclass(frozen=True)
 class PatchAttackOptions:

@@ -2,7 +2,7 @@
 by lines learnt from samples.
 
 ``fixed`` and ``linear`` make the tail affine, so that a stage is one linear program; what it
-proposes is judged on the tail as it is. Sources: Khan, Madhukar, Sharma, "Efficient Adversarial
+proposes is replayed on the tail as it is. Sources: Khan, Madhukar, Sharma, "Efficient Adversarial
 Input Generation via Neural Net Patching" (fixed phases, and linear approximations as its last
 section); Paulsen, Wang, "Example Guided Synthesis of Linear Approximations for Neural Network
 Verification", for lines fitted to samples.
@@ -19,11 +19,11 @@ from numpy.typing import ArrayLike
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patching.first_witness import estimate
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
+from marapatch.witnesses.first_witness import estimate
 from marapatch.witnesses.linear_region import Nearest, Region, nearest_in_region, region_of
 
 FEWEST_SAMPLES = 10
@@ -73,19 +73,21 @@ def fixed_patch(question: Question) -> tuple[Bracket, str]:
             return Bracket(witness=witness), ""
     nowhere = tuple(np.zeros(p.size, dtype=bool) for p in pattern)
     here = region_of(form, centre, question.condition, pattern, nowhere)
-    bracket, note = _judged(question, here)
+    bracket, note = _replayed(question, here)
     if bracket.witness is None:
         return bracket, "no patch keeps the phases of the image, and none holds without them"
     return bracket, "; ".join(filter(None, ("phases assumed, not kept", note)))
 
 
 def linear_patch(question: Question, z: Sequence[Array]) -> tuple[Bracket, str]:
-    """The least change where every ReLU is the line fitted to its samples ``z``, judged on the
+    """The least change where every ReLU is the line fitted to its samples ``z``, replayed on the
     ReLUs themselves; enlarged where it falls short. ``z``: per ReLU layer (samples, size)."""
-    return _judged(question, _by_lines(question.form, question.ball.centre, question.condition, z))
+    return _replayed(
+        question, _by_lines(question.form, question.ball.centre, question.condition, z)
+    )
 
 
-def _judged(question: Question, here: Region) -> tuple[Bracket, str]:
+def _replayed(question: Question, here: Region) -> tuple[Bracket, str]:
     """The least change by rows that only approximate the network, enlarged until it holds."""
     nearest = _nearest(question, here)
     if nearest is None:

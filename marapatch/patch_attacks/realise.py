@@ -26,9 +26,9 @@ from marapatch.network.cut import head
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.patch_attacks.options import Minimise
-from marapatch.patch_attacks.row_lp import Rows, least_violation, min_l0, min_l1, min_linf
-from marapatch.patch_attacks.trust_region_lp import trust_region_lp
 from marapatch.problem.conditions import OutputCondition
+from marapatch.witnesses.row_lp import Rows, least_violation, min_l0, min_l1, min_linf
+from marapatch.witnesses.trust_region_lp import trust_region_lp
 
 REWEIGHTED = 3
 """How often the sum is weighted anew towards few entries (Candes, Wakin, Boyd, "Enhancing

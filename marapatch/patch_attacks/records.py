@@ -29,7 +29,7 @@ from marapatch.patch_attacks.measures import distances
 from marapatch.patch_attacks.options import Stage
 
 FOUND, NOT_FOUND, ALREADY = "found", "not found", "already"
-COLUMNS = (
+CSV_COLUMNS = (
     *("image", "found", "decision", "target", "l0", "l1", "l2", "linf", "seconds", "stages", "by"),
     *("status", "label", "wanted", "reason"),
 )
@@ -198,10 +198,10 @@ def to_csv(records: Sequence[Record]) -> bytes:
     """A row an image; floats in full."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(CSV_COLUMNS)
     for r in records:
         given = {**asdict(r), "found": int(r.found), "stages": "; ".join(map(formatted, r.stages))}
-        writer.writerow(["" if given[name] is None else given[name] for name in COLUMNS])
+        writer.writerow(["" if given[name] is None else given[name] for name in CSV_COLUMNS])
     return text.getvalue().encode()
 
 

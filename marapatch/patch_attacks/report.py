@@ -14,6 +14,7 @@ from rich.table import Table
 
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
+from marapatch.network.onnx.outputs import run_onnx
 from marapatch.patch_attacks.measures import (
     Transfer,
     class_entropy,
@@ -24,7 +25,6 @@ from marapatch.patch_attacks.measures import (
     transferability,
 )
 from marapatch.patch_attacks.records import ALREADY, NOT_FOUND, Record, finite, formatted
-from marapatch.patching.verify_patch import run_onnx
 from marapatch.problem.conditions import Rule
 
 HALVING = "halving"

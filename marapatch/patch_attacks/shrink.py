@@ -15,30 +15,28 @@ import scipy.sparse as sp
 
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.patch_attacks.fewest_entries import fewer
 from marapatch.patch_attacks.options import Minimise
 from marapatch.patch_attacks.realise import DAMPING, MARGIN, InputBox
-from marapatch.patch_attacks.row_lp import Rows, min_l0, min_l1, min_linf
-from marapatch.patch_attacks.trust_region_lp import derivative, nearer
-from marapatch.patching.first_witness import shrink
+from marapatch.patch_attacks.sparsify import fewer
 from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
+from marapatch.witnesses.first_witness import shrink
 from marapatch.witnesses.linear_region import region_of
 from marapatch.witnesses.polish import polish
+from marapatch.witnesses.restriction import RestrictedPoint, lifted
+from marapatch.witnesses.row_lp import Rows, min_l0, min_l1, min_linf
+from marapatch.witnesses.trust_region_lp import derivative, nearer
 
-STEPS = 12
+DERIVATIVE_STEPS = 12
 """Linear programs at derivatives."""
 
-FARTHER = (1.0, 1.05, 1.15, 1.4)
+BEYOND_OPTIMUM = (1.0, 1.05, 1.15, 1.4)
 """How far beyond a linear program's optimum its direction is followed."""
-
-SHARES = (0.7, 0.4, 0.2, 0.1)
-"""And how much of the way to it is gone where that is too far."""
 
 REGIONS = 4
 GAIN = 1e-4
@@ -53,14 +51,14 @@ UNCHANGED = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """One condition and one image: where the input may go, and the judge of what is claimed."""
+    """One condition and one image: where the input may go, and what replays a claim."""
 
     network: Network
     condition: OutputCondition
     domain: InputBox
 
     def replay(self, norm: Norm) -> Replay:
-        """The judge, measuring in ``norm``."""
+        """What replays claims, measuring in ``norm``."""
         return Replay(self.network, self.ball(norm), self.condition)
 
     def ball(self, norm: Norm) -> Ball:
@@ -89,19 +87,19 @@ def shrunk(
     if minimise == "l0":
         form = target.network.standard_form
         found = fewer(form, target.condition, target.domain, change, deadline)
-        change = _judged(target, found, change, minimise)
+        change = _replayed(target, found, change, minimise)
         if exact > 0.0:
             change = _min_l0(target, change, min(exact, deadline - monotonic()))
         return target.domain.x + _settled(target, change, Norm.L1, deadline, once=True)
     norm = Norm.L1 if minimise == "l1" else Norm.LINF
     if norm is Norm.L1:  # few entries that go far are a small sum too, and a better start
         few = fewer(target.network.standard_form, target.condition, target.domain, change, deadline)
-        change = _judged(target, few, change, minimise)
+        change = _replayed(target, few, change, minimise)
         change = _followed(target, change, minimise, deadline)
     return target.domain.x + _settled(target, change, norm, deadline)
 
 
-def _judged(target: Target, claimed: Array, known: Array, minimise: Minimise) -> Array:
+def _replayed(target: Target, claimed: Array, known: Array, minimise: Minimise) -> Array:
     """The claimed change as it replays, if it does and is smaller; else the known one."""
     witness = target.replay(Norm.L1)(target.domain.x + claimed)
     if witness is None:
@@ -114,7 +112,7 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
     """Linear programs at the derivative of what is known, while they lead to something smaller."""
     form, domain = target.network.standard_form, target.domain
     here, extent = change, np.maximum(domain.extent, 1e-3)
-    for _ in range(STEPS):
+    for _ in range(DERIVATIVE_STEPS):
         if monotonic() >= deadline:
             break
         matrix, rhs = derivative(form, domain.x + here, target.condition)
@@ -128,10 +126,10 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
         if found is None:
             break
         before = change
-        for factor in FARTHER:
+        for factor in BEYOND_OPTIMUM:
             claimed = np.clip(factor * found, domain.lower - domain.x, domain.upper - domain.x)
-            change = _judged(
-                target, np.where(np.abs(claimed) > 1e-9, claimed, 0.0), change, minimise
+            change = _replayed(
+                target, np.where(np.abs(claimed) > UNCHANGED, claimed, 0.0), change, minimise
             )
             if change is not before:
                 break
@@ -151,7 +149,7 @@ def _min_l0(target: Target, change: Array, seconds: float) -> Array:
     decides = np.array([layer < 0 for layer, _ in here.neuron])
     rows = replace(rows, rhs=rows.rhs + np.where(decides, MARGIN, 0.0))
     found, _ = min_l0(rows, max(seconds, 1e-3))
-    return change if found is None else _judged(target, found, change, "l0")
+    return change if found is None else _replayed(target, found, change, "l0")
 
 
 def _settled(
@@ -176,16 +174,14 @@ def _settled(
     lower, upper = (domain.lower - domain.x)[entries], (domain.upper - domain.x)[entries]
     ball = Ball(np.zeros(entries.size), np.minimum(lower, 0.0), np.maximum(upper, 0.0), norm, inf)
     ball = ball.with_radius(ball.covering_radius)
-    judge = target.replay(norm)
+    replayed = target.replay(norm)
 
-    def replay(claimed: Array) -> Witness | None:
-        whole = np.zeros(size)
-        whole[entries] = claimed
-        found = judge(domain.x + whole)
+    def replay(claimed: Array) -> Replayed | None:
+        found = replayed(domain.x + lifted(claimed, entries, size))
         if found is None:
             return None
         moved = found.input.astype(np.float64).reshape(-1) - domain.x
-        return replace(found, input=moved[entries])
+        return RestrictedPoint(moved[entries], found)
 
     question = Question(form, ball, target.condition, replay)
     witness = replay(change[entries])
@@ -203,6 +199,4 @@ def _settled(
         better = polish(question, better, deadline)
     if better.distance >= norm.distance(change):
         return change
-    whole = np.zeros(size)
-    whole[entries] = better.input
-    return whole
+    return lifted(better.input, entries, size)

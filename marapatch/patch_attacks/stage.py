@@ -13,9 +13,6 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.patch_attacks.options import PatchAttackOptions
 from marapatch.patch_attacks.phases import Samples, fixed_patch, linear_patch
-from marapatch.patch_attacks.trust_region_lp import nearer, trust_region_lp
-from marapatch.patching.first_witness import estimate, first_witness
-from marapatch.patching.last_layer import last_layer
 from marapatch.patching.marking import marked
 from marapatch.patching.tail import Start, compose
 from marapatch.problem.ball import Ball
@@ -23,11 +20,13 @@ from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Witness
 from marapatch.search import SEARCHES
+from marapatch.search.last_layer import last_layer
 from marapatch.search.options import SearchOptions
 from marapatch.solvers import create
+from marapatch.witnesses.first_witness import estimate, first_witness
 from marapatch.witnesses.polish import polish
+from marapatch.witnesses.trust_region_lp import nearer, trust_region_lp
 
 STAGE_SECONDS = 2.0
 """For the first witness of a stage and its polish, at most."""
@@ -38,7 +37,7 @@ UNHURRIED = 60.0
 FURTHER = (1.0, 1.02, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0)
 """How much farther in the direction of the nearest values a witness is looked for."""
 
-MISSED = 1e-7
+PROPERTY_TOLERANCE = 1e-7
 """By how much, relatively, rows of a property half way may be missed: it is a means, and what
 comes out at the end is replayed."""
 
@@ -47,11 +46,27 @@ GUIDING = 5
 
 RELAXED = "property out of reach: relaxed to the decision, from the nearest values"
 
-GROWTHS = 8
+RADII = 8
 """How often the radius that a backend is asked about grows."""
 
 TOLERANCE = 1e-3
 """At which a bracket counts as closed, relative to its upper end."""
+
+
+@dataclass(frozen=True, eq=False)
+class StagePoint:
+    """Where a stage ends: a change of a layer's pre-activations that meets its property.
+
+    ``input``: the change, (neurons,), in units of the patch's norm. ``distance``: the size of the
+    patch that makes it. ``margin``: by how much the property is met, in plain float64.
+    ``outputs``: of what follows the layer. No witness: the network as it is was not asked.
+    """
+
+    input: Array
+    distance: float
+    margin: float
+    outputs: Array
+    confirmed: None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +159,7 @@ class StageSearch:
         seconds = UNHURRIED if left == inf else max(left / 4.0, 1e-3)
         until = monotonic() + seconds
         bracket = Bracket()
-        for _ in range(GROWTHS):
+        for _ in range(RADII):
             asked = replace(question, ball=question.ball.with_radius(radius))
             bracket = self._search("bisection", asked, bracket, max(until - monotonic(), 1e-3))
             if bracket.witness is not None or monotonic() >= until:
@@ -185,20 +200,24 @@ def formulate(
     wide = np.full(size, inf)
     ball = Ball(np.zeros(size), -wide, wide, norm, inf)
     ball = marked(moved, condition, ball)
-    return Question(moved, ball, condition, _Judge(moved, ball, condition, missed))
+    return Question(moved, ball, condition, StageReplay(moved, ball, condition, missed))
 
 
 @dataclass(frozen=True, eq=False)
-class _Judge:
-    """Believes a change of pre-activations where the form meets the condition strictly there;
-    or, of a property half way, misses its rows by no more than ``missed``, relatively."""
+class StageReplay:
+    """Accepts a change of pre-activations where the form meets the condition strictly there; or,
+    of a property half way, misses its rows by no more than ``missed``, relatively.
+
+    Plain float64: a stage proves nothing, and what comes out at the end is replayed on the network.
+    """
 
     form: StandardForm
     ball: Ball
     condition: OutputCondition
     missed: float
 
-    def __call__(self, claimed: Array) -> Witness | None:
+    def __call__(self, claimed: Array) -> StagePoint | None:
+        """The point, a little farther out where that is needed; None where it does not do."""
         if not np.isfinite(claimed).all():
             return None
         inside = np.clip(claimed, self.ball.lower, self.ball.upper)
@@ -209,7 +228,7 @@ class _Judge:
             slack = self.condition.slack(outputs)[0] + self.missed * size
             if slack.min() > 0.0:
                 distance = self.ball.norm.distance(vector)
-                return Witness(vector, distance, float(slack.min()), outputs[0], None)
+                return StagePoint(vector, distance, float(slack.min()), outputs[0])
         return None
 
 

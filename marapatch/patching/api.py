@@ -11,22 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 from marapatch.errors import InputError
 from marapatch.network.graph import Network, PatchableLayer
 from marapatch.network.output_transform import OutputTransform
-from marapatch.patching.changes import Changes, changes
+from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import Goal, parse
+from marapatch.patching.layer_patch import LayerPatch
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener, PatchProgress
 from marapatch.patching.tangent_rounds import least_change_by_tangents
-from marapatch.patching.task import Task
+from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.conditions import Rule
-from marapatch.problem.norm import Norm
+from marapatch.problem.norm import PROVED, Norm
 
 __all__ = [
     "GoalLike",
     "PatchProgress",
     "least_change",
     "minimal_patch",
-    "patch_every_layer",
 ]
 
 MAX_INPUTS = 1000
@@ -65,47 +65,45 @@ def minimal_patch(
     Raises :class:`InputError` on anything that does not fit. Source: Goldberger, Katz, Adi,
     Keshet, "Minimal Modifications of Deep Neural Networks using Verification", LPAR-23.
     """
-    options = options or PatchOptions()
+    options, size = options or PatchOptions(), check_norm(norm)
     given = check_inputs(network, inputs)
-    goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
+    goals = check_goals(goal, given.shape[0], network, check_rule(decision), margin)
     found = find_layer(network, layer)
-    what = changes(network, found, bias=bias, max_change=max_change, mask=mask)
-    return least_change(network, what, given, goals, Norm(norm), options, progress, started)
+    weights = free_weights(network, found, bias=bias, max_change=max_change, mask=mask)
+    verifier = PatchVerifier(network, weights, given, goals, size)
+    return least_change(verifier, options, progress, started)
 
 
 def least_change(
-    network: Network,
-    what: Changes,
-    inputs: NDArray[np.floating],
-    goals: tuple[Goal, ...],
-    norm: Norm,
+    verifier: PatchVerifier,
     options: PatchOptions,
     progress: Listener | None = None,
     started: float | None = None,
 ) -> Patch:
-    """:func:`minimal_patch` of the numbers that ``what`` sets free; everything checked already."""
+    """:func:`minimal_patch` of what ``verifier`` verifies; everything checked already."""
     began = monotonic() if started is None else started
-    if any(goal.probabilities for goal in goals):
-        return least_change_by_tangents(
-            network, what, inputs, goals, norm, options, progress, began
-        )
-    return Task(network, what, inputs, goals, norm, options, progress, began).run()
+    if any(goal.probabilities for goal in verifier.goals):
+        return least_change_by_tangents(verifier, options, progress, began)
+    return LayerPatch(verifier, options, progress, began).run()
 
 
-def patch_every_layer(
-    network: Network,
-    inputs: ArrayLike,
-    goal: GoalLike | Sequence[GoalLike],
-    **known: object,
-) -> tuple[Patch, ...]:
-    """:func:`minimal_patch` of every layer, each with the whole of the timeout; same arguments."""
-    count = len(network.affine_layers)
-    patches: list[Patch] = []
-    for number in range(count):
-        patches.append(minimal_patch(network, inputs, goal, layer=number, **known))  # type: ignore[arg-type]
-        if patches[-1].interrupted:
-            break
-    return tuple(patches)
+def check_norm(norm: str | Norm) -> Norm:
+    """The norm of that name; InputError, saying what to do, otherwise."""
+    named = {each.value: each for each in PROVED}
+    found = named.get(norm.value if isinstance(norm, Norm) else norm)
+    if found is None:
+        hint = ": sparse_patch minimises how many numbers change" if norm == "l0" else ""
+        raise InputError(f"norm {norm!r} is not one of {', '.join(named)}{hint}")
+    return found
+
+
+def check_rule(decision: str | Rule) -> Rule:
+    """The rule of that name; InputError otherwise."""
+    try:
+        return Rule(decision)
+    except ValueError:
+        known = ", ".join(each.value for each in Rule)
+        raise InputError(f"decision {decision!r} is not one of {known}") from None
 
 
 def check_inputs(network: Network, inputs: ArrayLike) -> NDArray[np.floating]:

@@ -9,7 +9,7 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
-from marapatch.errors import InputError
+from marapatch.errors import ContradictionError, InputError
 from marapatch.network.graph import Network, PatchableLayer
 from marapatch.network.layers import Array
 from marapatch.network.onnx.writer import write_onnx
@@ -117,3 +117,12 @@ class Patch:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the patched network as an ONNX file; InputError where it cannot be."""
         write_onnx(self.apply(), path)
+
+
+def check_agreement(layer: PatchableLayer, lower: float, upper: float) -> None:
+    """Raise ContradictionError where a proof and a verified patch of ``layer`` contradict."""
+    if lower > upper:
+        raise ContradictionError(
+            f"layer {layer.number}: a proof says that no patch is smaller than {lower!r}, and one "
+            f"of {upper!r} was judged good: please report this"
+        )

@@ -2,7 +2,7 @@
 
 A row such as P_t >= p is convex in the scores (:mod:`marapatch.problem.softmax_conditions`): its
 tangents are linear rows that it implies, so no patch that meets the row is smaller than the least
-that meets tangents. Whether a patch meets the row itself is judged with certainty.
+that meets tangents. Whether a patch meets the row itself is decided with certainty.
 """
 
 from __future__ import annotations

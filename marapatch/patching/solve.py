@@ -8,21 +8,21 @@ from math import inf
 from time import monotonic
 
 from marapatch.network.layers import Array
-from marapatch.patching.adam_search import adam_search
-from marapatch.patching.first_witness import estimate, first_witness, shrink
 from marapatch.patching.formulation import PatchQuestion
-from marapatch.patching.infeasible import infeasible_by_relaxation
-from marapatch.patching.last_layer import last_layer
+from marapatch.patching.infeasibility import infeasible_by_relaxation
 from marapatch.patching.options import PatchOptions
-from marapatch.patching.reducing import polish_few
+from marapatch.patching.polish import polish_few
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Evidence, Witness
+from marapatch.problem.verdict import Evidence, Replayed
 from marapatch.search import SEARCHES
 from marapatch.search.budget import Limit
+from marapatch.search.last_layer import last_layer
 from marapatch.search.options import Outcome, QueryRecord
 from marapatch.solvers.base import Backend
+from marapatch.witnesses.adam_search import adam_search
+from marapatch.witnesses.first_witness import estimate, first_witness, shrink
 from marapatch.witnesses.polish import polish
 
 START_SHARE = 0.2
@@ -31,18 +31,18 @@ START_SHARE = 0.2
 LARGE_SHARE = 0.4
 """The same where the question is too large for a search, which then needs no time."""
 
-ROUNDS = 6
+SEARCHES_A_QUESTION = 6
 """How often a search is run again with the tolerance that a smaller witness asks for."""
 
-GROWTH = 4.0
+ASKED_GROWTH = 4.0
 BEYOND = 1.1
 MOST_GROWTH = 9
 PATIENCE = 4
 """Without a witness, the radius asked about starts a little beyond the first-order estimate and
 grows by a factor so often, or until some radii were undecided."""
 
-HOPELESS_SHARE = 0.2
-HOPELESS_SECONDS = 20.0
+RELAXATION_SHARE = 0.2
+RELAXATION_SECONDS = 20.0
 """Of the time left, and at most, for the linear relaxation that shows that nothing will do."""
 
 GROWTH_SHARE = 0.4
@@ -104,13 +104,14 @@ class Searcher:
         known = outcome.bracket.witness is not None or outcome.bracket.lower == inf
         return outcome.bracket if known else None
 
-    def hopeless(self, formulated: PatchQuestion, until: float) -> bool:
+    def infeasible(self, formulated: PatchQuestion, until: float) -> bool:
         """Whether a linear relaxation says that no change at all will do, where none is limited."""
         trusted = self.options.evidence is Evidence.SOLVER and not self.options.published
+        # Within limits the search itself refutes the whole box, by our own bounds: better evidence.
         unlimited = formulated.question.ball.covering_radius == inf
         seconds = until - monotonic()
         if self.options.nodes is None:
-            seconds = min(HOPELESS_SHARE * seconds, HOPELESS_SECONDS)
+            seconds = min(RELAXATION_SHARE * seconds, RELAXATION_SECONDS)
         return trusted and unlimited and infeasible_by_relaxation(formulated.question, seconds)
 
     def begin(self, formulated: PatchQuestion, known: Array | None, until: float) -> Bracket:
@@ -118,7 +119,7 @@ class Searcher:
         question = formulated.question
         share = START_SHARE if question.form.inputs <= LARGE else LARGE_SHARE
         end = min(until, monotonic() + share * (until - monotonic()))
-        witness = None
+        witness: Replayed | None = None
         if known is not None:
             seen = formulated.replays.seen(known)
             met = question.condition.worst(question.form.evaluate(seen[None]))[0] > 0.0
@@ -134,7 +135,7 @@ class Searcher:
             witness = polish_few(question, witness, end)
         return Bracket(witness=witness)
 
-    def _starts(self, question: Question, end: float) -> list[Witness]:
+    def _starts(self, question: Question, end: float) -> list[Replayed]:
         """A witness of each way to look for one that finds any; each has a third of the time."""
         now = monotonic()
         third = (end - now) / 3.0
@@ -157,7 +158,7 @@ class Searcher:
         whole = question.ball.covering_radius
         if min(bracket.upper, cutoff, whole) == inf:
             bracket = self._grow(formulated, bracket, limit)
-        for _ in range(ROUNDS):
+        for _ in range(SEARCHES_A_QUESTION):
             ceiling = min(bracket.upper, cutoff, whole)
             if ceiling == inf and not limit.over(self.nodes):
                 self.note = (
@@ -172,6 +173,8 @@ class Searcher:
             if ceiling == inf or done or limit.over(self.nodes):
                 break
             before = bracket.upper
+            # The tolerance is relative to an upper end that may still fall; half of it is asked,
+            # and where that was not enough another search goes on from the bracket.
             bracket = self._ask(formulated, bracket, ceiling, 0.5 * tolerance, cutoff, limit)
             if bracket.upper >= before:
                 break
@@ -197,7 +200,7 @@ class Searcher:
             before, stop = bracket.lower, limit.share(GROWTH_SHARE, self.nodes)
             bracket = self._ask(formulated, bracket, radius, 0.5 * radius, inf, stop)
             undecided += int(bracket.lower <= before)
-            radius *= GROWTH if bracket.lower > 0.0 else GROWTH**-2
+            radius *= ASKED_GROWTH if bracket.lower > 0.0 else ASKED_GROWTH**-2
         return bracket
 
     def _ask(
@@ -212,6 +215,7 @@ class Searcher:
         question = replace(formulated.question, ball=formulated.question.ball.with_radius(radius))
         options = self.options.for_search(limit, self.nodes, tolerance)
         options = replace(options, cutoff=cutoff)
+        # Without a ReLU there is nothing that a tree could branch on.
         name = "descent" if not question.form.hidden and self.name == "tree" else self.name
         outcome = SEARCHES[name](question, bracket, self.backend, options, self._report)
         self._take(outcome)

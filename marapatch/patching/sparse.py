@@ -2,7 +2,7 @@
 
 Lower ends: k changes of at most A each sum to at most k A, so k >= (least L1 patch within A) / A;
 for the last layer also the dual bound of a mixed-integer program, which is exact. Upper ends are
-patches, judged like any other.
+patches, verified like any other.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from marapatch.patching.api import (
     GoalLike,
     check_goals,
     check_inputs,
+    check_rule,
     find_layer,
     least_change,
 )
-from marapatch.patching.changes import Changes, changes, sources
-from marapatch.patching.formulation import by_weight
-from marapatch.patching.goals import Goal, combinations
+from marapatch.patching.formulation import PatchProblem, by_weight
+from marapatch.patching.free_weights import free_weights
+from marapatch.patching.goals import combinations
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
 from marapatch.patching.patch import Patch
 from marapatch.patching.solve import Listener
@@ -38,8 +39,7 @@ from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence
 from marapatch.search.budget import Limit
-from marapatch.solvers.highs.backend import minimise_program
-from marapatch.solvers.highs.milp import Program
+from marapatch.witnesses.fewest_entries import fewest_entries
 
 WHOLE = 1e-6
 """By this much a dual bound may lie above a whole number and still count as that number."""
@@ -72,43 +72,47 @@ def sparse_patch(
     reaches it); elsewhere an honest bracket.
     """
     if max_change is None:
-        raise InputError("norm l0 needs a largest change: without one, one number often does")
+        raise InputError(
+            "norm l0 needs a largest change: without one, one number often does; "
+            "give max_change (--max-change)"
+        )
     options = options or PatchOptions()
     started = monotonic() if started is None else started
     given = check_inputs(network, inputs)
-    goals = check_goals(goal, given.shape[0], network, Rule(decision), margin)
+    goals = check_goals(goal, given.shape[0], network, check_rule(decision), margin)
     if any(each.probabilities for each in goals):
         raise InputError(
             "the fewest changes for a goal on probabilities cannot be searched for; choose the "
             "norm linf or l1, or a goal on classes"
         )
     found = find_layer(network, layer)
-    what = changes(network, found, bias=bias, max_change=max_change, mask=mask)
+    weights = free_weights(network, found, bias=bias, max_change=max_change, mask=mask)
     seconds = inf if options.timeout is None else options.timeout
     first = replace(
         options,
         timeout=None if seconds == inf else 0.5 * seconds,
         nodes=None if options.nodes is None else max(1, options.nodes // 2),
     )
-    least = least_change(network, what, given, goals, Norm.L1, first, progress, started)
+    verifier = PatchVerifier(network, weights, given, goals, Norm.L1)
+    least = least_change(verifier, first, progress, started)
     if least.already or least.infeasible or least.interrupted:
         return replace(least, norm="l0")
+    # k changes of at most A sum to at most k A, so k >= lower / A; the quotient is rounded down
+    # first: a ceiling of 2 + 1e-16 would claim 3.
     lower, evidence = float(ceil(least.lower / max_change * (1.0 - 1e-12))), least.evidence
     best = least
-    linear = not tail(network, found.number).hidden
+    behind = tail(network, found.number)
     clauses = combinations(goals)
-    if linear and len(clauses) == 1 and all(clause.plain for clause in clauses[0]):
-        verifier = PatchVerifier(network, what, given, goals, Norm.L1)
-        entering = sources(network, found, given.astype(np.float64))
-        formulated = by_weight(verifier, entering, tail(network, found.number), clauses[0])
+    if not behind.hidden and len(clauses) == 1 and all(clause.plain for clause in clauses[0]):
+        formulated = by_weight(PatchProblem.of(verifier), clauses[0])
         left = max(started + seconds - monotonic(), 1.0) if seconds < inf else 1e6
         bound, support = min_l0(formulated.question, 0.5 * left if seconds < inf else left)
         if bound > lower:
             lower, evidence = bound, Evidence.SOLVER
         if support is not None:
             spread = formulated.replays.spread(support.astype(np.float64)) != 0.0
-            best = _better(network, what, given, goals, spread, options, best)
-    best = _fewer(network, what, given, goals, options, best, lower, started + seconds)
+            best = _better(verifier, spread, options, best)
+    best = _fewer(verifier, options, best, lower, started + seconds)
     count = float(best.changed_weights) if best.delta is not None else inf
     note = "" if count == lower else "fewer changes are neither found nor refuted"
     return replace(
@@ -127,64 +131,44 @@ def sparse_patch(
 def min_l0(question: Question, seconds: float) -> tuple[float, NDArray[np.bool_] | None]:
     """A lower bound on the number of entries that any change needs, and entries that will do.
 
-    The mixed-integer program: ``rows E >= rhs, lower b <= E <= upper b, b binary``, sum of b
-    least. Trusts HiGHS (its dual bound). The box of ``question`` must be finite, its form linear.
+    Trusts HiGHS (its dual bound). The box of ``question`` must be finite, its form linear.
     """
     (weight,) = question.form.output.weights
     rows = sp.csr_array(question.condition.matrix) @ sp.csr_array(weight)
     rhs = question.condition.rhs - question.condition.matrix @ question.form.output.bias
-    size = question.form.inputs
     scale = np.maximum(abs(rows).max(axis=1).toarray().reshape(-1), 1e-12)
-    eye = sp.eye_array(size)
     lower, upper = question.ball.lower, question.ball.upper
-    matrix = sp.csr_array(
-        sp.vstack(
-            [
-                sp.hstack([sp.diags_array(1.0 / scale) @ rows, sp.csr_array(rows.shape)]),
-                sp.hstack([eye, -sp.diags_array(upper)]),
-                sp.hstack([eye, -sp.diags_array(lower)]),
-            ]
-        )
-    )
-    program = Program(
-        variables=2 * size,
-        lower=np.concatenate([lower, np.zeros(size)]),
-        upper=np.concatenate([upper, np.ones(size)]),
-        integer=np.repeat([False, True], size),
-        matrix=matrix,
-        row_lower=np.concatenate([rhs / scale, np.full(size, -inf), np.zeros(size)]),
-        row_upper=np.concatenate([np.full(rhs.size, inf), np.zeros(size), np.full(size, inf)]),
-    )
-    costs = np.repeat([0.0, 1.0], size)
-    optimum = minimise_program(program, costs, seconds)
+    scaled = sp.diags_array(1.0 / scale) @ rows
+    optimum = fewest_entries(scaled, rhs / scale, lower, upper, seconds)
+    # A count is whole, so a bound of 2.1 says 3; one of 2.0000003 may only say 2 (tolerances).
     bound = ceil(optimum.bound - WHOLE) if np.isfinite(optimum.bound) else 0
     if optimum.assignment is None:
         return float(max(bound, 0)), None
-    return float(max(bound, 0)), optimum.assignment[size:] > 0.5
+    return float(max(bound, 0)), optimum.assignment[question.form.inputs :] > 0.5
 
 
 def _better(
-    network: Network,
-    what: Changes,
-    inputs: NDArray[np.floating],
-    goals: tuple[Goal, ...],
+    verifier: PatchVerifier,
     support: NDArray[np.bool_],
     options: PatchOptions,
     best: Patch,
 ) -> Patch:
     """The least patch on ``support`` alone, where there is one with fewer changes than ``best``;
     its ``nodes`` are those of all attempts."""
-    room = replace(
-        what, lower=np.where(support, what.lower, 0.0), upper=np.where(support, what.upper, 0.0)
+    weights = verifier.weights
+    restricted = replace(
+        weights,
+        lower=np.where(support, weights.lower, 0.0),
+        upper=np.where(support, weights.upper, 0.0),
     )
-    if not room.free.any():
+    if not restricted.free.any():
         return best
     if options.nodes is None:
         seconds = min(FEWER_SECONDS, options.timeout or FEWER_SECONDS)
         quick = replace(options, timeout=seconds, tolerance=0.5)
     else:
         quick = replace(options, nodes=min(FEWER_NODES, options.nodes), tolerance=0.5)
-    found = least_change(network, room, inputs, goals, Norm.LINF, quick)
+    found = least_change(replace(verifier, weights=restricted, norm=Norm.LINF), quick)
     nodes = best.nodes + found.nodes
     if found.delta is None or (
         best.delta is not None and found.changed_weights >= best.changed_weights
@@ -194,10 +178,7 @@ def _better(
 
 
 def _fewer(
-    network: Network,
-    what: Changes,
-    inputs: NDArray[np.floating],
-    goals: tuple[Goal, ...],
+    verifier: PatchVerifier,
     options: PatchOptions,
     best: Patch,
     lower: float,
@@ -207,7 +188,9 @@ def _fewer(
     if best.delta is None:
         return best
     numbers = [best.delta.reshape(-1)]
-    numbers += [np.zeros(what.bias.size) if best.delta_bias is None else best.delta_bias]
+    numbers += [
+        np.zeros(verifier.weights.bias.size) if best.delta_bias is None else best.delta_bias
+    ]
     size = np.abs(np.concatenate(numbers))
     order = np.argsort(-size, kind="stable")
     low, high = max(int(lower), 1), best.changed_weights
@@ -216,7 +199,7 @@ def _fewer(
         middle = (low + high) // 2
         support = np.zeros(size.size, dtype=bool)
         support[order[:middle]] = True
-        found = _better(network, what, inputs, goals, support, options, best)
+        found = _better(verifier, support, options, best)
         if found.changed_weights >= best.changed_weights:
             low = middle + 1
         else:

@@ -2,7 +2,12 @@
 
 One copy of the tail for each input, all fed by the same change; a choice between classes becomes
 a maximum, encoded by ReLUs. So every question about a patch is one about the nearest input of
-such a form, and one search serves both.
+such a form, and one search serves both. Letters: :mod:`marapatch.patching.formulation`.
+
+Every map carries bounds on its own error: the true weights lie within ``weight_errors`` of the
+float64 ones, entry by entry, and the true bias within ``bias_error``. Whoever bounds the form adds
+them, so an error that is too small here is a proof that is wrong there. ``gamma`` is twice what a
+sum needs: that covers what these bounds themselves lose when they are computed.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ class Start:
     """The pre-activations of one input as a function of the search's variables x.
 
     ``z = base + matrix @ x``; the true base and matrix lie within the errors, by entry.
+    ``base``, ``base_error``: (J,); ``matrix``, ``matrix_error``: (J, V).
     """
 
     base: Array
@@ -45,8 +51,10 @@ def _substituted(layer: AffineMap, start: Start) -> AffineMap:
     at = layer.sources.index(0)
     M, inexact = layer.weights[at], layer.weight_errors[at]
     size, rounding = abs(M), gamma(int(M.shape[1]))
-    if _selects(M):
+    if _selects(M):  # 1 * a + nothing is exact: a layer that only copies adds no error
         rounding = 0.0
+    # fl(M S) differs from M S by at most gamma_k |M| |S| (k terms a sum), and S itself is wrong by
+    # start.matrix_error; for M wrong by ``inexact``, |M' S' - M S| <= |M| dS + dM (|S| + dS).
     weight = M @ start.matrix
     error = size @ start.matrix_error + rounding * (size @ abs(start.matrix))
     base = np.abs(start.base) + start.base_error
@@ -60,6 +68,8 @@ def _substituted(layer: AffineMap, start: Start) -> AffineMap:
         bias_error = bias_error + inexact @ base
         factors.append((inexact, around))
         vectors.append((inexact, base))
+    # The relative bounds above say nothing of products that underflowed to 0 or to subnormals:
+    # these have an absolute term of their own. Without it 1e-300 * 1e-300 would be exactly 0.
     for lost in (underflow(*pair) for pair in factors):
         error = error if lost is None else error + lost
     for lost in (underflow(*pair) for pair in vectors):
@@ -93,6 +103,8 @@ def _joined(layers: Sequence[AffineMap]) -> AffineMap:
     weights: list[Matrix] = []
     errors: list[Matrix | None] = []
     for at, source in enumerate(first.sources):
+        # All copies read the one x (source 0), so its matrices stand below each other; each copy
+        # reads its own ReLUs, so theirs stand on a diagonal.
         join = sp.vstack if source == 0 else sp.block_diag
         parts = [sp.csr_array(layer.weights[at]) for layer in layers]
         weights.append(sp.csr_array(join(parts)))
@@ -156,6 +168,8 @@ class _Chain:
                 choices = self.clauses[s].choices
                 matrix[i, self._span(s)] = choices[k - 1] - choices[k]
             carried = [place.get(s) for s in active]
+            # max(a, b) = b + relu(a - b): what is carried is r_k = max_{c<=k} c y - c_k y >= 0, so
+            # one ReLU a step and copy does, and no row needs a choice of its own.
             hidden.append(self._map(matrix, carried, hidden))
             place.update({s: (len(hidden), i) for i, s in enumerate(active)})
         rows = [clause.rows + clause.choices[-1] for clause in self.clauses]
@@ -175,6 +189,9 @@ class _Chain:
     ) -> AffineMap:
         """``matrix @ outputs`` plus, by row, the ReLU at a place (layer from 1, index)."""
         y = self.form.output
+        # As in :func:`_substituted`, with an exact ``matrix``: |M| dW + gamma |M| |W| for the
+        # weights, and the same for the bias. What is picked from carried ReLUs has weight 1: no
+        # error.
         few, size = gamma(self.outputs), np.abs(matrix)
         M = sp.csr_array(matrix)
         parts: dict[int, list[Matrix]] = {}

@@ -1,5 +1,5 @@
-"""The only place that makes a patch count: the change as it would be written, judged on the
-original network with the change in it, on every input.
+"""The only place that makes a patch count: the change as it would be written, verified on
+the original network with the change in it, on every input.
 
 Trusted: float64 arithmetic and the network as read. Not trusted: whoever proposes the change.
 """
@@ -7,7 +7,7 @@ Trusted: float64 arithmetic and the network as read. Not trusted: whoever propos
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from marapatch.errors import InputError
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
-from marapatch.network.onnx.session import OnnxSession
+from marapatch.network.onnx.outputs import run_onnx
 from marapatch.network.onnx.writer import to_onnx
-from marapatch.patching.changes import Changes
+from marapatch.patching.free_weights import FreeWeights
 from marapatch.patching.goals import Goal
 from marapatch.problem.norm import Norm
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 
 ENLARGED = (1.0, 1.0 + 1e-6, 1.0 + 1e-5, 1.0 + 1e-4, 1.0 + 3e-4, 1.0 + 1e-3)
 """A claimed change that falls short is tried a little larger too: solvers claim what lies on the
-edge. What counts is measured on what is judged."""
+edge. What counts is measured on what is verified."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,33 +50,50 @@ class PatchVerifier:
     """Judges changes of one layer of ``network`` on ``inputs`` (n, inputs)."""
 
     network: Network
-    changes: Changes
+    weights: FreeWeights
     inputs: NDArray[np.floating]
     goals: tuple[Goal, ...]
     norm: Norm
 
+    def take(self, i: int) -> PatchVerifier:
+        """The same of input ``i`` alone."""
+        one = slice(i, i + 1)
+        return replace(self, inputs=self.inputs[one], goals=self.goals[one])
+
     def __call__(self, change: Array) -> VerifiedPatch | None:
-        """The change as written and judged, or None where it does not meet every goal."""
+        """The change as written and verified, or None where it does not meet every goal."""
         if not np.isfinite(change).all():
             return None
-        written = self.changes.rounded(change)
+        written = self.weights.rounded(change)
         if written is None:
             return None
-        patched = self.changes.apply(self.network, written)
+        # From here on only what the file would hold counts: new numbers are read back from the
+        # patched network, and the size is that of their exact difference to the old ones.
+        patched = self.weights.apply(self.network, written)
         new = np.concatenate(
-            [part.reshape(-1) for part in patched.weights(self.changes.layer.node)]
+            [part.reshape(-1) for part in patched.weights(self.weights.layer.node)]
         )
         evaluated = self.evaluate(patched)
         if evaluated is None:
             return None
         outputs, margins = evaluated
-        size = self.norm.between(new, self.changes.old)
+        size = self.norm.between(new, self.weights.old)
         confirmed = confirm(patched, self.inputs, self.goals)
-        return VerifiedPatch(new - self.changes.old, size, margins, outputs, confirmed)
+        return VerifiedPatch(new - self.weights.old, size, margins, outputs, confirmed)
+
+    def unchanged(self) -> VerifiedPatch | None:
+        """No change at all, where that is enough; nothing is asked of onnxruntime then."""
+        already = self.evaluate(self.network)
+        if already is None:
+            return None
+        outputs, margins = already
+        return VerifiedPatch(np.zeros(self.weights.numbers), 0.0, margins, outputs, None)
 
     def evaluate(self, network: Network) -> tuple[Array, Array] | None:
         """Outputs and margins of all inputs, or None where a goal is not certainly met."""
         form = network.standard_form
+        # A first look in plain float64, all inputs at once: most proposals already fail there, and
+        # a pass with error bounds costs one evaluation an input.
         computed = form.evaluate(self.inputs.astype(np.float64))
         nothing = np.zeros(form.outputs)
         if any(
@@ -107,55 +124,61 @@ def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal
     return all(goal.surplus(y, nothing) > 0.0 for goal, y in zip(goals, outputs, strict=True))
 
 
-def run_onnx(content: bytes, inputs: NDArray[np.floating], network: Network) -> Array | None:
-    """The outputs (n, outputs) of onnxruntime, float64, those of a Softmax as scores; None where
-    the file ends otherwise, or onnxruntime does not run it."""
-    session = OnnxSession.of(content)
-    outputs = []
-    for x in inputs.astype(network.input_dtype):
-        y = session.outputs(x.reshape(network.input_shape))
-        if y is None or y.size != network.outputs:
-            return None  # the file ends in an ArgMax, which was dropped
-        outputs.append(y.reshape(-1).astype(np.float64))
-    return network.output_transform.scores(np.array(outputs))
+@dataclass(frozen=True, eq=False)
+class PatchPoint:
+    """A verified patch as a search sees it: ``input`` is the vector that stands for it."""
+
+    input: Array
+    verified: VerifiedPatch
+
+    @property
+    def distance(self) -> float:
+        """The size of the patch as written, rounded up."""
+        return self.verified.size
+
+    @property
+    def margin(self) -> float:
+        """The least margin over the inputs."""
+        return float(self.verified.margins.min())
+
+    @property
+    def outputs(self) -> Array:
+        """Of all inputs, one after the other."""
+        return self.verified.outputs.reshape(-1)
+
+    @property
+    def confirmed(self) -> bool | None:
+        """Whether onnxruntime, on the file as written, meets every goal."""
+        return self.verified.confirmed
 
 
 @dataclass(eq=False)
 class Replays:
-    """A judge seen by a search: its vectors become changes, and changes its vectors.
+    """A verifier seen by a search: its vectors become changes, and changes its vectors.
 
     ``spread``: the change that a vector of the search stands for. ``seen``: the vector that a
-    change as written stands for. What was judged is kept for each witness.
+    change as written stands for. ``kept``: every patch that was verified.
     """
 
     verifier: PatchVerifier
     spread: Callable[[Array], Array]
     seen: Callable[[Array], Array]
-    kept: list[tuple[Witness, VerifiedPatch]] = field(default_factory=list)
+    kept: list[PatchPoint] = field(default_factory=list)
 
-    def __call__(self, claimed: Array) -> Witness | None:
-        """The witness made of a claimed vector, or None where the change does not do."""
+    def __call__(self, claimed: Array) -> PatchPoint | None:
+        """The point made of a claimed vector, or None where the change does not do."""
         if not np.isfinite(claimed).all():
             return None
         change = self.spread(claimed)
         for enlarged in ENLARGED:
             verified = self.verifier(enlarged * change)
             if verified is not None:
-                return self.keep(verified)
+                self.kept.append(PatchPoint(self.seen(verified.change), verified))
+                return self.kept[-1]
         return None
 
-    def keep(self, verified: VerifiedPatch) -> Witness:
-        """The witness of what was judged already."""
-        vector = self.seen(verified.change)
-        margin = float(verified.margins.min())
-        outputs = verified.outputs.reshape(-1)
-        witness = Witness(vector, verified.size, margin, outputs, verified.confirmed)
-        self.kept.append((witness, verified))
-        return witness
-
-    def of(self, witness: Witness) -> VerifiedPatch:
-        """What was judged when ``witness`` was made."""
-        for known, verified in reversed(self.kept):
-            if known is witness:
-                return verified
-        raise KeyError("a witness that was not made here")
+    def of(self, found: Replayed) -> VerifiedPatch:
+        """The patch that was verified when ``found`` was made."""
+        if not isinstance(found, PatchPoint):
+            raise TypeError("a point that is no patch")
+        return found.verified

@@ -39,6 +39,11 @@ class Ball:
         if not self.radius >= 0.0:
             raise InputError(f"the radius must be at least 0, not {self.radius}")
 
+    @staticmethod
+    def of_box(centre: Array, lower: Array, upper: Array) -> Ball:
+        """The whole of a box, for questions in which no distance counts."""
+        return Ball(centre, lower, upper, Norm.LINF, inf)
+
     def with_radius(self, radius: float) -> Ball:
         """The same ball with another radius."""
         return replace(self, radius=radius)

@@ -7,7 +7,7 @@ from math import inf
 from typing import assert_never
 
 from marapatch.errors import ContradictionError
-from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
+from marapatch.problem.verdict import Evidence, Replayed, Sat, Unknown, Unsat, Verdict
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Bracket:
 
     lower: float = 0.0
     evidence: Evidence = Evidence.BOUND
-    witness: Witness | None = None
+    witness: Replayed | None = None
 
     def __post_init__(self) -> None:
         if not self.lower <= self.upper:  # also where either is NaN

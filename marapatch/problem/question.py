@@ -9,7 +9,7 @@ from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,4 +25,4 @@ class Question:
     form: StandardForm
     ball: Ball
     condition: OutputCondition
-    replay: Callable[[Array], Witness | None]
+    replay: Callable[[Array], Replayed | None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,26 @@ class Evidence(Enum):
         """The weakest of several grades; BOUND where there is none."""
         order = list(Evidence)
         return max(grades, key=order.index, default=Evidence.BOUND)
+
+
+class Replayed(Protocol):
+    """A point that a question's ``replay`` accepted: all that a search knows of a witness.
+
+    ``input``: in the coordinates of the question (an input, or the change of a patch). ``margin``
+    and ``outputs``: as evaluated there, ``margin > 0``. Who asks gives it its meaning: a
+    :class:`Witness`, or a point of its own type.
+    """
+
+    @property
+    def input(self) -> NDArray[np.floating]: ...
+    @property
+    def distance(self) -> float: ...
+    @property
+    def margin(self) -> float: ...
+    @property
+    def outputs(self) -> NDArray[np.float64]: ...
+    @property
+    def confirmed(self) -> bool | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +71,18 @@ class Witness:
     exact: tuple[Fraction, ...] | None = None
 
 
+def witness_of(found: Replayed) -> Witness:
+    """The witness that ``found`` is, to a question about inputs; TypeError where it is none."""
+    if not isinstance(found, Witness):
+        raise TypeError(f"a {type(found).__name__} is no witness of an input")
+    return found
+
+
 @dataclass(frozen=True)
 class Sat:
     """There is one, here it is, and it was replayed."""
 
-    witness: Witness
+    witness: Replayed
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from marapatch.network.layers import Array
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
+from marapatch.problem.verdict import Evidence, Replayed, Sat, Unknown, Unsat, Verdict
 from marapatch.query.lowering import SHRINKAGE, Lowered, lower
 from marapatch.query.query import Query
 from marapatch.search.options import LONGEST_QUERY, Outcome, QueryRecord, Report, SearchOptions
@@ -152,7 +152,7 @@ class QuerySession:
                 witness = self.question.replay(claimed) or self._repaired(claimed, radius)
                 return None if witness is None else Sat(witness)
 
-    def _repaired(self, claimed: Array, radius: float) -> Witness | None:
+    def _repaired(self, claimed: Array, radius: float) -> Replayed | None:
         """The point deepest inside the linear region of ``claimed``, if it is a witness.
 
         A solver's points lie on the edge of what it was asked, often just beyond it.

@@ -25,7 +25,6 @@ from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
 from marapatch.network.output_transform import OutputTransform
 from marapatch.problem.ball import Ball
-from marapatch.problem.norm import Norm
 from marapatch.problem.softmax_conditions import estimate, holds
 from marapatch.problem.specification import Alternative, ExactBox
 from marapatch.problem.verdict import Witness
@@ -172,7 +171,7 @@ class PropertyReplay:
                 for i, value in self.inner.between.items():
                     low_x[i], high_x[i] = down(value), up(value)
                 centre = np.clip(x, low_x, high_x)
-                ball = Ball(centre, low_x, high_x, Norm.LINF, np.inf)
+                ball = Ball.of_box(centre, low_x, high_x)
                 low, high = interval_bounds(form, ball.with_radius(ball.covering_radius)).output
                 outputs = form.evaluate(centre[None])[0]
             else:

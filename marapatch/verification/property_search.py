@@ -20,11 +20,10 @@ from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
 from marapatch.problem.ball import Ball
 from marapatch.problem.bracket import Bracket
-from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.softmax_conditions import Group
 from marapatch.problem.specification import Alternative, Case
-from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
+from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness, witness_of
 from marapatch.search.branch_and_bound.input_tree import InputSplit
 from marapatch.search.branch_and_bound.relu_tree import ReluTree
 from marapatch.search.budget import TANGENT_SECONDS
@@ -142,11 +141,11 @@ class DisjunctSearch:
     def attack(self, deadline: float, seed: int, rounds: int | None = None) -> Witness | None:
         """A counterexample by gradients, if one is found."""
         question, groups = self.goal.asked()
-        witness = falsify(question, deadline, seed, rounds, groups)
+        found = falsify(question, deadline, seed, rounds, groups)
         if self.goal is not self.disjunct:
             self.goal.refine(keep=True)
         self._refine()
-        return witness
+        return None if found is None else witness_of(found)
 
     def advance(self, until: float, nodes: float = np.inf) -> Verdict:
         """Search until the box is refuted, there is a counterexample, it is ``until``, or about so
@@ -200,7 +199,7 @@ class DisjunctSearch:
 def covering_radius(lower: Array, upper: Array, dtype: np.dtype[np.floating]) -> Ball:
     """The box as an L-infinity ball around about its middle, which is of type ``dtype`` inside."""
     middle = (0.5 * lower + 0.5 * upper).astype(dtype).astype(np.float64)
-    ball = Ball(np.clip(middle, lower, upper), lower, upper, Norm.LINF, np.inf)
+    ball = Ball.of_box(np.clip(middle, lower, upper), lower, upper)
     return ball.with_radius(ball.covering_radius)
 
 
@@ -222,7 +221,7 @@ class _Phases:
         def first(claimed: NDArray[np.float64]) -> Witness | None:
             witness = question.replay(claimed)
             if witness is not None:
-                raise _FoundError(witness)
+                raise _FoundError(witness_of(witness))
             return None
 
         asked = replace(question, replay=first)

@@ -13,7 +13,7 @@ import numpy as np
 from marapatch.network.layers import Array
 from marapatch.problem.question import Question
 from marapatch.problem.row_groups import Groups
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 
 FALSIFY_STEPS = 60
 """Gradient steps of one batch of starts."""
@@ -38,7 +38,7 @@ def falsify(
     seed: int = 0,
     rounds: int | None = None,
     groups: Groups | None = None,
-) -> Witness | None:
+) -> Replayed | None:
     """A replayed witness anywhere in the box of ``question`` (finite), or None.
 
     Batches of random starts, the box's middle among the first, until ``deadline`` (of
@@ -69,7 +69,7 @@ def falsify(
 
 def _climb(
     question: Question, groups: Groups, x: Array, first: Array, leak: Array, deadline: float
-) -> Witness | None:
+) -> Replayed | None:
     low, high = question.ball.lower, question.ball.upper
     for step in range(FALSIFY_STEPS + 1):
         hidden, outputs = question.form.pre_activations(x)
@@ -85,14 +85,14 @@ def _climb(
     return None
 
 
-def best_witness(question: Question, points: Array, worst: Array) -> Witness | None:
+def best_witness(question: Question, points: Array, worst: Array) -> Replayed | None:
     """The first of ``points`` (n, inputs) that replays, tried by falling ``worst`` slack (n,).
 
     A slack of exactly 0 is tried too: an exact evaluation may find the condition met by equality.
     """
     if not points.size or not worst.max() >= 0.0:
         return None
-    best: Witness | None = None
+    best: Replayed | None = None
     for i in np.argsort(-worst)[:CONFIRMATIONS]:
         if not worst[i] >= 0.0:
             break

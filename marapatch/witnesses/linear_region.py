@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.displacement import Displacement, displacement
 from marapatch.linear_programs.warm import LinearProgram, Solution
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
-from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 
 Pattern = tuple[NDArray[np.bool_], ...]
@@ -128,13 +128,14 @@ def region_of(
 class SlackProgram:
     """:class:`Slack` at one radius after the other, one linear program kept warm.
 
-    The slack is concave in the radius. For L1 the change is p - m with p, m >= 0 and one row
-    for their sum. ``deadline``: of the monotonic clock; from then on there is no solution.
+    The slack is concave in the radius. Where the norm is a sum of columns
+    (:mod:`marapatch.bounds.displacement`) the radius is a row of them, the budget. ``deadline``: of
+    the monotonic clock; from then on there is no solution.
     """
 
     def __init__(self, question: Placed, region: Region, deadline: float = inf) -> None:
         self.deadline = deadline
-        self.norm = question.ball.norm
+        self.displacement = displacement(question.ball, every=True)
         self.displacement_bounds = question.ball.with_radius(np.inf).displacement_bounds
         scales = region.scales
         rows = region.matrix / scales[:, None]
@@ -142,15 +143,11 @@ class SlackProgram:
         # The slack is common to all rows and maximised: the point deepest inside, which rounding
         # cannot put outside. A row that is 0 cannot be made slack by any input.
         less = np.where(np.any(region.matrix != 0.0, axis=1), -1.0, 0.0)[:, None]
-        self.size = self.displacement_bounds[0].size
-        if self.norm is Norm.L1:
-            rows = np.hstack([rows, -rows])
+        matrix = np.hstack([self.displacement.coefficients(rows), less])
+        if self.displacement.linear:
             # p and m are never both above 0 at an optimum, so that their sum is |d|_1.
-            budget = np.append(np.ones(2 * self.size), 0.0)
-            matrix = np.vstack([np.hstack([rows, less]), budget])
+            matrix = np.vstack([matrix, np.append(np.ones(self.displacement.columns), 0.0)])
             low, high = np.append(low, -np.inf), np.append(high, np.inf)
-        else:
-            matrix = np.hstack([rows, less])
         self.rows = low, high
         self.scales = scales
         cost = np.zeros(matrix.shape[1])
@@ -158,35 +155,29 @@ class SlackProgram:
         self.program = LinearProgram(matrix, self.rows, self._columns(0.0), cost)
 
     def _columns(self, radius: float) -> tuple[Array, Array]:
-        down, up = self.displacement_bounds
-        if self.norm is Norm.L1:
-            low, high = np.zeros(2 * self.size), np.concatenate([up, down])
-            # A change of more than the radius in one entry is no use, and finite bounds are.
-            high = np.minimum(high, radius)
-        else:
-            low, high = -np.minimum(down, radius), np.minimum(up, radius)
+        # A change of more than the radius in one entry is no use, and finite bounds are.
+        down, up = (np.minimum(side, radius) for side in self.displacement_bounds)
+        low, high = self.displacement.bounds(down, up)
         return np.append(low, -UNBOUNDED), np.append(high, UNBOUNDED)
 
     def at(self, radius: float) -> Slack | None:
         """The slack at ``radius``; None where the solver gives none."""
         self.program.bound(*self._columns(radius))
-        if self.norm is Norm.L1:
+        if self.displacement.linear:
             self.program.bound_rows(self.rows[0], np.append(self.rows[1][:-1], radius))
         solution = _solved(self.program, self.deadline)
         if solution is None:
             return None
         dual_value = np.abs(solution.row_duals[: self.scales.size])
         return Slack(
-            -solution.objective, self._slope(solution, radius), self._change(solution), dual_value
+            -solution.objective,
+            self._slope(solution, radius),
+            self.displacement.change(solution.values[:-1]),
+            dual_value,
         )
 
-    def _change(self, solution: Solution) -> Array:
-        if self.norm is Norm.L1:
-            return solution.values[: self.size] - solution.values[self.size : 2 * self.size]
-        return solution.values[:-1]
-
     def _slope(self, solution: Solution, radius: float) -> float:
-        if self.norm is Norm.L1:
+        if self.displacement.linear:
             # The dual value of the budget row is the slope of the slack in the radius.
             return float(abs(solution.row_duals[-1]))
         reduced = solution.reduced_costs[:-1]
@@ -215,33 +206,35 @@ def nearest_in_region(
 ) -> Nearest | None:
     """The nearest point of ``region`` if it is nearer than ``limit`` and found by ``deadline`` (of
     the monotonic clock)."""
-    found = _nearest_l1(question, region, deadline) if question.ball.norm is Norm.L1 else None
-    if question.ball.norm is Norm.LINF:
-        found = _nearest_linf(question, region, limit, deadline)
+    columns = displacement(question.ball, every=True)
+    if columns.linear:
+        found = _by_one_program(question, region, columns, deadline)
+    else:
+        found = _by_radius(question, region, limit, deadline)
     return found if found is not None and found.distance <= limit else None
 
 
-def _nearest_l1(question: Placed, region: Region, deadline: float) -> Nearest | None:
-    """One linear program over d = p - m, p, m >= 0: minimise their sum."""
-    down, up = question.ball.with_radius(np.inf).displacement_bounds
+def _by_one_program(
+    question: Placed, region: Region, columns: Displacement, deadline: float
+) -> Nearest | None:
+    """Where the norm is a sum of columns: minimise it."""
+    sides = question.ball.with_radius(np.inf).displacement_bounds
     matrix = region.matrix / region.scales[:, None]
     rhs = region.rhs / region.scales
     program = LinearProgram(
-        np.hstack([matrix, -matrix]),
+        columns.coefficients(matrix),
         (rhs, np.full(rhs.size, np.inf)),
-        (np.zeros(2 * up.size), np.concatenate([up, down])),
-        np.ones(2 * up.size),
+        columns.bounds(*sides),
+        np.ones(columns.columns),
     )
     solution = _solved(program, deadline)
     if solution is None:
         return None
-    change = solution.values[: up.size] - solution.values[up.size :]
+    change = columns.change(solution.values)
     return Nearest(float(np.abs(change).sum()), change, np.abs(solution.row_duals))
 
 
-def _nearest_linf(
-    question: Placed, region: Region, limit: float, deadline: float
-) -> Nearest | None:
+def _by_radius(question: Placed, region: Region, limit: float, deadline: float) -> Nearest | None:
     """Newton on the concave slack: a tangent's root never passes the least radius."""
     program = SlackProgram(question, region, deadline)
     radius = limit

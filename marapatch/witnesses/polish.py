@@ -16,7 +16,7 @@ import numpy as np
 from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.crown import linear_bounds
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 from marapatch.witnesses.linear_region import (
     Nearest,
     Pattern,
@@ -45,8 +45,8 @@ NUDGES = (0.02, 0.1, 0.3, 1.0)
 
 
 def polish(
-    question: Question, witness: Witness, deadline: float, tolerance: float = 0.0
-) -> Witness:
+    question: Question, witness: Replayed, deadline: float, tolerance: float = 0.0
+) -> Replayed:
     """The nearest witness reachable from ``witness`` over facets, at worst itself.
 
     ``deadline``: a :func:`time.monotonic` time at which linear programs are given up. Where the
@@ -71,7 +71,7 @@ def polish(
     return best
 
 
-def confirmed(question: Question, witness: Witness, farthest: float, deadline: float) -> Witness:
+def confirmed(question: Question, witness: Replayed, farthest: float, deadline: float) -> Replayed:
     """A witness near ``witness``, at most at ``farthest``, that onnxruntime decides alike: in the
     file's single precision a lead of 1e-8 is none. ``witness`` itself where it needs none, and
     where none is found.
@@ -95,7 +95,7 @@ def confirmed(question: Question, witness: Witness, farthest: float, deadline: f
 
 def confirm(
     question: Question, here: Region, nearest: Nearest, deadline: float = inf
-) -> Witness | None:
+) -> Replayed | None:
     """A replayed witness near the optimum of a region: a little farther, for a strict margin.
 
     One that onnxruntime decides alike, in single precision, is preferred where there is one.
@@ -120,12 +120,12 @@ def confirm(
 
 
 def _descend(
-    question: Question, bounds: Bounds, witness: Witness, deadline: float
-) -> Witness | None:
+    question: Question, bounds: Bounds, witness: Replayed, deadline: float
+) -> Replayed | None:
     """Step from region to region while the least distance falls; the last replayed point."""
     x = witness.input.astype(np.float64).reshape(1, -1)
     pattern = tuple(z[0] > 0.0 for z in question.form.pre_activations(x)[0])
-    best: Witness | None = None
+    best: Replayed | None = None
     here = region(question, pattern, bounds)
     nearest = nearest_in_region(question, here, witness.distance, deadline)
     while nearest is not None:

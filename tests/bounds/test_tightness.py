@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from math import inf
 
@@ -10,8 +11,10 @@ import pytest
 
 from marapatch.bounds import crown
 from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.concretise import concretiser_of
 from marapatch.bounds.crown import linear_bounds
 from marapatch.bounds.interval import interval_bounds
+from marapatch.bounds.nodes import Bounded, Nodes
 from marapatch.bounds.subproblems import NodeBounder
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import dense_network
@@ -106,3 +109,46 @@ def test_steps_along_the_supergradient_raise_the_bound(norm: Norm) -> None:
         assert values == sorted(values)
         gained.append((values[2] - values[0]) / abs(values[0]))
     assert np.median(gained) > 0.2
+
+
+@pytest.mark.parametrize("norm", PROVED)
+def test_the_minimiser_over_the_whole_box_is_its_corner(norm: Norm) -> None:
+    """Where nothing but the box binds, it is known exactly."""
+    rng = np.random.default_rng(3)
+    over = concretiser_of(ball(norm, 10.0))
+    a, c = rng.normal(size=(5, 4)), rng.normal(size=5)
+    least, x = over.minimum_and_minimiser(a, c)
+    np.testing.assert_allclose(x, np.where(a > 0.0, 0.0, 1.0), atol=1e-12)
+    np.testing.assert_allclose((a * x).sum(axis=1) + c, least, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(over.minimum(a, c, sharp=True), least, rtol=1e-12, atol=1e-12)
+
+
+def test_bounds_that_meet_are_of_one_value_and_not_of_none() -> None:
+    here = bounder(Norm.LINF, 0)
+    root = here.root(linear_bounds(here.form, ball(Norm.LINF)))
+    one = replace(root, lower=root.upper.copy())
+    assert not one.empty.any()
+    crossed = replace(root, lower=np.nextafter(root.upper, inf))
+    assert crossed.empty.all()
+
+
+def test_what_was_proved_of_some_nodes_is_that_of_all_of_them() -> None:
+    """Taken apart and put together again, every array with its nodes."""
+    here = bounder(Norm.LINF, 0)
+    root = here.root(linear_bounds(here.form, ball(Norm.LINF)))
+    neuron = np.flatnonzero(root.unstable[0])[:1]
+    both = Nodes.stack([root.split(neuron, 1), root.split(neuron, -1), root])
+    whole = here.bound(both, 5)
+    parts = [whole.take(np.array([i])) for i in range(3)]
+    again = Bounded.stack(parts)
+    for name in ("value", "radius", "score", "point"):
+        assert len(getattr(parts[1], name)) == 1
+        assert np.array_equal(getattr(again, name), getattr(whole, name))
+        assert np.array_equal(getattr(parts[1], name)[0], getattr(whole, name)[1])
+    for field in ("lower", "upper", "phases", "alpha", "beta", "row_multipliers", "cut", "offset"):
+        assert np.array_equal(getattr(again.nodes, field), getattr(whole.nodes, field))
+    assert whole.nodes.phases[0, neuron] == 1
+    assert whole.nodes.phases[1, neuron] == -1
+    assert whole.nodes.lower[0, neuron] == 0.0
+    assert whole.nodes.upper[1, neuron] == 0.0
+    assert len(whole.nodes.take(np.array([True, False, True]))) == 2

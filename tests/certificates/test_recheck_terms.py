@@ -177,3 +177,17 @@ def test_an_interval_is_exactly_nothing_where_nothing_comes_in(norm: Norm) -> No
     assert low[1] <= -1e-300
     assert high[1] >= 1e-300
     assert high[1] <= 1e-300 * (1.0 + 1e-8) + 100 * SMALL
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(4, 3), (2, 5)])
+def test_a_vector_moved_by_a_number(rows: int, columns: int) -> None:
+    given = vector(np.random.default_rng(10), rows, columns)
+    moved = given.moved(0.3)
+    assert moved.weight.shape == (rows, columns)
+    assert (moved.weight != given.weight).nnz == 0
+    for i in range(rows):
+        exact = Fraction(given.bias[i]) + Fraction(0.3)
+        spread = Fraction(given.bias_error[i])
+        error = Fraction(moved.bias_error[i])
+        assert abs(exact - Fraction(moved.bias[i])) + spread <= error
+        assert error <= spread * (1 + 64 * UNIT) + 40 * UNIT * abs(exact)

@@ -13,7 +13,7 @@ from onnx_models import model, node, reference, save
 from patch_attack_files import COUNT, RNG, attack
 from PIL import Image
 
-import marapatch.cli.patch_attack_run as runs
+import marapatch.patch_attacks.dataset_run as runs
 from marapatch.cli import main
 from marapatch.network.load import load
 from marapatch.patch_attacks.measures import distances, pielou

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_stages_follow_the_published_order(seed: int) -> None:
     x = np.random.default_rng(seed).random(6)
     halving = Halving(net, x, wanted(net, x)[1], PatchAttackOptions())
     assert next(halving.attempts()).found
-    order = [stage.layer + 1 for stage in halving.stages if stage.succeeded]
+    order = [stage.layer + 1 for stage in halving.stages if stage.upper < inf]
     assert order[-2:] == [2, 1]
     assert halving.stages[0].kind == "middle patch"
     assert halving.stages[-1].kind == "halved patch"

@@ -7,8 +7,8 @@ import pytest
 from rows_over_inputs import SIZE, exact_fewest, exact_least, network, problem
 
 from marapatch.errors import InputError
-from marapatch.patch_attacks.fewest_entries import Evaluator
 from marapatch.patch_attacks.realise import equal, realise
+from marapatch.patch_attacks.sparsify import Evaluator
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from marapatch.errors import InputError
 from marapatch.patch_attacks.records import (
-    COLUMNS,
+    CSV_COLUMNS,
     FOUND,
     NOT_FOUND,
     Record,
@@ -97,7 +97,7 @@ def test_the_input_is_the_image_with_the_entries_changed() -> None:
 def test_a_row_of_the_table_has_every_column_whatever_the_texts_hold() -> None:
     odd = replace(MISSED, reason='commas, "quotes"\nand lines')
     rows = list(csv.DictReader(io.StringIO(to_csv([RECORD, odd]).decode())))
-    assert [set(row) == set(COLUMNS) for row in rows] == [True, True]
+    assert [set(row) == set(CSV_COLUMNS) for row in rows] == [True, True]
     assert (rows[0]["found"], rows[1]["found"]) == ("1", "0")
     assert float(rows[0]["l1"]) == 0.75
     assert rows[1]["reason"] == odd.reason

@@ -8,32 +8,39 @@ import numpy as np
 import pytest
 from small_networks import plain
 
-from marapatch.network.cut import tail
 from marapatch.network.graph import Network, dense_network
-from marapatch.patching.changes import Changes, changes, sources
-from marapatch.patching.formulation import PatchQuestion, by_neuron, by_weight, projectable
+from marapatch.patching.formulation import (
+    PatchProblem,
+    PatchQuestion,
+    by_neuron,
+    by_weight,
+    projectable,
+)
+from marapatch.patching.free_weights import FreeWeights, free_weights
 from marapatch.patching.goals import combinations, one_of
 from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.conditions import Rule
 from marapatch.problem.norm import PROVED, Norm
 
 
-def formulated(norm: Norm, **options: object) -> tuple[Network, Changes, dict[str, PatchQuestion]]:
+def formulated(
+    norm: Norm, **options: object
+) -> tuple[Network, FreeWeights, dict[str, PatchQuestion]]:
     rng = np.random.default_rng(7)
     net = dense_network(*plain(rng, (4, 5, 3)))
     x = rng.uniform(0.1, 1.0, (1, 4))
     wanted = int(np.argsort(net.evaluate(x)[0])[1])
     goals = (one_of([wanted], 3, Rule.ARGMAX, 1e-3),)
-    what = changes(net, net.affine_layers[0], **options)
+    what = free_weights(net, net.affine_layers[0], **options)
     verifier = PatchVerifier(net, what, x, goals, norm)
     (clauses,) = combinations(goals)
-    entering, rest = sources(net, what.layer, x), tail(net, 0)
+    asked = PatchProblem.of(verifier)
     return (
         net,
         what,
         {
-            "weights": by_weight(verifier, entering, rest, clauses, marks=False),
-            "neurons": by_neuron(verifier, entering, rest, clauses, marks=False),
+            "weights": by_weight(asked, clauses, marks=False),
+            "neurons": by_neuron(asked, clauses, marks=False),
         },
     )
 

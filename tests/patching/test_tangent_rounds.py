@@ -11,7 +11,7 @@ from onnx_models import reference
 from probability_goals import OPTIONS, classifier, least_last_layer
 
 from marapatch.patching.api import find_layer, minimal_patch
-from marapatch.patching.changes import changes
+from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import linear
 from marapatch.problem.norm import Norm
 
@@ -56,7 +56,7 @@ def test_several_inputs_an_inner_layer_and_a_margin(norm: str, tmp_path: Path) -
     assert 0.0 < patch.lower <= patch.upper < inf
     outputs = reference(save_patched(patch, tmp_path), x, (2,))
     assert (outputs @ matrix[0] >= 0.45 - 1e-6).all()
-    what = changes(network, find_layer(network, 0), bias=False)
+    what = free_weights(network, find_layer(network, 0), bias=False)
     for _ in range(300):
         change = rng.normal(size=what.numbers) * what.free
         change *= 0.999 * patch.lower / Norm(norm).distance(change)

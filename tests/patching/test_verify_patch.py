@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marapatch.network.graph import Network, dense_network
-from marapatch.patching.changes import changes
+from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import one_of
 from marapatch.patching.verify_patch import PatchVerifier, Replays, confirm
 from marapatch.problem.conditions import Rule
@@ -22,7 +22,7 @@ def network() -> Network:
 def verifier(margin: float = 0.0, norm: Norm = Norm.LINF) -> PatchVerifier:
     net = network()
     goals = (one_of([1], 2, Rule.ARGMAX, margin),)
-    return PatchVerifier(net, changes(net, net.affine_layers[1]), INPUT, goals, norm)
+    return PatchVerifier(net, free_weights(net, net.affine_layers[1]), INPUT, goals, norm)
 
 
 def change_of(*weights: float) -> np.ndarray:
@@ -74,6 +74,6 @@ def test_a_witness_of_a_search_is_the_patch_that_was_judged() -> None:
 
 def test_onnxruntime_is_asked_of_the_network_as_written() -> None:
     judge = verifier()
-    patched = judge.changes.apply(judge.network, change_of(-0.5, 0.0, 0.25, 0.0))
+    patched = judge.weights.apply(judge.network, change_of(-0.5, 0.0, 0.25, 0.0))
     assert confirm(patched, INPUT, judge.goals) is True
     assert confirm(judge.network, INPUT, judge.goals) is False

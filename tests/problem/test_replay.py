@@ -19,7 +19,7 @@ from marapatch.network.onnx.writer import write_onnx
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.norm import PROVED, Norm
-from marapatch.problem.replay import Replay, decided_class, round_into_box
+from marapatch.problem.replay import Replay, decided_class, round_into_box, tie_note
 from marapatch.problem.verdict import Witness
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -294,3 +294,31 @@ def test_without_a_file_nothing_is_confirmed() -> None:
     assert witness is not None
     assert witness.confirmed is None
     assert witness.distance == 0.0
+
+
+def test_a_tie_at_the_input_is_said_where_it_can_be_told() -> None:
+    """Both classes are x: at 0.5 they are equal, and nowhere does a proof tell them apart."""
+    network = dense_network([np.array([[1.0], [2.0]])], [np.array([0.0, -0.5])])
+    condition = beats(1, 2, Rule.ARGMAX)
+    assert "ties with the class decided" in tie_note(network, np.full(1, 0.5), condition)
+    assert tie_note(network, np.full(1, 0.25), condition) == ""
+    twins = dense_network([np.array([[1.0], [1.0]])], [np.array([0.25, 0.25])])
+    assert "equals an earlier class at every input" in tie_note(twins, np.zeros(1), condition)
+    apart = dense_network([np.array([[1.0], [1.0]])], [np.array([0.25, 0.5])])
+    assert tie_note(apart, np.zeros(1), condition) == ""
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_outputs_too_large_for_float64_are_told_apart_exactly(sign: int) -> None:
+    """1e300 times 1e300 is no float64 number; which of two such is larger is known all the same."""
+    huge, tiny = np.array([[1e300]]), np.full(1, 1e-300)
+    weights = [huge, sign * np.array([[1e300], [1.0000001e300]])]
+    network = dense_network(weights, [np.zeros(1), np.zeros(2)])
+    target = 1 if sign > 0 else 0
+    ball = Ball(np.ones(1), np.zeros(1), np.full(1, 2.0), Norm.LINF, inf)
+    witness = Replay(network, ball, beats(target, 2, Rule.ARGMAX))(np.ones(1))
+    assert witness is not None
+    assert (np.asarray(witness.outputs) == sign * inf).all()
+    assert 0.0 < witness.margin < inf
+    assert decided_class(network, np.ones(1), Rule.ARGMAX) == target
+    assert Replay(network, ball, beats(1 - target, 2, Rule.ARGMAX))(tiny * 1e300) is None

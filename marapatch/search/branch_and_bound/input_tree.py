@@ -27,7 +27,7 @@ from marapatch.network.layers import Array
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.question import Question
 from marapatch.problem.row_groups import Groups
-from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat, Verdict, Witness
+from marapatch.problem.verdict import Evidence, Replayed, Sat, Unknown, Unsat, Verdict
 from marapatch.witnesses.falsify import best_witness
 
 BATCH_BOXES = 512
@@ -302,7 +302,7 @@ class InputSplit:
                 return Sat(witness)
         return Unsat(inf, Evidence.BOUND)
 
-    def _bound(self, boxes: Boxes) -> Witness | None:
+    def _bound(self, boxes: Boxes) -> Replayed | None:
         """Bound ``boxes``; keep open what is not refuted; the witness found on the way, if any."""
         bounded, points = self.bounder.bound(boxes)
         self.bounded += len(boxes)

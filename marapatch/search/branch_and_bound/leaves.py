@@ -11,7 +11,7 @@ from marapatch.bounds.bounds import Bounds
 from marapatch.bounds.nodes import Nodes
 from marapatch.bounds.subproblems import NodeBounder
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Witness
+from marapatch.problem.verdict import Replayed
 from marapatch.query.lowering import SHRINKAGE, Lowered, lower
 from marapatch.search.branch_and_bound.root import RootState
 from marapatch.search.budget import LEAF_SECONDS
@@ -76,7 +76,7 @@ def leaf_programs(
     node: Nodes,
     radius: Callable[[], float],
     deadline: float,
-) -> Iterator[LeafProof | Witness]:
+) -> Iterator[LeafProof | Replayed]:
     """What linear programs over the region of a leaf prove, and the witnesses that they lead to.
 
     ``radius``: where the leaf has to be refuted, asked anew after every witness that was taken.

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from marapatch.bounds.displacement import displacement
 from marapatch.bounds.nodes import Bounded, Nodes
 from marapatch.bounds.subproblems import NodeBounder
 from marapatch.bounds.triangle import TriangleMultipliers, TriangleProgram
-from marapatch.problem.norm import Norm
 
 FEW_UNSTABLE = 6
 """Unstable neurons up to which any node gets a linear program."""
@@ -26,7 +26,7 @@ class LpMultipliers:
 
     def __init__(self, bounder: NodeBounder) -> None:
         self.bounder = bounder
-        self.norm = bounder.ball.norm
+        self.linear = displacement(bounder.ball).linear
 
     @cached_property
     def _triangle(self) -> TriangleProgram:
@@ -43,7 +43,7 @@ class LpMultipliers:
         ``bases``: where to start, by node; those of the programs solved are returned.
         """
         wanted = result.nodes.unstable.sum(axis=1) <= FEW_UNSTABLE
-        if self.norm is Norm.L1:
+        if self.linear:
             wanted |= (result.nodes.phases == 0).all(axis=1)
             wanted |= result.radius > NEAR_TARGET * self.bounder.ball.radius
         wanted &= result.value <= 0.0

@@ -24,10 +24,10 @@ from marapatch.bounds.subproblems import NodeBounder
 from marapatch.network.layers import Array
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Evidence, Sat, Unsat, Witness
+from marapatch.problem.verdict import Evidence, Replayed, Sat, Unsat
 from marapatch.query.lowering import Lowered
 from marapatch.search.branch_and_bound.branching import RULES
-from marapatch.search.branch_and_bound.leaves import ask_backend, leaf_programs
+from marapatch.search.branch_and_bound.leaves import LeafProof, ask_backend, leaf_programs
 from marapatch.search.branch_and_bound.open_nodes import OpenNode, OpenNodes
 from marapatch.search.branch_and_bound.parts import enough, resume, share
 from marapatch.search.branch_and_bound.root import RootState, bound_root
@@ -255,7 +255,7 @@ class ReluTree:
             self.bracket = self.bracket.tighten(Unsat(least, self.evidence))
         self.report(self.bracket, len(self.queries))
 
-    def _witness(self, witness: Witness) -> None:
+    def _witness(self, witness: Replayed) -> None:
         """Take a replayed witness in; everything open needs to be refuted no farther than it."""
         until = self.deadline
         if not self.options.counted:
@@ -275,7 +275,7 @@ class ReluTree:
         node, known = leaf.nodes, leaf.radius
         programs = leaf_programs(self.question, self.root_state, node, self._radius, self.deadline)
         for found in programs:
-            if isinstance(found, Witness):
+            if not isinstance(found, LeafProof):
                 if found.distance >= self.bracket.upper:
                     break
                 self._witness(found)

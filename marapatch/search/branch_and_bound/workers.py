@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from marapatch.bounds.bounds import Bounds
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
-from marapatch.problem.verdict import Evidence, Witness
+from marapatch.problem.verdict import Evidence, Replayed
 from marapatch.search.branch_and_bound.open_nodes import OpenNode
 from marapatch.search.options import QueryRecord, SearchOptions
 from marapatch.search.processes import processes
@@ -46,7 +46,7 @@ class ExpandedPart:
     bounded: int
     queries: tuple[QueryRecord, ...]
     evidence: Evidence
-    witness: Witness | None
+    witness: Replayed | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from onnx_models import model, node, save
 
 from marapatch.cli import main
 from marapatch.network.load import load
+from marapatch.network.onnx.outputs import run_onnx
 from marapatch.network.onnx.session import OnnxSession
-from marapatch.patching.verify_patch import run_onnx
 
 WEIGHTS = {"W": np.array([[1.0, -1.0], [0.5, 2.0]]), "b": np.array([0.25, 0.0])}
 NODES = [

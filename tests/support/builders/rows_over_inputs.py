@@ -11,8 +11,8 @@ from small_networks import plain
 from marapatch.network.cut import head
 from marapatch.network.graph import Network, dense_network
 from marapatch.patch_attacks.realise import InputBox, rows_of
-from marapatch.patch_attacks.row_lp import Rows
 from marapatch.problem.conditions import OutputCondition
+from marapatch.witnesses.row_lp import Rows
 
 SIZE = 7
 

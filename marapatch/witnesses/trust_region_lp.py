@@ -1,0 +1,104 @@
+"""Towards a condition step by step: at each point the network is replaced by its derivative.
+
+Where rows cannot all be met the step that violates them least is taken, within a trust region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from time import monotonic
+
+import numpy as np
+
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.network.layers import Array
+from marapatch.problem.conditions import OutputCondition
+from marapatch.problem.norm import Norm
+from marapatch.problem.question import Question
+from marapatch.problem.verdict import Replayed
+from marapatch.witnesses.linear_region import region_of
+from marapatch.witnesses.row_lp import Rows, least_violation, min_l1, min_linf
+
+TRUST_REGION_STEPS = 12
+"""Linear programs on the way, at most."""
+
+STRICTER = (1e-6, 1e-4)
+"""By how much, relatively to the distance, a nearest point exceeds the condition."""
+
+SMALLEST = 1e-4
+"""The trust region relative to its start at which the way ends."""
+
+
+def derivative(form: StandardForm, x: Array, condition: OutputCondition) -> tuple[Array, Array]:
+    """The rows of ``condition`` linearised at ``x``: ``matrix @ d >= rhs`` for a change d of x."""
+    z, outputs = form.pre_activations(x[None])
+    rows = condition.matrix
+    pattern = [layer > 0.0 for layer in z]
+    return form.pullback(pattern, rows), -condition.slack(outputs)[0]
+
+
+def trust_region_lp(
+    form: StandardForm,
+    condition: OutputCondition,
+    start: Array,
+    lower: Array,
+    upper: Array,
+    trust: float,
+    deadline: float = inf,
+    steps: int = TRUST_REGION_STEPS,
+) -> Array:
+    """A point of the box at or near which the rows of ``condition`` are met, from ``start``.
+
+    ``trust``: by how much an entry may move in the first step; it grows where steps do what the
+    derivative says and shrinks where they do not. The point that violates the rows least, of
+    those seen.
+    """
+    x, size = start, trust
+    rows = np.maximum(np.abs(condition.matrix).sum(axis=1), 1e-12)
+    missed = _violation(form, condition, x, rows)
+    for _ in range(steps):
+        if missed <= 0.0 or size < SMALLEST * trust or monotonic() >= deadline:
+            break
+        matrix, rhs = derivative(form, x, condition)
+        here = Rows.scaled(matrix, rhs, np.maximum(lower - x, -size), np.minimum(upper - x, size))
+        step = least_violation(here, deadline)
+        if step is None:
+            break
+        following = np.clip(x + step, lower, upper)
+        then = _violation(form, condition, following, rows)
+        if then < missed:
+            size *= 2.0 if then < 0.5 * missed else 1.0
+            x, missed = following, then
+        else:
+            size *= 0.3
+    return x
+
+
+def nearer(question: Question, witness: Replayed) -> Replayed:
+    """The nearest point of the witness's linear region that replays, at worst the witness."""
+    form, ball = question.form, question.ball
+    x = witness.input.astype(np.float64)
+    pattern = tuple(z[0] > 0.0 for z in form.pre_activations(x[None])[0])
+    everywhere = tuple(np.ones(p.size, dtype=bool) for p in pattern)
+    here = region_of(form, ball.centre, question.condition, pattern, everywhere)
+    far = witness.distance
+    lower = np.maximum(ball.lower - ball.centre, -far)
+    upper = np.minimum(ball.upper - ball.centre, far)
+    rows = Rows.scaled(here.matrix, here.rhs, lower, upper)
+    decides = np.array([layer < 0 for layer, _ in here.neuron])
+    for farther in STRICTER:
+        beyond = replace(rows, rhs=rows.rhs + np.where(decides, farther * far, 0.0))
+        if ball.norm is Norm.L1:
+            change = min_l1(beyond, np.ones(x.size))
+        else:
+            change = min_linf(beyond)
+        found = None if change is None else question.replay(ball.centre + change)
+        if found is not None:
+            return found if found.distance < witness.distance else witness
+    return witness
+
+
+def _violation(form: StandardForm, condition: OutputCondition, x: Array, scales: Array) -> float:
+    slack = condition.slack(form.evaluate(x[None]))[0]
+    return float((np.maximum(-slack, 0.0) / scales).sum())
