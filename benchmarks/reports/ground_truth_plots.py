@@ -50,7 +50,7 @@ def draw(rows: Mapping[str, Sequence[Row]], folder: Path = PLOTS) -> Iterator[Pa
 def pictures(suite: str) -> str:
     """Markdown that shows the suite's pictures, as far as they are drawn."""
     names = [f"{suite}-{name}.png" for name in NAMES]
-    links = [f"\n![{name}](../{PLOTS.name}/{name})\n" for name in names if (PLOTS / name).exists()]
+    links = [f"\n![{name}]({PLOTS.name}/{name})\n" for name in names if (PLOTS / name).exists()]
     return "".join(links)
 
 
