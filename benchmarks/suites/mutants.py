@@ -28,6 +28,7 @@ SEED = 13
 TERMS = "bounds/test_rounding_terms.py"
 FORMS = (
     TERMS,
+    "bounds/test_tightness.py",
     "bounds/concretise/test_base.py",
     "bounds/test_subproblems.py",
     "bounds/test_crown.py",
