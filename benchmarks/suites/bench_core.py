@@ -1,6 +1,6 @@
 """How long the parts take: loading, bounds, lowering, one tree.
 
-  pytest benchmarks/bench_core.py --benchmark-enable
+  pytest benchmarks/suites/bench_core.py --benchmark-enable
 
 (Without the option each case runs once, untimed: the project's pytest settings disable timing.)
 Needs nothing but the bundled networks. ``extra_info`` says what came out beside the time.
