@@ -6,8 +6,12 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from marapatch.solvers.marabou.backend import MarabouBackend
 
 NEEDS = "needs benchmark data"
 
@@ -51,6 +55,29 @@ def heeded_signals() -> Iterator[None]:
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture(scope="module")
+def marabou() -> Iterator[MarabouBackend]:
+    """Marabou in a process of its own, one for all tests of a module."""
+    from marapatch.solvers.marabou.backend import MarabouBackend
+
+    with MarabouBackend() as backend:
+        yield backend
+
+
+@pytest.fixture
+def certified_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, the current one, with the network and the image of certified.py."""
+    import numpy as np
+    from certified import IMAGE, SMALL
+
+    from marapatch.network.onnx.writer import write_onnx
+
+    monkeypatch.chdir(tmp_path)
+    write_onnx(SMALL, tmp_path / "net.onnx")
+    np.save(tmp_path / "image.npy", IMAGE)
+    return tmp_path
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -32,7 +32,7 @@ also those that arise by its own tightening, to their middle and then answers a 
 
 RELAXATION = 1e-6
 """rho: by how much the output condition is relaxed, relative to the largest coefficient of its
-row over scaled variables. Chosen with :data:`SHRINKAGE` by benchmarks/soundness.py."""
+row over scaled variables. Chosen with :data:`SHRINKAGE` by benchmarks/suites/soundness.py."""
 
 SHRINKAGE = 1e-6
 """kappa: an ``unsat`` at radius r supports the claim r (1 - kappa) and no more."""

@@ -1,10 +1,10 @@
 """What an ``unsat`` of a solver supports: less than it says, and an untrusted one's less still.
 
 Asked within d* (1 + 10^-k) on small networks whose optimum d* is known, Marabou answers a wrong
-``unsat`` for some (benchmarks/soundness.py); none of them reached 10^-3 beyond the optimum, and
-none was an ``unsat`` of the HiGHS MILP too. So its word is taken with a second engine's, or alone
-for a claim smaller by its own :attr:`~marapatch.solvers.base.Backend.claim_shrinkage`. Each engine
-says itself how far it is trusted; one that does not say is not. (ARCHITECTURE: 5, rule 3.)
+``unsat`` for some (benchmarks/suites/soundness.py); none of them reached 10^-3 beyond the optimum,
+and none was an ``unsat`` of the HiGHS MILP too. So its word is taken with a second engine's, or
+alone for a claim smaller by its own :attr:`~marapatch.solvers.base.Backend.claim_shrinkage`. Each
+engine says itself how far it is trusted; one that does not say is not. (ARCHITECTURE: 5, rule 3.)
 """
 
 from __future__ import annotations

@@ -6,11 +6,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from small_networks import KINDS, branching_network, small_case
 
-from marapatch.bounds.concretise import concretiser_of, knapsack
+from marapatch.bounds.concretise import concretiser_of
 from marapatch.bounds.crown import linear_bounds
 from marapatch.bounds.nodes import Nodes
 from marapatch.bounds.subproblems import NodeBounder
@@ -55,8 +56,8 @@ def check(
     result = bounder.bound(nodes, 4)
     weights, constants, _, _ = bounder.evaluate(multiplied)
     met, missed = 0, 0
-    for x in exact.points(ball, rng, 12):
-        hidden, outputs = exact.evaluate(form, x)
+    for x in exact_values.points(ball, rng, 12):
+        hidden, outputs = exact_values.evaluate(form, x)
         z = [v for layer in hidden for v in layer]
         slacks = [
             sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) - Fraction(rhs)
@@ -143,58 +144,6 @@ def test_the_optimum_is_beyond_the_least_refuted_radius(seed: int) -> None:
         shrunk = float(optimum.distance) * (1.0 + 1e-12)
         bounder.shrink(shrunk)
         assert bounder.bound(nodes, 8).value.min() <= 0.0
-
-
-@pytest.mark.parametrize("sample", [1, 256])
-@pytest.mark.parametrize("norm", PROVED)
-def test_the_least_value_under_a_cut_is_rigorous(
-    norm: Norm, sample: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever the price: a sample of one input finds poor ones."""
-    monkeypatch.setattr(knapsack, "SAMPLE", sample)
-    rng = np.random.default_rng(3)
-    helped = 0
-    for _ in range(40):
-        n = int(rng.integers(1, 6))
-        centre = rng.random(n)
-        ball = Ball(centre, centre - rng.random(n), centre + rng.random(n), norm, rng.random())
-        a, cut = rng.normal(size=(2, 6, n)) * 10.0 ** rng.integers(-8, 9, (2, 6, 1))
-        c = rng.normal(size=6)
-        sizes = np.abs(cut).sum(axis=1)
-        offset = rng.normal(size=6) * sizes * 0.3 - cut @ centre
-        concretiser = concretiser_of(ball)
-        found = concretiser.minimum_under_cut(a, c, (cut, offset), np.arange(6), 12)
-        helped += int((found > concretiser.minimum(a, c)).sum())
-        for x in exact.points(ball, rng, 20):
-            for i in range(6):
-                cut_value, value = (
-                    Fraction(k) + sum(Fraction(w) * v for w, v in zip(row, x, strict=True))
-                    for row, k in ((cut[i].tolist(), offset[i]), (a[i].tolist(), c[i]))
-                )
-                assert cut_value > 0 or Fraction(found[i]) <= value
-    assert helped > 20
-
-
-@pytest.mark.parametrize("norm", PROVED)
-def test_a_price_from_a_sample_gives_nearly_the_whole_bound(norm: Norm) -> None:
-    """784 inputs as alike as pixels are: the sampled price loses a few percent of what the cut
-    gains, and where the cut does not bind there is nothing to lose."""
-    rng = np.random.default_rng(5)
-    ball = Ball(
-        np.full(784, 0.5), np.zeros(784), np.ones(784), norm, 0.1 if norm is Norm.LINF else 8
-    )
-    a, cut = rng.normal(size=(2, 32, 784)) * np.hanning(784)
-    cut = cut - 0.5 * a
-    offset = -cut @ ball.centre + 0.5 * np.abs(cut).mean(axis=1)
-    concretiser = concretiser_of(ball)
-    plain = concretiser.minimum(a, np.zeros(32))
-    few = concretiser.minimum_under_cut(a, np.zeros(32), (cut, offset), np.arange(32), 4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knapsack, "SAMPLE", 784)
-        whole = concretiser.minimum_under_cut(a, np.zeros(32), (cut, offset), np.arange(32), 4)
-    gain = (whole - plain).sum()
-    assert gain > 0.01 * np.abs(plain).sum()
-    assert (few - plain).sum() > 0.9 * gain
 
 
 @pytest.mark.parametrize("norm", PROVED)

@@ -13,7 +13,7 @@ import pytest
 from exact_networks import evaluate_exactly, exact
 
 from marapatch import GroundTruthOptions, ground_truth
-from marapatch.arithmetic.float_model import SMALL, least_size, proving, underflow
+from marapatch.arithmetic.float_model import proving
 from marapatch.bounds.backward import relax
 from marapatch.bounds.crown import bound_condition, linear_bounds
 from marapatch.bounds.subproblems import NodeBounder
@@ -135,33 +135,6 @@ def test_fused_coefficients_carry_what_underflowed() -> None:
     assert error is not None
     assert abs(Fraction(stored) - product) <= Fraction(float(error[0, 0]))
     assert product > 0
-
-
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
-def test_the_underflow_of_a_product_is_where_it_has_terms(kind: str) -> None:
-    import scipy.sparse as sp
-
-    outer, inner = np.array([[1e-200, 0.0], [0.0, 1.0]]), np.array([[1e-200, 0.0], [0.0, 1.0]])
-    if kind == "sparse":
-        outer, inner = sp.csr_array(outer), sp.csr_array(inner)
-    lost = underflow(outer, inner)
-    assert lost is not None
-    full = lost.toarray() if sp.issparse(lost) else lost
-    assert full.tolist() == [[SMALL, 0.0], [0.0, SMALL]]
-    assert underflow(np.ones((2, 2)), np.full((2, 2), 1e-100)) is None
-    assert least_size(sp.csr_array((2, 2))) == inf
-
-
-def test_what_is_exactly_zero_stays_so() -> None:
-    """A neuron without any input is stable: it is never split on."""
-    network = dense_network(
-        [np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 1e-300], [0.0, 0.0]]), np.eye(2)],
-        [np.array([0.0, 0.0])] * 3,
-    )
-    bounds = linear_bounds(
-        network.standard_form, Ball(np.zeros(2), -np.ones(2), np.ones(2), Norm.L1, 1.0)
-    )
-    assert [u.tolist() for u in bounds.unstable] == [[True, False], [False, False]]
 
 
 def test_a_bound_that_is_no_number_is_refused() -> None:

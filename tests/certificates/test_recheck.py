@@ -6,19 +6,18 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from itertools import islice
-from typing import Any
 
-import exact_optimum as exact
+import exact_values
 import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from claims import NEAR, beyond, optimum, plain_claim, proved
 from recorded_trees import NODE_FIELDS, SPOILERS, built, expand
 from scipy.optimize import linprog
 from small_networks import KINDS, branching_network, cancelling_balls, is_chain, small_case
 
-from marapatch.certificates.completion import LEAST_NODES, Completion
-from marapatch.certificates.recheck import Progress, recheck_tree
+from marapatch.certificates.recheck import recheck_tree
 from marapatch.certificates.recheck_bounds import Checker, Node
 from marapatch.certificates.recheck_form import form_of
 from marapatch.certificates.recheck_least import Form
@@ -34,31 +33,6 @@ from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.search.tree_record import TreeRecord
 from marapatch.solvers.base import Infeasible
-
-NEAR = 1e-7
-"""The multipliers are recorded in float32."""
-
-
-def optimum(question: Question, within: float = np.inf) -> Fraction | float:
-    """The exact distance; infinite where there is none, NaN where it could not be verified."""
-    found = exact.nearest(question.form, question.ball, question.condition, within)
-    if found is None:
-        return np.inf
-    return found.distance if found.exact else np.nan
-
-
-def proved(record: TreeRecord, question: Question) -> float:
-    checked = recheck_tree(record, question.form, question.ball, question.condition)
-    assert checked.radius <= checked.given <= record.radius
-    return checked.radius
-
-
-def beyond(radius: float, distance: Fraction | float) -> bool:
-    """Whether ``radius`` is more than ``distance``: a false claim."""
-    return bool(np.isfinite(float(distance)) and Fraction(radius) > distance)
-
-
-# --- trees that the search grew ---
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,18 +51,6 @@ def test_what_the_search_recorded_is_proved_again(kind: str) -> None:
         assert not beyond(again, distance)
         assert again >= best * (1.0 - NEAR)
     assert trees >= 2
-
-
-@pytest.mark.parametrize("nodes", [1, 8])
-def test_an_unfinished_tree_is_proved_as_far_as_it_came(nodes: int) -> None:
-    for seed in range(4):
-        case = small_case(seed, ("plain", "thin"))
-        outcome = expand(case.question, nodes=nodes, tolerance=1e-9)
-        distance = optimum(case.question, case.witnessed)
-        for record in outcome.trees:
-            again = proved(record, case.question)
-            assert not beyond(again, distance)
-            assert again >= min(record.radius, case.ball.covering_radius) * (1.0 - 1e-3)
 
 
 def test_a_claim_beyond_the_optimum_is_lowered_below_it() -> None:
@@ -152,9 +114,6 @@ def test_a_network_without_relu_and_one_without_rivals() -> None:
     anything = OutputCondition(np.zeros((0, 2)), np.zeros(0))  # met by every input
     record = built([(-1, 0, 0)], 0, 0)
     assert recheck_tree(record, network.standard_form, ball, anything).radius == 0.0
-
-
-# --- records that were tampered with ---
 
 
 @pytest.mark.parametrize("how", SPOILERS)
@@ -257,7 +216,7 @@ def test_numbers_of_every_size_prove_nothing_false(scale: float) -> None:
             form = form_of(network)
         except InputError:  # it overflows
             continue
-        points = exact.points(ball.with_radius(ball.covering_radius), rng, 8)
+        points = exact_values.points(ball.with_radius(ball.covering_radius), rng, 8)
         outputs = [exact_outputs(network, x) for x in points]
         for target in range(2):
             record = built(
@@ -309,7 +268,7 @@ GOOD = [(-1, 0, 0), (0, 1, 1), (0, 1, -1), (2, 0, 1), (2, 0, -1)]
     ],
 )
 def test_what_is_no_tree_is_refused(splits: list[tuple[int, int, int]], text: str) -> None:
-    question = _plain()
+    question = plain_claim()
     whole = built(GOOD, 6, 2)
     assert recheck_tree(whole, question.form, question.ball, question.condition).leaves == 3
     if splits:
@@ -321,18 +280,6 @@ def test_what_is_no_tree_is_refused(splits: list[tuple[int, int, int]], text: st
     nothing = replace(record, radius=0.0)
     with pytest.raises(InputError, match=text):
         recheck_tree(nothing, question.form, question.ball, question.condition)
-
-
-def _plain() -> Question:
-    rng = np.random.default_rng(7)
-    weights = [rng.normal(size=(3, 2)), rng.normal(size=(3, 3)), rng.normal(size=(3, 3))]
-    network = dense_network(weights, [np.zeros(3)] * 3)
-    ball = Ball(np.full(2, 0.5), np.zeros(2), np.ones(2), Norm.LINF, np.inf)
-    condition = beats(0, 3, Rule.ARGMAX)
-    replay = Replay(network, ball, condition)
-    return Question(
-        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
-    )
 
 
 @pytest.mark.parametrize(
@@ -367,14 +314,14 @@ def _plain() -> Question:
     ],
 )
 def test_what_is_malformed_is_refused(change: dict[str, object], text: str) -> None:
-    question = _plain()
+    question = plain_claim()
     record = replace(built(GOOD, 6, 2), **change)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=text):
         recheck_tree(record, question.form, question.ball, question.condition)
 
 
 def test_multipliers_out_of_their_range_are_moved_into_it() -> None:
-    question = _plain()
+    question = plain_claim()
     record = built(GOOD, 6, 2, 0.3)
     odd = replace(record, alpha=record.alpha + 4.0, beta=record.beta - 1.0)
     assert proved(odd, question) == proved(record, question)
@@ -403,65 +350,6 @@ def test_a_solvers_word_is_not_taken_for_a_proof() -> None:
     alone = replace(built([(-1, 0, 0)], 1, 1, 0.5), solver_certified=np.array([True]))
     checked = recheck_tree(alone, question.form, question.ball, question.condition)
     assert (checked.radius, checked.given, checked.short) == (0.0, 0.5, 0)
-
-
-# --- records completed before they are handed on ---
-
-
-def completed(record: TreeRecord, *about: Any, progress: Progress | None = None) -> Completion:
-    """The record checked and completed."""
-    done = Completion(record, *about)
-    done.check(progress=progress)
-    done.complete()
-    return done
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_a_record_whose_multipliers_prove_nothing_is_completed(seed: int) -> None:
-    """One node, plain multipliers and a radius just below the optimum: all has to be added."""
-    case = small_case(seed, ("plain", "corner"))
-    question, distance = case.question, optimum(case.question, case.witnessed)
-    radius = float(np.fmin(0.999 * float(distance), 0.999 * case.ball.covering_radius))
-    neurons = sum(layer.outputs for layer in question.form.hidden)
-    record = built([(-1, 0, 0)], neurons, question.condition.rhs.size, radius)
-    about = question.form, question.ball, question.condition
-    assert proved(record, question) < radius
-    late = Completion(record, *about)
-    late.check(until=-np.inf)
-    late.complete()
-    assert late.record is record
-    assert late.radius is None
-    late.check()
-    late.complete(until=-np.inf)
-    assert late.record is record
-    assert late.radius == proved(record, question)
-    counts: list[tuple[int, int]] = []
-    done = completed(record, *about, progress=lambda *count: counts.append(count))
-    whole = done.record
-    assert counts == [(1, 1)]
-    assert radius >= proved(whole, question) >= radius * (1.0 - NEAR)
-    assert done.radius == proved(whole, question)
-    assert not beyond(proved(replace(whole, radius=1.01 * radius), question), distance)
-    again = completed(whole, *about)
-    assert again.record is whole
-    assert again.radius == done.radius
-
-
-def test_leaves_of_a_solver_and_hopeless_ones_stay() -> None:
-    question = _plain()
-    about = question.form, question.ball, question.condition
-    closed = replace(built([(-1, 0, 0)], 6, 2, 0.3), solver_certified=np.array([True]))
-    assert completed(closed, *about).record is closed
-    label = int(question.form.evaluate(question.ball.centre[None])[0].argmax())
-    already = beats(label, 3, Rule.ARGMAX)  # the centre itself: nothing refutes it
-    given = completed(built([(-1, 0, 0)], 6, 2, 0.3), question.form, question.ball, already)
-    hopeless = given.record
-    assert given.radius == 0.0
-    assert recheck_tree(hopeless, question.form, question.ball, already).radius == 0.0
-    assert len(hopeless) <= 1 + LEAST_NODES
-
-
-# --- the arithmetic, at exact points ---
 
 
 def test_maps_of_the_input_are_bounded_over_an_l1_ball() -> None:
@@ -536,8 +424,8 @@ def check(
         forms = [checker.cut(node, *parts) for node, parts in zip(nodes, chosen, strict=True)]
         radii = [checker.over.radius_of(form) for form in forms]
     met = 0
-    for x in exact.points(ball, rng, 6):
-        hidden, outputs = exact.evaluate(truth, x)
+    for x in exact_values.points(ball, rng, 6):
+        hidden, outputs = exact_values.evaluate(truth, x)
         z = [v for layer in hidden for v in layer]
         slacks = [
             sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) - Fraction(rhs)
@@ -701,7 +589,7 @@ def test_overflow_proves_nothing() -> None:
     ball = Ball(np.array([0.5]), np.zeros(1), np.ones(1), Norm.L1, 0.25)
     with np.errstate(all="ignore"), pytest.raises(InputError, match="cannot be checked"):
         Checker(network.standard_form, ball, beats(0, 2, Rule.ARGMAX))
-    checker = Checker(_plain().form, _plain().ball, beats(0, 3, Rule.ARGMAX))
+    checker = Checker(plain_claim().form, plain_claim().ball, beats(0, 3, Rule.ARGMAX))
     with np.errstate(all="ignore"):
         huge = Form(np.array([[1e308, -1e308]]), np.array([1e308]))
         for cut in (huge, Form(np.array([[np.nan, 1.0]]), np.array([np.inf]))):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
-import exact_optimum as exact
+import exact_values
 import networkx as nx
 import numpy as np
 import pytest
@@ -175,8 +175,8 @@ def test_it_is_the_network_and_in_step_with_the_searchs_form(kind: str) -> None:
             assert (error <= 1e-13 * (1.0 + np.abs(weight))).all()
         assert (np.abs(a.bias - b.bias) <= a.bias_error + b.bias_error).all()
     ball = Ball(np.zeros(2), np.full(2, -2.0), np.full(2, 2.0), Norm.LINF, 2.0)
-    for x in exact.points(ball, np.random.default_rng(1), 5):
-        _, outputs = exact.evaluate(mine, x)
+    for x in exact_values.points(ball, np.random.default_rng(1), 5):
+        _, outputs = exact_values.evaluate(mine, x)
         for y, z in zip(outputs, exact_outputs(network, x), strict=True):
             assert abs(y - z) <= 1e-10  # up to the coefficients' errors
 

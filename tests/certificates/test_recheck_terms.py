@@ -9,28 +9,18 @@ from itertools import chain
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from rounded_terms import UNIT, entries, numbers
 
 from marapatch.certificates.recheck_bounds import Checker, Node
 from marapatch.certificates.recheck_form import _product, _Vector
 from marapatch.certificates.recheck_least import SMALL
-from marapatch.certificates.recheck_maps import Map, parts_of
 from marapatch.network.affine_relu.standard_form import AffineMap
 from marapatch.network.graph import dense_network
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import PROVED, Norm
 
-UNIT = Fraction(1, 2**53)
 TINY = Fraction(1, 2**1074)
-
-SIZES = (1.0, 1e-3, 2.0**60, 1e-200, 1e-308, 5e-324)
-"""Of entries: products of two of the last three underflow."""
-
-
-def numbers(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Full mantissas of many sizes, some of them 0."""
-    values = rng.choice([-1.0, 1.0], shape) * (1.0 + rng.random(shape)) * rng.choice(SIZES, shape)
-    return np.where(rng.random(shape) < 0.3, 0.0, values)
 
 
 def vector(rng: np.random.Generator, rows: int, columns: int, *, exact: bool = False) -> _Vector:
@@ -40,11 +30,6 @@ def vector(rng: np.random.Generator, rows: int, columns: int, *, exact: bool = F
     return _Vector(
         sp.csr_array(weight), sp.csr_array(share * error), bias, np.asarray(share * bias_error)
     )
-
-
-def entries(matrix: object) -> list[list[Fraction]]:
-    full = matrix.toarray() if sp.issparse(matrix) else np.asarray(matrix)  # type: ignore[attr-defined]
-    return [[Fraction(x) for x in row] for row in full.reshape(full.shape[0], -1).tolist()]
 
 
 def within(
@@ -140,36 +125,6 @@ def test_a_vector_through_a_matrix() -> None:
                     size = sum((abs(m[i][k] * v[k][j]) for k in range(3)), Fraction(0))
                     loose = 64 * UNIT * size + 16 * Fraction(SMALL)
                     within(exact, stored[i][j], bound[i][j], spread, loose=loose)
-
-
-def test_what_a_map_can_lose() -> None:
-    """``carried`` is |W| |a| + |b| and ``strayed`` what stored coefficients are off by, rounded up;
-    nothing where there is nothing."""
-    rng = np.random.default_rng(9)
-    for _ in range(20):
-        weight, off = np.abs(numbers(rng, 3, 4)), 1e-9 * np.abs(numbers(rng, 3, 4))
-        off[0] = 0.0
-        bias, bias_error = numbers(rng, 3), np.array([0.0, 1e-12, 0.0])
-        layer = AffineMap((0,), (weight,), bias, (off,), bias_error)
-        sizes = [np.abs(numbers(rng, 4))]
-        found = Map.of(layer, parts_of(layer), sizes)
-        w, o, a = entries(weight), entries(off), [Fraction(x) for x in sizes[0].tolist()]
-        for i in range(3):
-            carried = sum((x * y for x, y in zip(w[i], a, strict=True)), Fraction(0)) + abs(
-                Fraction(bias[i])
-            )
-            strayed = sum((x * y for x, y in zip(o[i], a, strict=True)), Fraction(0)) + Fraction(
-                bias_error[i]
-            )
-            for exact, stored, empty in (
-                (carried, Fraction(found.carried[i]), not any(w[i]) and bias[i] == 0.0),
-                (strayed, Fraction(found.strayed[i]), not any(o[i]) and bias_error[i] == 0.0),
-            ):
-                # what these lost themselves is a share of what gamma holds in reserve
-                assert stored >= exact * (1 - 16 * UNIT)
-                assert stored <= exact * (1 + 16 * UNIT) + 8 * Fraction(SMALL)
-                assert (stored == 0) == empty
-        assert Fraction(found.spread) >= sum(a, Fraction(0)) * (1 - 16 * UNIT)
 
 
 def one_neuron(low: float, high: float) -> tuple[Checker, Node]:

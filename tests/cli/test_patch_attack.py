@@ -9,56 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx_models import THREE_GEMMS, model, node, reference, save
+from onnx_models import model, node, reference, save
+from patch_attack_files import COUNT, RNG, attack
 from PIL import Image
 
 import marapatch.patch_attacks.dataset_run as runs
 from marapatch.cli import main
 from marapatch.network.load import load
 from marapatch.patch_attacks.measures import distances, pielou
-
-RNG = np.random.default_rng(21)
-WEIGHTS = {
-    "W0": RNG.normal(size=(4, 6)),
-    "b0": 0.3 * RNG.normal(size=6),
-    "W1": RNG.normal(size=(6, 5)),
-    "b1": 0.3 * RNG.normal(size=5),
-    "W2": RNG.normal(size=(5, 3)),
-    "b2": 0.1 * RNG.normal(size=3),
-}
-COUNT = 6
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    save(model(THREE_GEMMS, ["batch", 4], WEIGHTS), tmp_path, "net.onnx")
-    centred = WEIGHTS["b2"] - np.median(load("net.onnx").evaluate(_inputs(500)), axis=0)
-    other = {**WEIGHTS, "W2": WEIGHTS["W2"] + 0.2 * RNG.normal(size=(5, 3))}
-    save(model(THREE_GEMMS, ["batch", 4], {**WEIGHTS, "b2": centred}), tmp_path, "net.onnx")
-    save(model(THREE_GEMMS, ["batch", 4], {**other, "b2": centred}), tmp_path, "other.onnx")
-    images = _inputs(COUNT)
-    decided = load("net.onnx").evaluate(images).argmax(axis=1)
-    np.save("images.npy", images)
-    np.save("one.npy", images[0])
-    np.save("wrong.npy", (decided + 1) % 3)
-    np.save("outside.npy", np.vstack([images, np.full((1, 4), 1.5)]))
-    np.save("nan.npy", np.array([0.5, np.nan, 0.5, 0.5]))
-    np.save("wide.npy", np.zeros((2, 5)))
-    np.save("long.npy", np.zeros(9, dtype=int))
-    np.save("half.npy", np.full(COUNT, 0.5))
-    np.savez("set.npz", images=images, labels=decided)
-    Path("other").mkdir()
-    Path("other/notes.txt").write_text("mine")
-    return tmp_path
-
-
-def _inputs(count: int) -> np.ndarray:
-    return np.random.default_rng(2).uniform(0.1, 0.9, size=(count, 4)).astype(np.float32)
-
-
-def attack(*arguments: str) -> int:
-    return main(["patch-attack", "net.onnx", *arguments, "--box", "0,1"])
 
 
 def rows(path: str = "out/rows.jsonl") -> list[dict[str, Any]]:
@@ -202,84 +160,6 @@ def test_every_norm_and_phases(folder: Path) -> None:
     assert json.loads(Path("lines.json").read_text())["phases"] == "linear"
 
 
-BAD = [
-    (["gone.npy"], "gone.npy"),
-    (["nan.npy"], "must be finite"),
-    (["wide.npy"], "neither one input nor several"),
-    (["outside.npy"], "image 6: outside.npy: entry 0 is 1.5, outside the box [0, 1]"),
-    (["one.npy", "--target", "7"], "target 7 is not one of the network's classes 0..2"),
-    (["one.npy", "--index", "1"], "leave out --index"),
-    (["images.npy", "--limit", "0"], "--limit 0"),
-    (["images.npy", "--labels", "long.npy"], "9 labels for 6 images"),
-    (["images.npy", "--labels", "half.npy"], "whole numbers of 0..2"),
-    (["images.npy", "--labels", "gone.npz"], "gone.npz"),
-    (["one.npy", "--max-pixel", "0"], "max_pixel must be positive"),
-    (["one.npy", "--margin", "-1"], "margin"),
-    (["one.npy", "--timeout", "0"], "timeout"),
-    (["one.npy", "--targets", "0"], "targets"),
-    (["one.npy", "--pictures", "-1"], "--pictures -1"),
-    (["one.npy", "--backend", "luck"], "backend 'luck'"),
-    (["one.npy", "--phases", "linear"], "samples"),
-    (["one.npy", "--phases", "linear", "--samples", "wide.npy"], "wide.npy"),
-    (["one.npy", "--features", "gone.onnx"], "gone.onnx: cannot be read"),
-    (["one.npy", "--features", "net.onnx:top"], "has no layer 'top'"),
-    (["one.npy", "--transfer", "gone.onnx"], "gone.onnx"),
-    (["one.npy", "-o", "other"], "holds other things"),
-    (["one.npy", "-o", "net.onnx"], "is no folder"),
-    (["one.npy", "-o", "gone/out"], "no folder"),
-    (["one.npy", "--json", "net.onnx"], "would be overwritten"),
-    (["one.npy", "--json", "a.png", "--plot", "a.png"], "would be overwritten"),
-    (["one.npy", "--plot", "a.txt"], "a picture ends in"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(a) for a, _ in BAD])
-def test_bad_input(
-    folder: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = sorted(str(path) for path in folder.rglob("*"))
-    assert attack(*arguments, *([] if "-o" in arguments else ["-o", "out"])) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert len(printed.err.strip().splitlines()) == 1
-    assert message in printed.err
-    assert sorted(str(path) for path in folder.rglob("*")) == before
-
-
-def test_an_image_decided_as_the_target_already(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    target = int(load("net.onnx").evaluate(np.load("one.npy")).argmax())
-    assert attack("one.npy", "--target", str(target), "-o", "out") == 2
-    assert f"already decided {target}; choose another --target" in capsys.readouterr().err
-    assert not Path("out").exists()
-
-
-def test_a_network_of_another_task_is_refused(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save(
-        model([node("MatMul", ["x", "W"], ["y"])], [1, 5], {"W": np.ones((5, 3))}), folder, "w.onnx"
-    )
-    for option in ("--transfer", "--features"):
-        assert attack("one.npy", option, "w.onnx") == 2
-        assert "w.onnx: takes 5 numbers" in capsys.readouterr().err
-
-
-def test_hidden_activations_other_than_relu_are_named(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    nodes = [
-        node("Gemm", ["x", "W0", "b0"], ["z0"]),
-        node("Sigmoid", ["z0"], ["a0"]),
-        node("MatMul", ["a0", "W1"], ["y"]),
-    ]
-    save(model(nodes, [1, 4], WEIGHTS), folder, "net.onnx")
-    assert attack("one.npy", "-o", "out") == 2
-    assert "Sigmoid" in capsys.readouterr().err
-    assert not Path("out").exists()
-
-
 def test_a_network_of_one_layer_is_attacked_directly(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,62 +186,3 @@ def test_an_mnist_network(data_dir: Path, tmp_path: Path, monkeypatch: pytest.Mo
         assert (outputs.argmax(axis=1) == arrays["decisions"]).all()
         assert (arrays["images"] >= 0.0).all()
         assert (arrays["images"] <= 1.0).all()
-
-
-@pytest.fixture
-def worked_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The network of the paper's figure 1."""
-    monkeypatch.chdir(tmp_path)
-    weights = {
-        "W0": np.array([[1.0, -1.0], [1.0, 2.0]]),
-        "W1": np.array([[2.0, 1.0], [3.0, 1.0]]),
-        "W2": np.array([[2.0, -4.0], [-8.0, 5.0]]),
-    }
-    nodes = [
-        node("MatMul", ["x", "W0"], ["z0"]),
-        node("Relu", ["z0"], ["a0"]),
-        node("MatMul", ["a0", "W1"], ["z1"]),
-        node("Relu", ["z1"], ["a1"]),
-        node("MatMul", ["a1", "W2"], ["y"]),
-    ]
-    return save(model(nodes, [1, 2], weights), tmp_path, "paper.onnx")
-
-
-def test_marks_of_the_worked_example(
-    worked_example: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["paper.onnx", "--target", "1", "--json", "marks.json", "--plot", "marks.png"]
-    assert main(["mark", *arguments]) == 0
-    printed = capsys.readouterr().out
-    for line in ("inputs: **", "ReLU layer 1: **", "ReLU layer 2: -+", "outputs: -+"):
-        assert line in printed
-    report = json.loads(Path("marks.json").read_text())
-    assert report["layers"][2] == ["decrement", "increment"]
-    assert report["table"][2] == {
-        "layer": 2, "size": 2, "increment": 1, "decrement": 1, "free": 0, "none": 0,
-    }  # fmt: skip
-    with Image.open("marks.png") as picture:
-        pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
-    colours = {tuple(pixel) for pixel in np.unique(pixels, axis=0).tolist()}
-    assert {(44, 160, 44), (214, 39, 40), (127, 127, 127)} <= colours
-
-
-def test_marks_of_a_large_network_are_counted_but_not_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["mark", "example:mnist_3x24", "--target", "3"]) == 0
-    printed = capsys.readouterr().out
-    assert "outputs: ---+------" in printed
-    assert "inputs:" not in printed
-    assert main(["mark", "example:mnist_3x24", "--target", "3", "--plot", "no.png"]) == 2
-    assert "too many to draw" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
-def test_marks_of_a_class_that_is_not_there(
-    worked_example: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["mark", "paper.onnx", "--target", "2", "--json", "marks.json"]) == 2
-    assert "2" in capsys.readouterr().err
-    assert not Path("marks.json").exists()

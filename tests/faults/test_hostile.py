@@ -1,7 +1,7 @@
 """Files that are broken, lie about sizes or have no end: refused in one short line that names them.
 
-A sample, drawn anew for each kind of file by a fixed seed; benchmarks/hostile.py runs all of them,
-each in a process of its own, and measures time and memory.
+A sample, drawn anew for each kind of file by a fixed seed; benchmarks/suites/hostile.py runs all of
+them, each in a process of its own, and measures time and memory.
 """
 
 from __future__ import annotations

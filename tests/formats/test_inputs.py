@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import struct
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import PIXELS, save, write_idx
 from numpy.typing import NDArray
 from PIL import Image
 
 from marapatch.errors import InputError
 from marapatch.formats.inputs import LoadedImage, Scale, fit, read_box, read_image, read_mask, start
 from marapatch.network.graph import Network, dense_network
-
-PIXELS = np.array([[0, 51, 255], [102, 153, 204]], dtype=np.uint8)
 
 
 def network(*shape: int, dtype: type[np.floating] = np.float32) -> Network:
@@ -28,29 +25,6 @@ def network(*shape: int, dtype: type[np.floating] = np.float32) -> Network:
 def image(values: object, **known: bool) -> LoadedImage:
     settings = {"integer": False, "scaled": False, **known}
     return LoadedImage("image.npy", np.array(values, dtype=np.float64), **settings)
-
-
-def write_idx(path: Path, array: NDArray[np.generic], code: int) -> Path:
-    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    content = header + array.astype(array.dtype.newbyteorder(">")).tobytes()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-    return path
-
-
-def save(folder: Path, name: str, values: NDArray[np.generic]) -> Path:
-    path = folder / name
-    match path.suffix:
-        case ".npy":
-            np.save(path, values)
-        case ".npz":
-            np.savez(path, only=values)
-        case ".png":
-            Image.fromarray(values).save(path)
-        case ".csv":
-            np.savetxt(path, values, delimiter=",", fmt="%d")
-        case _:
-            write_idx(path, values, 0x08)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -84,42 +58,6 @@ def test_a_black_and_white_png_is_scaled_but_zeros_and_ones_are_ambiguous(tmp_pa
     np.testing.assert_array_equal(read_image(save(tmp_path, "a.png", bits)).values, bits)
     with pytest.raises(InputError, match="say --scale 1"):
         read_image(save(tmp_path, "a.npy", bits.astype(np.uint8)))
-
-
-@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.csv", "a-idx2-ubyte"])
-def test_index_selects_along_the_first_axis(tmp_path: Path, name: str) -> None:
-    read = read_image(save(tmp_path, name, PIXELS), index=1)
-    np.testing.assert_array_equal(read.values, PIXELS[1] / 255.0)
-
-
-def test_an_npz_gives_its_array_by_key_or_its_images(tmp_path: Path) -> None:
-    path = tmp_path / "many.npz"
-    np.savez(path, images=PIXELS, labels=np.array([3, 4]))
-    np.testing.assert_array_equal(read_image(path).values, PIXELS / 255.0)
-    assert "'images'" in read_image(path).notes[0]
-    np.testing.assert_array_equal(read_image(f"{path}:labels", scale="1").values, [3.0, 4.0])
-    with pytest.raises(InputError, match="no array 'pixels'; it has images, labels"):
-        read_image(f"{path}:pixels")
-    np.savez(path, a=PIXELS, b=PIXELS)
-    with pytest.raises(InputError, match=r"holds 2 arrays \(a, b\); choose one"):
-        read_image(path)
-
-
-@pytest.mark.parametrize(
-    ("code", "dtype"),
-    [(0x09, np.int8), (0x0B, np.int16), (0x0C, np.int32), (0x0D, np.float32), (0x0E, np.float64)],
-)
-def test_idx_types(tmp_path: Path, code: int, dtype: type[np.generic]) -> None:
-    values = np.array([[1, -2], [3, 4]], dtype=dtype)
-    np.testing.assert_array_equal(
-        read_image(write_idx(tmp_path / "x.idx", values, code)).values, values
-    )
-
-
-def test_csv_of_floats_with_blanks_and_semicolons(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("0.5, -1e-2;3\n\n4 5\t6,\n")
-    np.testing.assert_array_equal(read_image(path).values, [[0.5, -0.01, 3.0], [4.0, 5.0, 6.0]])
 
 
 def truncated_png(path: Path) -> None:
@@ -218,30 +156,9 @@ def test_broken_files_are_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "index", "message"),
-    [
-        ("a.npy", 2, "--index 2 is not one of its 2 images"),
-        ("a.npy", -1, "--index -1 is not one of"),
-        ("a.csv", 2, "--index 2 is not one of its 2 rows"),
-    ],
-)
-def test_an_index_that_is_not_there(tmp_path: Path, name: str, index: int, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        read_image(save(tmp_path, name, PIXELS), index=index)
-
-
-def test_an_index_into_a_single_image(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="leave out --index"):
-        read_image(save(tmp_path, "a.npy", PIXELS[0]), index=0)
-
-
 def test_scale_255_wants_pixels(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"entry \(1,\) is 256, not a pixel"):
         read_image(save(tmp_path, "a.npy", np.array([0.0, 256.0])), scale="255")
-
-
-# Shapes
 
 
 @pytest.mark.parametrize(
@@ -286,9 +203,6 @@ def test_a_colour_png_fits_a_network_with_channels_first(tmp_path: Path) -> None
         fit(read, network(3, 2, 2)), pixels.transpose(2, 0, 1).reshape(-1) / 255.0
     )
     np.testing.assert_array_equal(fit(read, network(2, 2, 3)), pixels.reshape(-1) / 255.0)
-
-
-# Boxes
 
 
 def test_the_box_of_pixels_is_the_unit_box() -> None:
@@ -366,9 +280,6 @@ def test_unusable_boxes_are_refused(tmp_path: Path, spec: str, message: str) -> 
     assert message in str(caught.value).replace(str(tmp_path), "")
 
 
-# Where a question starts
-
-
 def test_the_start_is_in_the_type_the_network_takes() -> None:
     begun = start(image([0.1, 0.7]), network(2), "0,1")
     np.testing.assert_array_equal(begun.x, np.array([0.1, 0.7], np.float32).astype(np.float64))
@@ -405,9 +316,6 @@ def test_an_image_outside_the_box_names_the_first_entry() -> None:
     assert str(caught.value) == "image.npy: entry (0, 1) is 1.5, outside the box [0, 1]"
 
 
-# Masks
-
-
 def test_a_mask_says_which_entries_may_change(tmp_path: Path) -> None:
     np.save(tmp_path / "free.npy", np.array([[True, False], [False, True]]))
     np.testing.assert_array_equal(
@@ -432,19 +340,3 @@ def test_unusable_masks(tmp_path: Path, values: NDArray[np.generic], message: st
 
 def test_scales_are_the_ones_the_command_offers() -> None:
     assert Scale.__args__ == ("auto", "1", "255")
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("pack", ["npy", "npz"])
-def test_one_of_many_is_read_without_the_others(tmp_path: Path, order: str, pack: str) -> None:
-    """Whichever axis runs fastest in the file."""
-    values = np.random.default_rng(3).normal(size=(5, 2, 3, 4))
-    stored = np.asfortranarray(values) if order == "F" else values
-    path = tmp_path / f"a.{pack}"
-    if pack == "npy":
-        np.save(path, stored)
-    else:
-        np.savez_compressed(path, stored)
-    for index in range(5):
-        np.testing.assert_array_equal(read_image(path, index).values, values[index])
-    np.testing.assert_array_equal(read_image(path).values, values)

@@ -4,90 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from math import inf, nan
 
 import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from exact_networks import evaluate_exactly
+from plane_questions import CENTRE, OPTIONS, check, optimum, three_classes
 from small_networks import small_case
 
 from marapatch.errors import InputError
 from marapatch.groundtruth.api import ground_truth
-from marapatch.groundtruth.options import GroundTruthOptions
-from marapatch.groundtruth.result import GroundTruth, Progress, TargetResult
-from marapatch.network.graph import Network, dense_network
-from marapatch.problem.ball import Ball
-from marapatch.problem.conditions import Rule, beats
+from marapatch.network.graph import dense_network
+from marapatch.problem.conditions import Rule
 from marapatch.problem.norm import PROVED, Norm
 from marapatch.problem.verdict import Evidence
-
-TOLERANCE = 1e-3
-OPTIONS = GroundTruthOptions(tolerance=TOLERANCE, nodes=2000, backend="highs")
-
-
-def three_classes() -> Network:
-    """Class 0 at (0.5, 0.5); 1 wins from x0 = 0.75 on, 2 from x1 = 0.25 down, -x0 hardly ever."""
-    first = np.array([[1.0, 0.0], [0.0, -1.0], [-1.0, 0.0]])
-    last = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    biases = [np.array([-0.25, 0.75, 0.125]), np.array([0.5, 0.0, 0.0, 0.0])]
-    return dense_network([first, last], biases)
-
-
-CENTRE = np.array([0.5, 0.5])
-
-
-def optimum(
-    network: Network,
-    target: int,
-    norm: Norm = Norm.LINF,
-    rule: Rule = Rule.ARGMAX,
-    centre: np.ndarray = CENTRE,
-    box: tuple[float, float] = (0.0, 1.0),
-    free: np.ndarray | None = None,
-) -> float:
-    """The exact distance, infinite where there is none."""
-    low, high = np.full(centre.size, box[0]), np.full(centre.size, box[1])
-    if free is not None:
-        low, high = np.where(free, low, centre), np.where(free, high, centre)
-    ball = Ball(centre, low, high, norm, inf)
-    found = exact.nearest(network.standard_form, ball, beats(target, network.outputs, rule))
-    assert found is None or found.exact
-    return inf if found is None else float(found.distance)
-
-
-def check(
-    result: GroundTruth | TargetResult, distance: float, tolerance: float = TOLERANCE
-) -> None:
-    assert result.lower <= distance <= result.upper * (1.0 + 1e-9)
-    if distance < inf:
-        assert result.upper - result.lower <= tolerance
-    else:
-        assert result.lower == result.upper == inf
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"tolerance": -1.0}, "tolerance"),
-        ({"tolerance": nan}, "tolerance"),
-        ({"tolerance": inf}, "tolerance"),
-        ({"margin": -1.0}, "margin"),
-        ({"margin": nan}, "margin"),
-        ({"timeout": 0.0}, "timeout"),
-        ({"timeout": nan}, "timeout"),
-        ({"timeout": inf}, "timeout"),
-        ({"query_timeout": -3.0}, "query_timeout"),
-        ({"search": "guess"}, "search 'guess' is not one of"),
-        ({"encoding": "sum"}, "encoding 'sum' is not one of"),
-        ({"backend": "gurobi"}, "backend 'gurobi' is not"),
-        ({"jobs": 0}, "jobs"),
-    ],
-)
-def test_options_out_of_range_are_refused(options: dict[str, object], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        ground_truth(three_classes(), CENTRE, options=GroundTruthOptions(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -134,17 +66,6 @@ def test_the_nearest_over_all_other_classes(norm: Norm) -> None:
     assert not result.interrupted
 
 
-@pytest.mark.parametrize("norm", PROVED)
-def test_each_target_gets_its_own_bracket(norm: Norm) -> None:
-    network = three_classes()
-    result = ground_truth(network, CENTRE, norm=norm, each_target=True, options=OPTIONS)
-    for one in result.targets:
-        check(one, optimum(network, one.target, norm))
-    assert result.closed
-    by_target = {t.target: t for t in result.targets}
-    assert by_target[3].lower == inf  # -x0 + 0.125 is never 0.5
-
-
 def test_a_target_out_of_reach_is_proved_so() -> None:
     result = ground_truth(three_classes(), CENTRE, target=3, options=OPTIONS)
     assert (result.lower, result.upper, result.witness) == (inf, inf, None)
@@ -166,7 +87,7 @@ def test_a_witness_is_of_the_file_s_type_in_the_box_and_where_it_says() -> None:
     assert witness is not None
     assert witness.dtype == np.float32
     assert result.image.dtype == np.float32
-    x, c = (exact.fractions(v.astype(np.float64)) for v in (witness, result.image))
+    x, c = (exact_values.fractions(v.astype(np.float64)) for v in (witness, result.image))
     away = sum(abs(a - b) for a, b in zip(x, c, strict=True))
     assert away <= Fraction(result.upper) <= away * (1 + Fraction(1, 10**12))
     outputs = evaluate_exactly(network, x)
@@ -255,72 +176,6 @@ def test_an_input_to_start_from_is_used() -> None:
     assert given.lower <= 0.8
 
 
-def test_an_interrupt_returns_what_is_known() -> None:
-    seen: list[Progress] = []
-
-    def interrupt(progress: Progress) -> None:
-        seen.append(progress)
-        if progress.upper < inf and len(seen) > 1:
-            raise KeyboardInterrupt
-
-    result = ground_truth(three_classes(), CENTRE, options=OPTIONS, progress=interrupt)
-    assert result.interrupted
-    assert seen
-    assert result.lower <= 0.25 <= result.upper
-    assert result.upper < inf
-    assert len(result.targets) == 3
-
-
-def test_an_interrupt_at_the_first_report_loses_no_witness() -> None:
-    def interrupt(progress: Progress) -> None:
-        if progress.upper < inf:
-            raise KeyboardInterrupt
-
-    result = ground_truth(three_classes(), CENTRE, options=OPTIONS, progress=interrupt)
-    assert result.interrupted
-    assert 0.0 < result.lower <= 0.25 <= result.upper < inf
-
-
-def test_an_interrupt_of_the_attacks_keeps_what_bounds_proved_before() -> None:
-    def interrupt(progress: Progress) -> None:
-        raise KeyboardInterrupt
-
-    result = ground_truth(three_classes(), CENTRE, options=OPTIONS, progress=interrupt)
-    assert result.interrupted
-    assert 0.0 < result.lower <= 0.25
-    assert result.upper == inf
-
-
-def test_progress_tightens_target_by_target() -> None:
-    seen: list[Progress] = []
-    ground_truth(three_classes(), CENTRE, options=OPTIONS, each_target=True, progress=seen.append)
-    assert {p.targets_total for p in seen} == {3}
-    assert {p.target for p in seen} == {1, 2, 3}
-    for target in (1, 2, 3):
-        mine = [p for p in seen if p.target == target]
-        assert all(a.lower <= b.lower for a, b in pairwise(mine))
-        assert all(a.upper >= b.upper for a, b in pairwise(mine))
-    assert all(a.seconds <= b.seconds for a, b in pairwise(seen))
-
-
-def test_the_weakest_evidence_over_all_targets_is_reported() -> None:
-    """Target 3 needs a solver or a tree, target 1 may be closed by bounds: the answer rests on
-    both."""
-    network = three_classes()
-    result = ground_truth(network, CENTRE, options=replace(OPTIONS, search="descent"))
-    grades = [t.evidence for t in result.targets]
-    assert result.evidence is Evidence.weakest(*grades)
-    unreachable = ground_truth(
-        network, CENTRE, target=[3], box=(0.45, 0.55), options=replace(OPTIONS, search="descent")
-    )
-    assert unreachable.lower == inf
-    strong = replace(unreachable.targets[0].bracket, evidence=Evidence.BOUND)
-    weak = replace(unreachable.targets[0].bracket, evidence=Evidence.SOLVER)
-    both = tuple(TargetResult(t, bracket, (), 0.0) for t, bracket in enumerate((strong, weak), 1))
-    assert replace(unreachable, targets=both).evidence is Evidence.SOLVER
-    assert replace(unreachable, targets=both[::-1]).evidence is Evidence.SOLVER
-
-
 @pytest.mark.parametrize("search", ["tree", "descent", "bisection"])
 @pytest.mark.parametrize("backend", ["highs", "marabou"])
 def test_every_search_and_backend_holds_the_optimum(search: str, backend: str) -> None:
@@ -342,11 +197,3 @@ def test_every_search_and_backend_holds_the_optimum(search: str, backend: str) -
             assert result.witness is None
         elif best.exact:
             assert result.lower <= float(best.distance) <= result.upper * (1.0 + 1e-9)
-
-
-def test_several_processes_give_the_same_brackets() -> None:
-    network = three_classes()
-    options = replace(OPTIONS, jobs=2, nodes=4000)
-    result = ground_truth(network, CENTRE, options=options, each_target=True)
-    for one in result.targets:
-        check(one, optimum(network, one.target))

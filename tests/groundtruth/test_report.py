@@ -4,71 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from decimal import Decimal
 from math import inf
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from reported_results import ALREADY, EACH, NEAREST, NONE, OPEN, UNFOUND, result, target, witness
 from rich.console import Console
 
 from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.options import GroundTruthOptions
 from marapatch.groundtruth.report import remarks, status, summary, table, target_status, to_json
-from marapatch.groundtruth.result import GroundTruth, TargetResult
-from marapatch.network.graph import Source, dense_network
-from marapatch.problem.ball import Ball
+from marapatch.groundtruth.result import GroundTruth
+from marapatch.network.graph import dense_network
 from marapatch.problem.bracket import Bracket
-from marapatch.problem.conditions import Rule
-from marapatch.problem.norm import Norm
-from marapatch.problem.verdict import Evidence, Witness
+from marapatch.problem.verdict import Evidence
 from marapatch.reporting.json_text import dump
-from marapatch.reporting.rounded import rounded_down, rounded_up
-from marapatch.search.options import QueryRecord
-
-NETWORK = replace(
-    dense_network([np.eye(4, 2)], [np.zeros(4)]),
-    source=Source("net.onnx", "ab" * 32, "onnx"),
-)
-QUERY = QueryRecord(0.125, "unknown: timeout", 1.5, 10, 20, 3, "marabou")
-
-
-def witness(distance: float) -> Witness:
-    return Witness(np.array([0.5, distance], np.float32), distance, 0.25, np.zeros(4), True)
-
-
-def target(number: int, lower: float, upper: float = inf, **more: Any) -> TargetResult:
-    found = None if upper == inf else witness(upper)
-    return TargetResult(number, Bracket(lower, Evidence.SOLVER, found), (QUERY,), 2.0, **more)
-
-
-def result(*targets: TargetResult, **more: Any) -> GroundTruth:
-    settings = {
-        "network": NETWORK,
-        "image": np.array([0.5, 0.0], np.float32),
-        "norm": Norm.LINF,
-        "label": 0,
-        "decided": 0,
-        "targets": targets,
-        "options": GroundTruthOptions(tolerance=0.01),
-        "seconds": 3.0,
-        "nearest_only": True,
-        "ball": Ball(np.array([0.5, 0.0]), np.zeros(2), np.ones(2), Norm.LINF, inf),
-        "rule": Rule.ARGMAX,
-        **more,
-    }
-    return GroundTruth(**settings)
-
 
 CLOSED = result(target(1, 0.125, 0.13))
-OPEN = result(target(1, 0.125, 0.5, note="timeout"))
-UNFOUND = result(target(1, 0.125))
-NONE = result(target(1, inf))
-ALREADY = result(decided=3, own=witness(0.0))
-NEAREST = result(target(1, 0.125, 0.13), target(2, 0.124), target(3, inf))
-EACH = result(target(1, 0.125, 0.13), target(2, 0.124), nearest_only=False)
 
 
 @pytest.mark.parametrize(
@@ -180,35 +132,6 @@ def test_every_option_is_in_the_json() -> None:
     assert set(options) == set(GroundTruthOptions.__dataclass_fields__)
     assert options["tolerance"] == 0.01
     assert options["evidence"] == "solver"
-
-
-@pytest.mark.parametrize("what", [OPEN, UNFOUND, NONE, ALREADY, NEAREST, EACH])
-def test_infinity_is_null_in_the_json(what: GroundTruth) -> None:
-    report = json.loads(dump(to_json(what)))
-    assert report["lower"] == (None if what.lower == inf else what.lower)
-    assert report["upper"] == (None if what.upper == inf else what.upper)
-
-
-@given(st.floats(min_value=0.0, allow_nan=False, allow_infinity=False))
-def test_rounded_bounds_stay_true_and_are_close(value: float) -> None:
-    down, exact, up = map(Decimal, (rounded_down(value), value, rounded_up(value)))
-    assert down <= exact <= up
-    assert up - down <= exact * Decimal("1e-5")
-
-
-@pytest.mark.parametrize(
-    ("value", "down", "up"),
-    [
-        (0.0, "0", "0"),
-        (0.03123456, "0.0312345", "0.0312346"),
-        (1.0, "1.00000", "1.00000"),
-        (3.1622776, "3.16227", "3.16228"),
-        (1.23456789e-7, "1.23456e-7", "1.23457e-7"),
-        (inf, "inf", "inf"),
-    ],
-)
-def test_how_bounds_are_written(value: float, down: str, up: str) -> None:
-    assert (rounded_down(value), rounded_up(value)) == (down, up)
 
 
 def test_of_very_many_targets_the_nearest_have_a_row_and_the_rest_one_line() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -51,12 +51,6 @@ POINTS = {
     ),
 }
 """Inputs by their number; small dyadic numbers, ties among them."""
-
-
-@pytest.fixture(scope="module")
-def marabou() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as backend:
-        yield backend
 
 
 def bounded_inputs(pool: VariablePool, count: int) -> tuple[Variable, ...]:

@@ -1,149 +1,95 @@
-"""Exact minima over queries: the MILP and the enumeration of phases, against known values."""
+"""Answers confirmed, replayed, and held against each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import inf, nan
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from random_queries import random_query
+from scripted_engines import Scripted, within
 
-from marapatch.errors import InputError
+import marapatch.modelling as mp
+from marapatch.errors import ContradictionError
+from marapatch.modelling.deciding import _Descent
 from marapatch.query.query import Query
-from marapatch.solvers.base import Candidate, Undecided
-from marapatch.solvers.enumeration import EnumerationBackend
-from marapatch.solvers.highs.backend import HighsBackend
-from marapatch_encodings import (
-    Abs,
-    Constraint,
-    Disjunction,
-    Max,
-    Relu,
-    Variable,
-    VariablePool,
-    row,
-    worst_violation,
-)
-
-TIMEOUT = 20.0
-Optimiser = HighsBackend | EnumerationBackend
-Build = Callable[[VariablePool, Variable, Variable, Variable], list[Constraint]]
+from marapatch.solvers import Answer, HighsBackend, Infeasible
+from marapatch.solvers.base import Undecided
 
 
-@pytest.fixture(params=[HighsBackend(), EnumerationBackend()], ids=lambda b: b.name)
-def optimiser(request: pytest.FixtureRequest) -> Optimiser:
-    made: Optimiser = request.param
-    return made
+def feasible_problem() -> tuple[mp.Problem, mp.Expression]:
+    problem = mp.Problem()
+    x = problem.array("x", 2, 0, 1)
+    problem.require(mp.relu(x[0] - x[1]) >= 0.25)
+    return problem, x
 
 
-def over_the_box(build: Build) -> Query:
-    """``build`` over x, y in [-1, 1] and a free target t, to be minimised; t is variable 2."""
-    pool = VariablePool()
-    x, y = pool.fresh_many("x", [-1.0, -1.0], [1.0, 1.0])
-    t = pool.fresh("t")
-    return Query.of(pool, build(pool, x, y, t))
+def test_a_wrong_unsat_is_overruled_by_a_replayed_solution() -> None:
+    problem, _ = feasible_problem()
+    answer = problem.solve(Scripted([Infeasible()]))
+    assert isinstance(answer, mp.Solution)
+    assert "scripted said unsat, wrongly" in answer.notes[0]
 
 
-def linear(pool: VariablePool, x: Variable, y: Variable, t: Variable) -> list[Constraint]:
-    return [row({x: 1.0, y: 2.0, t: -1.0}, "=", 0.0), row({t: 1.0, x: 1.0}, ">=", -2.0)]
-
-
-def relu(pool: VariablePool, x: Variable, y: Variable, t: Variable) -> list[Constraint]:
-    z = pool.fresh("z")
-    return [
-        row({x: 1.0, y: 1.0, z: -1.0}, "=", 0.0),
-        Relu(z, t),
-        row({x: 1.0, y: 2.0}, ">=", 2.0),
-        row({x: 2.0, y: 1.0}, ">=", 2.0),
-    ]
-
-
-def absolute(pool: VariablePool, x: Variable, y: Variable, t: Variable) -> list[Constraint]:
-    z = pool.fresh("z")
-    return [row({x: 1.0, y: 1.0, z: -1.0}, "=", 2.5), Abs(z, t)]
-
-
-def maximum(pool: VariablePool, x: Variable, y: Variable, t: Variable) -> list[Constraint]:
-    return [Max((x, y), t), row({x: 1.0, y: 3.0}, ">=", 1.0)]
-
-
-def disjunction(pool: VariablePool, x: Variable, y: Variable, t: Variable) -> list[Constraint]:
-    cases = (row({t: 1.0, x: 1.0}, ">=", 0.75),), (row({t: 1.0, y: 1.0}, "=", 0.5),)
-    return [Disjunction(cases), row({t: 1.0}, "<=", 10.0), row({t: 1.0}, ">=", -10.0)]
-
-
-@pytest.mark.parametrize(
-    ("build", "minimum"),
-    [(linear, -2.0), (relu, 4.0 / 3.0), (absolute, 0.5), (maximum, 0.25), (disjunction, -0.5)],
-    ids=["linear", "relu", "abs", "max", "or"],
-)
-def test_known_minimum(optimiser: Optimiser, build: Build, minimum: float) -> None:
-    query = over_the_box(build)
-    costs = np.zeros(len(query.names))
-    costs[2] = 1.0
-    optimum = optimiser.minimise(query, costs, TIMEOUT)
-    assert optimum.reason == ""
-    assert not optimum.infeasible
-    assert optimum.bound == pytest.approx(minimum, abs=1e-7)
-    assert optimum.assignment is not None
-    assert optimum.assignment[2] == pytest.approx(minimum, abs=1e-7)
-    assert worst_violation(query.constraints, optimum.assignment) <= 1e-6
-
-
-def test_infeasible(optimiser: Optimiser) -> None:
-    query = over_the_box(lambda pool, x, y, t: [Max((x, y), t), row({t: 1.0}, ">=", 1.25)])
-    optimum = optimiser.minimise(query, np.ones(3), TIMEOUT)
-    assert optimum.infeasible
-    assert optimum.assignment is None
-
-
-@pytest.mark.parametrize("with_relu", [False, True])
-def test_unbounded(optimiser: Optimiser, with_relu: bool) -> None:
-    query = over_the_box(lambda pool, x, y, t: [Relu(x, pool.fresh("f"))] if with_relu else [])
-    optimum = optimiser.minimise(query, np.eye(len(query.names))[2], TIMEOUT)
-    assert optimum.bound == -inf
-    assert "unbounded" in optimum.reason
-    assert not optimum.infeasible
-
-
-@pytest.mark.parametrize("objective", [[1.0], [1.0, 0.0, nan], [1.0, 0.0, inf]])
-def test_refuses_a_bad_objective(optimiser: Optimiser, objective: list[float]) -> None:
-    with pytest.raises(InputError, match="one finite coefficient a variable"):
-        optimiser.minimise(over_the_box(linear), objective, TIMEOUT)
-
-
-def test_no_variables(optimiser: Optimiser) -> None:
-    assert optimiser.minimise(Query.of(VariablePool(), []), [], TIMEOUT).bound == 0.0
-
-
-def test_minima_agree() -> None:
-    compared = 0
-    for seed in range(150):
-        query = random_query(seed, grid=bool(seed % 2))
-        costs = np.random.default_rng(seed).normal(size=len(query.names))
-        one = HighsBackend().minimise(query, costs, TIMEOUT)
-        other = EnumerationBackend().minimise(query, costs, TIMEOUT)
-        assert one.bound == pytest.approx(other.bound, abs=1e-6, rel=1e-6), seed
-        compared += np.isfinite(one.bound)
-    assert compared > 20
-
-
-def test_too_little_time(optimiser: Optimiser) -> None:
-    query = over_the_box(relu)
-    optimum = optimiser.minimise(query, np.ones(len(query.names)), 1e-9)
-    assert "timeout" in optimum.reason
-    assert optimum.bound == -inf
-    assert isinstance(optimiser.solve(query, 1e-9), Undecided)
-
-
-def test_enumeration_counts_patterns_before_it_starts() -> None:
-    pool = VariablePool()
-    query = Query.of(
-        pool,
-        [Relu(x, pool.fresh("y")) for x in pool.fresh_many("x", [-1.0] * 4, [1.0] * 4)],
+def test_an_unconfirmed_unsat_names_who_said_so() -> None:
+    problem, _ = feasible_problem()
+    answer = problem.solve(
+        Scripted([Infeasible()]), confirm=Scripted([Undecided("out of time")], "second")
     )
-    answer = EnumerationBackend(leaves=15).solve(query, TIMEOUT)
-    assert isinstance(answer, Undecided)
-    assert "16 phase patterns, more than 15" in answer.reason
-    assert isinstance(EnumerationBackend(leaves=16).solve(query, TIMEOUT), Candidate)
+    assert isinstance(answer, mp.NoSolution)
+    assert answer.certified_by == ("scripted",)
+    assert answer.notes == ("not confirmed: out of time",)
+
+
+def test_minimise_moves_only_on_proofs_and_replayed_solutions() -> None:
+    problem, x = feasible_problem()
+    truth = problem.minimise(x.sum(), backend="highs", confirm=None)
+    assert truth.lower <= 0.25 <= truth.upper + 1e-9
+    assert truth.closed(1e-4)
+    silent = problem.minimise(x.sum(), backend=Scripted([Undecided("no idea")]), confirm=None)
+    assert silent.lower == -np.inf
+    assert silent.upper == np.inf
+    assert silent.note == "no idea"
+
+
+def test_minimise_notices_a_contradiction() -> None:
+    """A solver that refutes what a replayed solution already shows is not believed in silence."""
+    problem, x = feasible_problem()
+
+    class Liar(HighsBackend):
+        asked = 0
+
+        def solve(self, query: Query, timeout: float) -> Answer:
+            Liar.asked += 1
+            if Liar.asked == 2:
+                return Infeasible()
+            return super().solve(query, timeout)
+
+    problem.require(x[0] >= 0.5)  # so that the first solution is the best one
+    found = problem.minimise(x.sum(), backend=Liar(), confirm=None, tolerance=1e-3)
+    assert found.lower <= found.upper
+    answer = problem.solve("highs")
+    assert isinstance(answer, mp.Solution)
+    state = _Descent(problem.model, x.sum().ravel(), answer, 1e-3)
+    with pytest.raises(ContradictionError, match="liar said that no value is below"):
+        state.refute(state.upper + 1.0, mp.NoSolution(("liar",)))
+
+
+@pytest.mark.parametrize("miss", [1e-14, 1e-9, 9e-7])
+def test_a_solution_within_its_tolerance_contradicts_no_proof(miss: float) -> None:
+    """The least value is 0.25; a solver may return less, as far as the tolerance goes."""
+    problem, x = feasible_problem()
+    short = within(problem, np.array([0.25 - miss, 0.0]), 1e-6)
+    assert short is not None
+    assert short.violation == pytest.approx(miss, rel=1e-2)
+    state = _Descent(problem.model, x.sum().ravel(), short, 1e-3)
+    assert 0.25 - 1.01e-6 <= state.lower <= state.upper < 0.25
+
+
+def test_a_solution_beyond_its_tolerance_contradicts_a_proof() -> None:
+    problem, x = feasible_problem()
+    good = within(problem, np.array([0.25, 0.0]), 1e-6)
+    assert good is not None
+    columns = good.columns.copy()
+    columns[0] -= 1.1e-6
+    with pytest.raises(ContradictionError, match="interval propagation said that no value"):
+        _Descent(problem.model, x.sum().ravel(), replace(good, columns=columns), 1e-3)

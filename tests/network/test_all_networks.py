@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_networks import REFUSED
 from numpy.typing import NDArray
 from onnx_models import reference
 
-from marapatch.errors import UnsupportedOperatorError
 from marapatch.network import Network, load
 from marapatch.network.layers import Affine
 
@@ -38,7 +38,10 @@ def _dense(*sizes: int) -> tuple[tuple[int, int], ...]:
 
 
 ACAS = _dense(5, 50, 50, 50, 50, 50, 50, 5)
+
+
 CONV_SMALL = ((2704, 784), (800, 2704), (100, 800), (10, 100))
+
 
 NETWORKS = [
     Entry("acasxu/onnx_dnnv/N_2_9.onnx", "acas", ACAS),
@@ -86,8 +89,6 @@ NETWORKS = [
     Entry("reassure/mnist_target_model.onnx", "mnist", _dense(784, 256, 256, 10)),
     Entry("reassure/watermark_model.onnx", "mnist", _dense(784, 150, 10)),
 ]  # fmt: skip
-
-REFUSED = {"mnist_nets/marabou/mnist2x5_sigmoid.onnx"}
 
 
 def _each(entries: Sequence[Entry]) -> list[Any]:
@@ -216,44 +217,3 @@ def test_all_45_acas_networks(data_dir: Path) -> None:
         values = network.evaluate(x)
         _assert_close(values, reference(path.read_bytes(), x, (1, 1, 5)), 1e-4)
         _assert_close(network.standard_form.evaluate(x.astype(np.float64)), values, 1e-9)
-
-
-@pytest.mark.needs("acasxu/nnet", "acasxu/normalisation.json")
-@pytest.mark.parametrize("name", ["1_1", "2_9", "3_3"])
-def test_nnet_files_agree_with_their_onnx_twins(name: str, data_dir: Path) -> None:
-    nnet = load(data_dir / f"acasxu/nnet/ACASXU_run2a_{name}_batch_2000.nnet")
-    onnx = load(data_dir / f"acasxu/onnx/ACASXU_run2a_{name}_batch_2000.onnx")
-    for one, other in zip(nnet.affine_layers, onnx.affine_layers, strict=True):
-        for text, stored in zip(nnet.weights(one.node), onnx.weights(other.node), strict=True):
-            np.testing.assert_array_equal(text.astype(np.float32), stored)
-    assert nnet.input_box is not None
-    known = json.loads((data_dir / "acasxu/normalisation.json").read_text())
-    np.testing.assert_allclose(nnet.input_box[0], known["norm_box_lo"], rtol=1e-12)
-    np.testing.assert_allclose(nnet.input_box[1], known["norm_box_hi"], rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("path", "box"),
-    [
-        ("mnist_nets/marabou/mnist10x10.nnet", (0.0, 1.0)),
-        ("mnist_nets/neuralverification_jl/mnist3.nnet", None),
-        ("mnist_nets/neuralverification_jl/mnist_small.nnet", None),
-        pytest.param("neurify/mnist50.nnet", None, marks=pytest.mark.needs("neurify")),
-    ],
-)
-def test_headers_of_mnist_nnet_files(
-    path: str, box: tuple[float, float] | None, data_dir: Path
-) -> None:
-    network = load(data_dir / path)
-    if box is None:
-        assert network.input_box is None
-        assert network.notes
-    else:
-        assert network.input_box is not None
-        assert [set(bound.tolist()) for bound in network.input_box] == [{box[0]}, {box[1]}]
-
-
-def test_sigmoid_is_refused_by_name(data_dir: Path) -> None:
-    (path,) = REFUSED
-    with pytest.raises(UnsupportedOperatorError, match=r"Sigmoid '/Sigmoid' is not supported: "):
-        load(data_dir / path)

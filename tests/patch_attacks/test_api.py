@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise, product
 from math import inf
 
 import networkx as nx
 import numpy as np
 import pytest
-from small_networks import plain
+from attacked_networks import FAR, SIZE, WIDE, network
 
 from marapatch.errors import InputError
 from marapatch.network.graph import Network, dense_network
@@ -19,15 +18,6 @@ from marapatch.patch_attacks import halving as halving_module
 from marapatch.patch_attacks.api import PatchAttack, patch_attack
 from marapatch.patch_attacks.options import PatchAttackOptions
 from marapatch.problem.conditions import Rule
-
-SIZE = 8
-WIDE = (-3.0, 3.0)
-"""A box in which these networks decide otherwise somewhere."""
-FAR = PatchAttackOptions(max_pixel=9.0)
-
-
-def network(seed: int, sizes: tuple[int, ...] = (SIZE, 12, 10, 4)) -> Network:
-    return dense_network(*plain(np.random.default_rng(seed), sizes))
 
 
 def check(net: Network, image: np.ndarray, found: PatchAttack, rule: Rule = Rule.ARGMAX) -> None:
@@ -60,35 +50,6 @@ def test_halving_finds_inputs_that_hold(seed: int, minimise: str) -> None:
     assert (np.abs(found.adversarial) <= 3.0).all()
     kinds = {stage.kind for stage in found.stages}
     assert {"middle patch", "halved patch", "realise", "shrink"} <= kinds
-
-
-@pytest.mark.parametrize("seed", [0, 1, 3, 4, 5])
-def test_the_fewest_entries_on_small_networks(seed: int) -> None:
-    net, image = network(seed, (5, 6, 6, 3)), np.random.default_rng(seed).random(5)
-    found = patch_attack(net, image, options=PatchAttackOptions(targets=2))
-    decided = int(np.argmax(net.evaluate(image)[0]))
-    corners = np.array(list(product([0.0, 0.5, 1.0], repeat=5)))
-    for k in range(1, 6):
-        few = np.array([np.where(m, c, image) for c in corners for m in _masks(5, k)])
-        if (net.evaluate(few).argmax(axis=1) != decided).any():
-            break
-    else:
-        raise AssertionError("no corner changes the decision")
-    assert found.found
-    assert found.l0 <= k
-
-
-def _masks(size: int, count: int) -> np.ndarray:
-    masks = np.array(list(product([False, True], repeat=size)))
-    return masks[masks.sum(axis=1) == count]
-
-
-@pytest.mark.parametrize("rule", list(Rule))
-def test_an_exact_search_in_the_region_never_has_more_entries(rule: Rule) -> None:
-    net, image = network(1, (20, 8, 6, 4)), np.random.default_rng(1).random(20)
-    plainly = patch_attack(net, image, rule=rule)
-    exactly = patch_attack(net, image, rule=rule, options=PatchAttackOptions(exact=5.0))
-    assert 0 < exactly.l0 <= plainly.l0
 
 
 @pytest.mark.parametrize("rule", list(Rule))
@@ -153,17 +114,6 @@ def test_nothing_to_be_found_is_said() -> None:
     assert found.reason
     assert found.target is None
     assert all(stage.upper == inf for stage in found.stages if stage.kind == "direct")
-
-
-def test_shrinking_never_makes_it_larger() -> None:
-    for seed in range(4):
-        net, image = network(seed), np.random.default_rng(seed).random(SIZE)
-        found = patch_attack(net, image, box=WIDE, options=FAR)
-        stages = found.stages
-        pairs = [(a, b) for a, b in pairwise(stages) if b.kind == "shrink"]
-        assert pairs
-        assert all(b.upper <= a.upper for a, b in pairs)
-        assert found.l0 == min(b.upper for _, b in pairs)
 
 
 def test_marabou_answers_every_query() -> None:
@@ -256,23 +206,3 @@ def test_what_does_not_fit_is_named(arguments: dict[str, object], message: str) 
     image = given.pop("image")
     with pytest.raises(InputError, match=message):
         patch_attack(net, image, **given)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"minimise": "l2"}, "minimise 'l2' is not one of l0, l1, linf"),
-        ({"phases": "some"}, "phases 'some' is not one of free, fixed, linear"),
-        ({"phases": "linear"}, "give images as samples"),
-        ({"backend": "nobody"}, "backend 'nobody' is not one of"),
-        ({"patch_norm": "l0"}, "patch_norm 'l0' is not one of linf, l1"),
-        ({"max_pixel": 0.0}, "max_pixel must be positive"),
-        ({"margin": -1.0}, "the margin must be"),
-        ({"timeout": 0.0}, "timeout must be a positive"),
-        ({"targets": 0}, "targets must be at least 1"),
-        ({"samples": [[np.nan]]}, "the samples contain NaN"),
-    ],
-)
-def test_options_out_of_range_are_named(arguments: dict[str, object], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        PatchAttackOptions(**arguments)  # type: ignore[arg-type]

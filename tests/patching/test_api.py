@@ -2,76 +2,18 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from itertools import pairwise
-from math import inf
-
-import numpy as np
 import pytest
-from exact_networks import evaluate_exactly
-from exact_patch import PatchCase, Rows
+from layer_patches import SLACK, holds
+from small_patches import MARGIN, draw, formulated
 
-from marapatch.network.graph import Network, dense_network
+from marapatch.network.graph import dense_network
 from marapatch.patching.api import minimal_patch
-from marapatch.patching.goals import Goal, each_of, linear, none_of, one_of
+from marapatch.patching.goals import none_of, one_of
 from marapatch.patching.options import PatchOptions
-from marapatch.patching.patch import Patch
-from marapatch.patching.sparse import sparse_patch
 from marapatch.problem.conditions import Rule
 
-MARGIN = 0.01
-TOLERANCE = 1e-3
 COARSE = 1e-2
 """What Marabou's answers support on their own."""
-SLACK = 1e-6
-"""How far the second opinion's linear programs may be off, relatively."""
-
-
-def draw(seed: int, sizes: tuple[int, ...], inputs: int) -> tuple[Network, PatchCase, list[int]]:
-    """A random network, an unpatched case without goals, and what it decides on the inputs."""
-    rng = np.random.default_rng(seed)
-    weights = [rng.normal(size=(b, a)) for a, b in pairwise(sizes)]
-    biases = [0.3 * rng.normal(size=w.shape[0]) for w in weights]
-    network = dense_network(weights, biases)
-    given = rng.uniform(0.1, 1.0, size=(inputs, sizes[0]))
-    decided = network.evaluate(given).argmax(axis=1)
-    return network, PatchCase(weights, biases, 0, given, [], "linf"), [int(d) for d in decided]
-
-
-def alternatives(goal: Goal) -> list[Rows]:
-    """The alternatives of a goal, one for each class that may win."""
-    return [
-        (clause.rows + choice, clause.rhs) for clause in goal.clauses for choice in clause.choices
-    ]
-
-
-def formulated(case: PatchCase, goals: list[Goal], **changes: object) -> PatchCase:
-    known = {name: getattr(case, name) for name in case.__dataclass_fields__}
-    return PatchCase(**{**known, "goals": [alternatives(g) for g in goals], **changes})
-
-
-def holds(patch: Patch, optimum: float, tolerance: float = TOLERANCE) -> None:
-    """The bracket is closed, contains the optimum, and the patch does what it says, exactly."""
-    if optimum == inf:  # without limits, only a layer with no ReLU behind it can prove that
-        assert patch.delta is None
-        assert patch.infeasible or (patch.layer.number < 2 and not patch.closed)
-        return
-    assert patch.closed
-    assert patch.lower <= optimum * (1.0 + SLACK)
-    assert optimum * (1.0 - SLACK) <= patch.upper <= optimum * (1.0 + tolerance + SLACK)
-    patched = patch.apply()
-    for x, goal in zip(patch.inputs, patch.goals, strict=True):
-        outputs = evaluate_exactly(patched, [Fraction(float(v)) for v in x])
-        assert any(
-            all(
-                sum(
-                    (Fraction(float(c)) * y for c, y in zip(row, outputs, strict=True)), Fraction(0)
-                )
-                > Fraction(float(need))
-                for row, need in zip(rows, rhs, strict=True)
-            )
-            for rows, rhs in alternatives(goal)
-        )
 
 
 @pytest.mark.parametrize("norm", ["linf", "l1"])
@@ -104,65 +46,6 @@ def test_several_inputs(seed: int, layer: int, norm: str) -> None:
     holds(patch, optimum)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l1"])
-@pytest.mark.parametrize("layer", [1, 2])
-def test_a_choice_between_classes(layer: int, norm: str) -> None:
-    network, case, decided = draw(7, (3, 3, 3, 4), 2)
-    goals = [none_of([d], 4, Rule.ARGMAX, MARGIN) for d in decided]
-    optimum = formulated(case, goals, layer=layer, norm=norm).optimum()
-    patch = minimal_patch(
-        network, case.inputs, goals, layer=layer, norm=norm, options=PatchOptions(nodes=2000)
-    )
-    holds(patch, optimum)
-    cases = [  # the same choice, tried out case by case instead of by a maximum
-        Goal(
-            tuple(c for rows, rhs in alternatives(g) for c in linear(rows, rhs, 4).clauses),
-            g.text,
-            MARGIN,
-        )
-        for g in goals
-    ]
-    options = PatchOptions(nodes=2000)
-    holds(
-        minimal_patch(network, case.inputs, cases, layer=layer, norm=norm, options=options), optimum
-    )
-
-
-@pytest.mark.parametrize(
-    "limits",
-    [
-        {"bias": True},
-        {"limit": 0.4},
-        {"limit": 0.02},
-        {"free": np.arange(9).reshape(3, 3) % 2 == 0},
-        {"free": np.arange(9).reshape(3, 3) % 3 == 1, "limit": 0.7, "bias": True},
-    ],
-    ids=["bias", "limited", "too limited", "masked", "all three"],
-)
-@pytest.mark.parametrize("norm", ["linf", "l1"])
-@pytest.mark.parametrize("layer", [1, 2])
-def test_bias_limits_and_masks(layer: int, norm: str, limits: dict[str, object]) -> None:
-    network, case, decided = draw(11, (3, 3, 3, 3), 1)
-    goal = each_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
-    optimum = formulated(case, [goal], layer=layer, norm=norm, **limits).optimum()
-    patch = minimal_patch(
-        network,
-        case.inputs,
-        goal,
-        layer=layer,
-        norm=norm,
-        bias=bool(limits.get("bias", False)),
-        max_change=limits.get("limit"),  # type: ignore[arg-type]
-        mask=limits.get("free"),  # type: ignore[arg-type]
-        options=PatchOptions(nodes=2000),
-    )
-    holds(patch, optimum)
-    if patch.delta is not None:
-        free = limits.get("free", np.ones((3, 3), dtype=bool))
-        assert (patch.delta[~np.asarray(free)] == 0.0).all()
-        assert np.abs(patch.delta).max() <= limits.get("limit", inf)  # type: ignore[operator]
-
-
 @pytest.mark.parametrize("encoding", ["split", "relu", "abs"])
 @pytest.mark.parametrize("layer", [1, 2])
 def test_marabou_alone_l1(layer: int, encoding: str) -> None:
@@ -188,28 +71,6 @@ def test_marabou_alone_linf(layer: int, inputs: int) -> None:
     assert {query.backend for query in patch.queries} == {"marabou"}
 
 
-@pytest.mark.parametrize("norm", ["linf", "l1"])
-@pytest.mark.parametrize("seed", range(3))
-def test_marks_keep_the_optimum(seed: int, norm: str) -> None:
-    network, case, decided = draw(seed + 40, (3, 4, 3, 3), 1)
-    goal = one_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
-    for layer in (1, 2):
-        found = [
-            minimal_patch(
-                network,
-                case.inputs,
-                goal,
-                layer=layer,
-                norm=norm,
-                options=PatchOptions(nodes=2000, engine="weights", marks=marks),
-            )
-            for marks in (True, False)
-        ]
-        optimum = formulated(case, [goal], layer=layer, norm=norm).optimum()
-        for patch in found:
-            holds(patch, optimum)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_argmin_is_argmax_of_the_negated_network(seed: int) -> None:
     network, case, decided = draw(seed + 60, (3, 3, 3), 1)
@@ -225,41 +86,3 @@ def test_argmin_is_argmax_of_the_negated_network(seed: int) -> None:
         assert other.closed
         assert straight.closed
         assert (other.delta is None) == (straight.delta is None)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_fewest_weights(seed: int) -> None:
-    """Against every subset of the last layer's weights."""
-    network, case, decided = draw(seed + 80, (2, 3, 3), 1)
-    goal = one_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
-    limit = 0.45
-    least = inf
-    for support in range(1, 2**9):
-        free = np.array([support >> k & 1 for k in range(9)], dtype=bool).reshape(3, 3)
-        if free.sum() < least:
-            known = formulated(case, [goal], layer=1, norm="l1", free=free, limit=limit)
-            if known.optimum() < inf:
-                least = int(free.sum())
-    patch = sparse_patch(
-        network, case.inputs, goal, layer=1, max_change=limit, options=PatchOptions(nodes=2000)
-    )
-    assert patch.lower == patch.upper == least
-    if least < inf:
-        assert patch.changed_weights == least
-        assert np.abs(patch.delta).max() <= limit  # type: ignore[arg-type]
-
-
-def test_one_weight_too_few_is_never_claimed() -> None:
-    """An inner layer: the bracket of the count is honest."""
-    network, case, decided = draw(90, (2, 3, 3), 1)
-    goal = one_of([(decided[0] + 1) % 3], 3, Rule.ARGMAX, MARGIN)
-    least = inf
-    for support in range(1, 2**6):
-        free = np.array([support >> k & 1 for k in range(6)], dtype=bool).reshape(3, 2)
-        known = formulated(case, [goal], layer=0, norm="l1", free=free, limit=0.8)
-        if free.sum() < least and known.optimum() < inf:
-            least = int(free.sum())
-    patch = sparse_patch(
-        network, case.inputs, goal, layer=0, max_change=0.8, options=PatchOptions(nodes=2000)
-    )
-    assert patch.lower <= least <= patch.upper

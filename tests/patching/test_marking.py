@@ -6,20 +6,13 @@ from itertools import product
 
 import numpy as np
 import pytest
-from small_networks import plain
+from marked_networks import network
 
 from marapatch.errors import InputError
-from marapatch.network.graph import Network, dense_network
-from marapatch.patching.mark_graph import MARKS, mark
+from marapatch.network.graph import Network
+from marapatch.patching.mark_graph import mark
 from marapatch.patching.marking import layer_signs, signs
 from marapatch.problem.conditions import OutputCondition, Rule, beats
-
-
-def network(seed: int, sizes: tuple[int, ...]) -> Network:
-    """Random weights, a third of them 0."""
-    rng = np.random.default_rng(seed)
-    weights, biases = plain(rng, sizes)
-    return dense_network([w * (rng.random(w.shape) < 0.66) for w in weights], biases)
 
 
 def paths(net: Network, layer: int, index: int, condition: OutputCondition) -> set[float]:
@@ -60,29 +53,6 @@ def test_a_class_stands_for_its_condition(rule: Rule) -> None:
         assert one.tolist() == other.tolist()
     wins, loses = ("increment", "decrement") if rule is Rule.ARGMAX else ("decrement", "increment")
     assert by_class.layers[-1].tolist() == [loses, loses, wins]
-
-
-def test_table_counts_every_neuron_once() -> None:
-    marking = mark(network(2, (3, 5, 4, 3)), 0)
-    rows = marking.table()
-    assert [row["size"] for row in rows] == [3, 5, 4, 3]
-    assert [row["layer"] for row in rows] == [0, 1, 2, 3]
-    assert all(sum(row[name] for name in MARKS) == row["size"] for row in rows)
-
-
-def test_graph_has_every_neuron_and_every_weight() -> None:
-    net = network(3, (3, 4, 2))
-    marking = mark(net, 1)
-    graph = marking.graph
-    assert graph.number_of_nodes() == 9
-    for (k, i), known in graph.nodes(data=True):
-        assert (known["layer"], known["index"]) == (k, i)
-        assert known["mark"] == marking.layers[k][i]
-    weights = [net.weights(layer.node)[0] for layer in net.affine_layers]
-    assert graph.number_of_edges() == sum(np.count_nonzero(w) for w in weights)
-    for (k, i), (to, j), known in graph.edges(data=True):
-        assert to == k + 1
-        assert known["weight"] == weights[k][j, i]
 
 
 def test_moving_against_a_mark_never_helps() -> None:

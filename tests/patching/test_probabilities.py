@@ -2,116 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import inf, log
+from math import log
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx_models import model, node, reference, save
+from probability_goals import OPTIONS, classifier
 
 from marapatch.cli import main
 from marapatch.errors import InputError
 from marapatch.modelling import Problem
-from marapatch.network.graph import Network
 from marapatch.network.load import load
 from marapatch.network.output_transform import OutputTransform
-from marapatch.patching.api import find_layer, minimal_patch
-from marapatch.patching.formulation import PatchProblem
-from marapatch.patching.frank_wolfe import Leads
-from marapatch.patching.free_weights import free_weights
+from marapatch.patching.api import minimal_patch
 from marapatch.patching.goal_files import read_goals
 from marapatch.patching.goals import linear, parse
-from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
-from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.conditions import Rule
-from marapatch.problem.norm import Norm
-
-OPTIONS = PatchOptions(nodes=2000)
-
-
-def classifier(folder: Path, rng: np.random.Generator, classes: int, last: str) -> Network:
-    constants = {
-        "W": rng.normal(size=(2, 5)),
-        "b": rng.normal(size=5),
-        "V": 3.0 * rng.normal(size=(5, classes)),
-        "c": rng.normal(size=classes),
-    }
-    nodes = [node("Gemm", ["x", "W", "b"], ["a"]), node("Relu", ["a"], ["r"])]
-    nodes += [node("Gemm", ["r", "V", "c"], ["s"]), node(last, ["s"], ["y"], axis=-1)]
-    return load(save(model(nodes, [1, 2], constants), folder))
-
-
-def least_last_layer(network: Network, x: np.ndarray, target: int, odds: float) -> float:
-    """The least largest change of the last layer's weights after which the target's probability
-    is p, log(p / (1 - p)) = ``odds``: every score moves by the change times the sum of what
-    enters, the target's up and all others down, so that the log-odds move by twice that."""
-    weight, bias = network.weights(network.affine_layers[0].node)
-    entering = np.maximum(weight @ x + bias, 0.0)
-    scores = network.evaluate(x)[0]
-    lead = scores[target] - np.logaddexp.reduce(np.delete(scores, target))
-    total = float(entering.sum())
-    return 0.0 if lead >= odds else ((odds - lead) / (2.0 * total) if total else inf)
-
-
-@pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
-@pytest.mark.parametrize("seed", range(15))
-def test_the_last_layer_has_a_closed_form(seed: int, last: str, tmp_path: Path) -> None:
-    rng = np.random.default_rng(seed)
-    classes = int(rng.integers(2, 7))
-    network = classifier(tmp_path, rng, classes, last)
-    x = rng.normal(size=2).astype(np.float32).astype(float)
-    target, wanted = int(rng.integers(classes)), float(rng.uniform(0.05, 0.99))
-    limit = wanted if last == "Softmax" else log(wanted)
-    goal = linear(np.eye(classes)[[target]], [limit], classes, transform=network.output_transform)
-    patch = minimal_patch(network, x, goal, options=OPTIONS)
-    right = least_last_layer(network, x, target, log(wanted / (1.0 - wanted)))
-    assert patch.closed
-    assert patch.lower <= right * (1.0 + 1e-9)
-    assert patch.upper >= right * (1.0 - 1e-9)
-    if 0.0 < patch.upper < inf:
-        assert patch.confirmed
-        outputs = reference(save_patched(patch, tmp_path), x.astype(np.float32)[None], (2,))
-        assert outputs[0, target] >= limit - 1e-6
-
-
-def save_patched(patch: object, folder: Path) -> str:
-    path = folder / "patched.onnx"
-    patch.save(path)  # type: ignore[attr-defined]
-    return str(path)
-
-
-@pytest.mark.parametrize("norm", ["linf", "l1"])
-def test_several_inputs_an_inner_layer_and_a_margin(norm: str, tmp_path: Path) -> None:
-    """The upper end is judged by onnxruntime, and no random change below the lower end will do."""
-    rng = np.random.default_rng(3)
-    network = classifier(tmp_path, rng, 3, "Softmax")
-    x = rng.normal(size=(2, 2)).astype(np.float32)
-    decided = network.evaluate(x).argmax(axis=1)
-    matrix = np.eye(3)[[(decided[0] + 1) % 3]]
-    goal = linear(matrix, [0.4], 3, 0.05, transform=network.output_transform)
-    patch = minimal_patch(network, x, goal, layer=0, norm=norm, options=OPTIONS)
-    assert 0.0 < patch.lower <= patch.upper < inf
-    outputs = reference(save_patched(patch, tmp_path), x, (2,))
-    assert (outputs @ matrix[0] >= 0.45 - 1e-6).all()
-    what = free_weights(network, find_layer(network, 0), bias=False)
-    for _ in range(300):
-        change = rng.normal(size=what.numbers) * what.free
-        change *= 0.999 * patch.lower / Norm(norm).distance(change)
-        scores = what.apply(network, change).evaluate(x)
-        sizes = np.exp(scores - scores.max(axis=1, keepdims=True))
-        assert ((sizes / sizes.sum(axis=1, keepdims=True)) @ matrix[0]).min() < 0.45
-
-
-def test_a_goal_that_is_met_needs_no_change(tmp_path: Path) -> None:
-    network = classifier(tmp_path, np.random.default_rng(0), 3, "Softmax")
-    x = np.array([0.5, -0.25])
-    best = int(network.evaluate(x)[0].argmax())
-    goal = linear(np.eye(3)[[best]], [1.0 / 3.0], 3, transform=network.output_transform)
-    patch = minimal_patch(network, x, goal, options=OPTIONS)
-    assert (patch.lower, patch.upper, patch.already) == (0.0, 0.0, True)
-
 
 VNNLIB = "".join(f"(declare-const {v} Real)" for v in ("X_0", "X_1", "Y_0", "Y_1", "Y_2"))
 
@@ -172,25 +80,6 @@ def test_scores_are_not_taken_for_probabilities(tmp_path: Path) -> None:
         network.with_free_weights(problem)([0.5, 0.5])
     assert network.scores(inputs).shape == (3,)
     assert network.with_free_weights(problem, name="other").scores([0.5, 0.5]).shape == (3,)
-
-
-def test_frank_wolfe_steps_reach_the_best_corner(tmp_path: Path) -> None:
-    """Of the last layer the best change of a size is known: the closed form's."""
-    rng = np.random.default_rng(1)
-    network = classifier(tmp_path, rng, 4, "Softmax")
-    x = rng.normal(size=(1, 2))
-    goal = linear(np.eye(4)[[2]], [0.9], 4, transform=network.output_transform)
-    what = free_weights(network, find_layer(network, "last"), bias=False)
-    asked = PatchVerifier(network, what, x, (goal,), Norm.LINF)
-    leads = Leads.of(PatchProblem.of(asked))
-    right = least_last_layer(network, x[0], 2, log(9.0))
-    change = leads.ascend(np.zeros(what.numbers), right)
-    assert Norm.LINF.distance(change) <= right * (1.0 + 1e-12)
-    assert leads.at(change)[0] == pytest.approx(0.0, abs=1e-3)
-    asked = replace(asked, norm=Norm.L1)
-    spread = Leads.of(PatchProblem.of(asked)).corner(np.arange(24.0), 3.0)
-    assert Norm.L1.distance(spread) == pytest.approx(3.0)
-    assert spread[19] == 3.0  # the last four numbers are biases, which may not change
 
 
 def test_classes_are_led_in_scores() -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import inf, nan
 from pathlib import Path
 
-import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from exact_networks import evaluate_exactly
@@ -33,7 +33,7 @@ def single(network: Network) -> Network:
 
 def slack_of(witness: Witness, network: Network, condition: OutputCondition) -> Fraction:
     """The least slack of the condition at a witness, without rounding."""
-    x = exact.fractions(witness.input.reshape(-1).astype(np.float64))
+    x = exact_values.fractions(witness.input.reshape(-1).astype(np.float64))
     outputs = evaluate_exactly(network, x)
     rows = zip(condition.matrix.tolist(), condition.rhs.tolist(), strict=True)
     return min(
@@ -120,7 +120,7 @@ def test_the_distance_is_that_of_the_rounded_vector_and_rounded_up(
             if witness is None:
                 continue
             found += 1
-            x = exact.fractions(witness.input.reshape(-1).astype(np.float64))
+            x = exact_values.fractions(witness.input.reshape(-1).astype(np.float64))
             away = [abs(a - Fraction(c)) for a, c in zip(x, centre.tolist(), strict=True)]
             true = max(away) if ball.norm is Norm.LINF else sum(away)
             assert true <= Fraction(witness.distance) <= true * (1 + Fraction(1, 10**12))
@@ -227,7 +227,7 @@ def test_the_evaluation_error_is_a_bound(kind: str) -> None:
         )
         for x in rng.uniform(-2.0, 2.0, (5, network.inputs)):
             computed, error = network.standard_form.evaluation_error(x)
-            true = evaluate_exactly(network, exact.fractions(x))
+            true = evaluate_exactly(network, exact_values.fractions(x))
             for c, t, e in zip(computed.tolist(), true, error.tolist(), strict=True):
                 assert abs(Fraction(c) - t) <= Fraction(e)
 
@@ -237,7 +237,7 @@ def test_the_evaluation_error_is_a_bound_where_everything_cancels(norm: Norm) ->
     for form, ball, rng in cancelling_balls(norm):
         for x in rng.uniform(ball.lower, ball.upper, (6, ball.centre.size)):
             computed, error = form.evaluation_error(x)
-            true = exact.evaluate(form, exact.fractions(x))[1]
+            true = exact_values.evaluate(form, exact_values.fractions(x))[1]
             for c, t, e in zip(computed.tolist(), true, error.tolist(), strict=True):
                 assert abs(Fraction(c) - t) <= Fraction(e)
 

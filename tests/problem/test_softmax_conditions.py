@@ -10,22 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from probability_rows import LOG_SOFTMAX, SOFTMAX, row, rows
 
 from marapatch.errors import InputError
-from marapatch.network.graph import dense_network
 from marapatch.network.output_transform import OutputTransform
-from marapatch.problem.ball import Ball
-from marapatch.problem.norm import Norm
-from marapatch.problem.row_groups import Groups
 from marapatch.problem.softmax_conditions import ScoreRow, estimate, holds, score_rows, tangent_at
 from marapatch.problem.specification import LinearRow
-from marapatch.verification.score_conditions import FormulatedCondition
-
-SOFTMAX, LOG_SOFTMAX = OutputTransform.SOFTMAX, OutputTransform.LOG_SOFTMAX
-
-small = st.integers(-20, 20).map(lambda n: Fraction(n, 10))
-score = st.integers(-400, 400).map(lambda n: Fraction(n, 64))
-scores = st.lists(score, min_size=1, max_size=5)
 
 
 def outputs_of(y: list[Fraction], transform: OutputTransform) -> list[Decimal]:
@@ -51,25 +41,13 @@ def surplus_of(row: LinearRow, outputs: list[Decimal]) -> Decimal:
 def group_sum(group: tuple[ScoreRow, ...], y: list[Fraction]) -> float:
     """``sum exp(surplus)`` in float64."""
     total = 0.0
-    for row in group:
-        value = sum(float(c * y[j]) for j, c in row.scores.items()) - float(row.rhs)
-        if row.weight:
-            inner = sum(exp(float(y[j] + o)) for j, o in row.offsets.items())
-            value -= float(row.weight) * log(inner)
+    for member in group:
+        value = sum(float(c * y[j]) for j, c in member.scores.items()) - float(member.rhs)
+        if member.weight:
+            inner = sum(exp(float(y[j] + o)) for j, o in member.offsets.items())
+            value -= float(member.weight) * log(inner)
         total += exp(min(value, 50.0))
     return total
-
-
-@st.composite
-def rows(draw: st.DrawFn) -> tuple[LinearRow, OutputTransform, list[Fraction]]:
-    y = draw(scores)
-    transform = draw(st.sampled_from([SOFTMAX, LOG_SOFTMAX]))
-    chosen = draw(st.sets(st.integers(0, len(y) - 1), min_size=1))
-    coefficients = {j: draw(small.filter(bool)) for j in chosen}
-    rhs = draw(
-        st.one_of(small, st.just(Fraction(0)), st.integers(-9, 9).map(lambda n: Fraction(n, 100)))
-    )
-    return LinearRow({}, coefficients, rhs, draw(st.booleans())), transform, y
 
 
 @given(rows())
@@ -120,10 +98,6 @@ def test_tangents_lie_below_wherever_they_touch(
         )
         above = sum(float(c * y[j]) for j, c in linear.scores.items()) - float(linear.rhs)
         assert value <= above + 1e-9 * (1.0 + abs(above))
-
-
-def row(coefficients: dict[int, float], rhs: float, *, strict: bool = False) -> LinearRow:
-    return LinearRow({}, {j: Fraction(c) for j, c in coefficients.items()}, Fraction(rhs), strict)
 
 
 @pytest.mark.parametrize(
@@ -182,72 +156,3 @@ def test_other_ends_are_refused_by_name(transform: OutputTransform) -> None:
         score_rows(row({0: 1}, 0.5), transform, 3)
     with pytest.raises(InputError, match="a comparison of inputs with Softmax"):
         score_rows(LinearRow({0: Fraction(1)}, {0: Fraction(1)}, Fraction(0), False), SOFTMAX, 3)
-
-
-@pytest.mark.parametrize(
-    ("operators", "transform"),
-    [
-        ([], OutputTransform.NONE),
-        (["Softmax"], SOFTMAX),
-        (["LogSoftmax"], LOG_SOFTMAX),
-        (["LogSoftmax", "LogSoftmax"], LOG_SOFTMAX),
-        (["LogSoftmax", "Softmax"], SOFTMAX),
-        (["Softmax", "LogSoftmax"], OutputTransform.SEVERAL),
-        (["Softmax", "Softmax"], OutputTransform.SEVERAL),
-        (["Softmax", "ArgMax"], OutputTransform.ARGMAX),
-    ],
-)
-def test_chains_of_operators(operators: list[str], transform: OutputTransform) -> None:
-    assert OutputTransform.of(operators) is transform
-
-
-def test_groups_of_rows_in_float64() -> None:
-    groups = Groups(np.array([0, 1]))
-    slack = np.array([[0.5, log(0.25), log(0.5)], [0.5, log(0.75), log(0.5)]])
-    np.testing.assert_allclose(groups.slack(slack), [[0.5, log(0.75)], [0.5, log(1.25)]])
-    np.testing.assert_allclose(groups.shares(slack)[0], [0.0, 1 / 3, 2 / 3])
-    # missed by log 4 and log 2: 1/4 + 1/2 < 1, refuted; by log 2 each: not
-    refuted = groups.refuted(np.array([[-1.0, log(4), log(2)], [-1.0, log(2), log(2)]]))
-    assert refuted[0] == pytest.approx(log(4 / 3))
-    assert refuted[1] <= 0.0
-    single = Groups(np.arange(2))
-    least = np.array([[1e-300, -3.0], [-1e-300, -2.0]])
-    np.testing.assert_array_equal(single.refuted(least), [1e-300, -1e-300])
-
-
-def formulated(rows: list[ScoreRow]) -> FormulatedCondition:
-    network = dense_network([np.array([[3.0, 0.0], [0.0, -5.0]])], [np.zeros(2)])
-    ball = Ball(np.zeros(2), -np.ones(2), np.ones(2), Norm.LINF, 1.0)
-    return FormulatedCondition.of(network.standard_form, ball, [(row,) for row in rows])
-
-
-def test_rows_with_decimals_are_scaled_or_weakened() -> None:
-    """0.1 Y_0 - 0.3 Y_1 >= 0.2 is the same as Y_0 - 3 Y_1 >= 2; thirds of long decimals are
-    rounded, and the right-hand side gives way by what that can lose over the box."""
-    exact = ScoreRow({}, {0: Fraction(1, 10), 1: Fraction(-3, 10)}, Fraction(1, 5))
-    condition = formulated([exact]).condition([(exact,)])
-    np.testing.assert_array_equal(condition.matrix, [[1.0, -3.0]])
-    np.testing.assert_array_equal(condition.rhs, [2.0])
-    long = Fraction(1, 3) + Fraction(1, 10**30)
-    inexact = ScoreRow({}, {0: long, 1: Fraction(1)}, Fraction(1))
-    condition = formulated([inexact]).condition([(inexact,)])
-    lost = abs(Fraction(condition.matrix[0, 0]) - long) * 3  # |Y_0| <= 3 over the box
-    assert 1 - 2 * lost < Fraction(condition.rhs[0]) <= 1 - lost + Fraction(1, 2**60)
-    assert Fraction(condition.rhs[0]) <= 1 - lost
-
-
-def test_rows_of_a_group_are_not_scaled() -> None:
-    tenth = ScoreRow({}, {0: Fraction(1, 10)}, Fraction(1, 5))
-    condition = formulated([tenth]).condition([(tenth, tenth)])
-    np.testing.assert_array_equal(condition.matrix[:, 0], [0.1, 0.1])
-    assert (condition.rhs <= 0.2).all()
-
-
-def test_inputs_that_rows_speak_of_become_outputs() -> None:
-    mixed = ScoreRow({1: Fraction(2)}, {0: Fraction(-1)}, Fraction(1))
-    asked = formulated([mixed])
-    assert asked.inputs == (1,)
-    outputs = asked.form.evaluate(np.array([[0.25, 0.5], [-1.0, 1.0]]))
-    np.testing.assert_array_equal(outputs, [[0.75, -2.5, 0.5], [-3.0, -5.0, 1.0]])
-    condition = asked.condition([(mixed,)])
-    np.testing.assert_array_equal(condition.slack(outputs), [[-0.75], [4.0]])

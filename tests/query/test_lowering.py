@@ -6,6 +6,7 @@ from fractions import Fraction
 from math import inf
 
 import exact_optimum as exact
+import exact_values
 import numpy as np
 import pytest
 from small_networks import KINDS, branching_network, cancelling_balls, small_case
@@ -35,7 +36,7 @@ NORM_FORMS: list[tuple[Norm, L1Form]] = [(Norm.LINF, "split"), *((Norm.L1, f) fo
 
 def met_at(form: StandardForm, x: exact.Vector) -> OutputCondition:
     """A condition that ``x`` meets as tightly as float64 can say."""
-    outputs = exact.evaluate(form, x)[1]
+    outputs = exact_values.evaluate(form, x)[1]
     matrix = np.eye(form.outputs) - np.roll(np.eye(form.outputs), 1, axis=1)
     slacks = [
         sum(Fraction(w) * y for w, y in zip(row, outputs, strict=True)) for row in matrix.tolist()
@@ -52,7 +53,7 @@ def extension(lowered: Lowered, form: StandardForm, bounds: Bounds, x: exact.Vec
     query = lowered.query
     size = len(query.names)
     at_zero = lowered.decode(np.zeros(size))
-    hidden = exact.evaluate(form, x)[0]
+    hidden = exact_values.evaluate(form, x)[0]
     values = np.zeros(size)
     for v, name in enumerate(query.names):
         kind = name.split("[")[0]
@@ -92,7 +93,7 @@ def violation(query: Query, values: np.ndarray) -> float:
 
 def check(form: StandardForm, ball: Ball, rng: np.random.Generator, l1: L1Form, count: int) -> None:
     root = linear_bounds(form, ball) if rng.random() < 0.7 else interval_bounds(form, ball)
-    for x in exact.points(ball, rng, count):
+    for x in exact_values.points(ball, rng, count):
         bounds, phases = (root, None) if rng.random() < 0.5 else prescribed(form, root, x, rng)
         lowered = lower(form, bounds, ball, met_at(form, x), l1, phases, relaxation=0.0)
         values = extension(lowered, form, bounds, x)
@@ -110,7 +111,9 @@ def prescribed(
 ) -> tuple[Bounds, list[np.ndarray]]:
     """Half of the phases of ``x``, and the bounds that rely on them."""
     lower_parts, upper_parts, phases = [], [], []
-    for low, high, z in zip(bounds.lower, bounds.upper, exact.evaluate(form, x)[0], strict=True):
+    for low, high, z in zip(
+        bounds.lower, bounds.upper, exact_values.evaluate(form, x)[0], strict=True
+    ):
         phase = np.where([v >= 0 for v in z], 1, -1) * (rng.random(low.size) < 0.5)
         lower_parts.append(np.where(phase > 0, np.maximum(low, 0.0), low))
         upper_parts.append(np.where(phase < 0, np.minimum(high, 0.0), high))
@@ -171,7 +174,7 @@ def test_a_ball_of_one_point_and_a_ball_without_room(norm: Norm) -> None:
     form, centre = case.network.standard_form, case.ball.centre
     for ball in (case.ball.with_radius(0.0), Ball(centre, centre, centre, norm, 0.5)):
         for l1 in L1_FORMS:
-            x = exact.fractions(centre)
+            x = exact_values.fractions(centre)
             bounds = linear_bounds(form, ball)
             met = lower(form, bounds, ball, met_at(form, x), l1)
             assert not met.query.names
@@ -193,7 +196,7 @@ def test_a_box_without_end() -> None:
         ball = Ball(centre, centre - inf, centre + inf, norm, 0.3)
         wide = Ball(centre, centre - 9.0, centre + 9.0, norm, 0.3)
         bounds = linear_bounds(form, ball)
-        for x in exact.points(wide, rng, 4):
+        for x in exact_values.points(wide, rng, 4):
             lowered = lower(form, bounds, ball, met_at(form, x), l1)
             assert violation(lowered.query, extension(lowered, form, bounds, x)) <= 1e-9
 

@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
-from math import inf
 
 import numpy as np
 import pytest
+from counted_searches import between, wide_network
 from digit_questions import digit_question
 from small_networks import small_case
 
-from marapatch.bounds.crown import linear_bounds
-from marapatch.errors import InputError
 from marapatch.formats.vnnlib.reader import parse_property
 from marapatch.groundtruth.api import ground_truth
 from marapatch.groundtruth.options import GroundTruthOptions
-from marapatch.network.graph import Network, dense_network
 from marapatch.patching.api import minimal_patch
 from marapatch.patching.options import PatchOptions
 from marapatch.patching.sparse import sparse_patch
 from marapatch.problem.bracket import Bracket
-from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import PROVED, Norm
-from marapatch.problem.question import Question
-from marapatch.problem.replay import Replay
-from marapatch.problem.verdict import Unknown
-from marapatch.search.branch_and_bound import box_tree
 from marapatch.search.branch_and_bound import parts as tree_parts
 from marapatch.search.branch_and_bound.driver import tree
-from marapatch.search.branch_and_bound.input_tree import InputSplit
-from marapatch.search.budget import Limit
 from marapatch.search.options import SearchOptions
 from marapatch.solvers import create
 from marapatch.verification.api import verify
-from marapatch.verification.property_search import covering_radius
 
 Clock = Callable[[], float]
+
 
 SLOW = 0.3
 """Seconds that pass, on the slow machine, each time that the clock is read."""
@@ -56,24 +45,6 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
                 monkeypatch.setattr(module, "monotonic", lambda: next(ticks))
 
     return set_to
-
-
-def wide_network(inputs: int = 8, width: int = 30, outputs: int = 4, seed: int = 1) -> Network:
-    rng = np.random.default_rng(seed)
-    sizes = [inputs, width, width, outputs]
-    pairs = list(zip(sizes[1:], sizes[:-1], strict=True))
-    return dense_network(
-        [rng.normal(size=pair) for pair in pairs], [rng.normal(size=n) for n, _ in pairs]
-    )
-
-
-def between(network: Network, share: float) -> OutputCondition:
-    """That output 0 is above ``share`` of the way from what is seen to what bounds leave open."""
-    points = np.random.default_rng(1).uniform(size=(5000, network.inputs))
-    seen = network.evaluate(points)[:, 0].max()
-    ball = covering_radius(np.zeros(network.inputs), np.ones(network.inputs), network.input_dtype)
-    most = linear_bounds(network.standard_form, ball).output[1][0]
-    return OutputCondition(np.eye(1, network.outputs), np.array([seen + share * (most - seen)]))
 
 
 @pytest.mark.parametrize("norm", PROVED, ids=lambda norm: norm.value)
@@ -140,31 +111,6 @@ def test_a_query_counts_as_one(search: str) -> None:
     assert only.note == "the limit of 1 sub-problems is reached"
 
 
-def test_halved_boxes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(box_tree, "MANY_NEURONS", 0)
-    network = wide_network(4)
-    options = GroundTruthOptions(nodes=60, tolerance=1e-9)
-    result = ground_truth(network, np.full(4, 0.5), options=options)
-    assert all(query.backend == "tree" for query in result.queries)
-    assert 0 < sum(t.nodes for t in result.targets) <= 90
-
-
-def test_boxes_are_halved_no_further_than_asked() -> None:
-    network = wide_network(4)
-    condition = between(network, 0.2)
-    ball = covering_radius(np.zeros(4), np.ones(4), network.input_dtype)
-    judge = Replay(network, ball, condition)
-    split = InputSplit(Question(network.standard_form, ball, condition, judge))
-    for _ in range(3):
-        before = split.bounded
-        verdict = split.advance(inf, 10)
-        if not isinstance(verdict, Unknown):
-            break
-        assert verdict.reason.startswith("the limit of sub-problems is reached")
-        assert before < split.bounded <= before + 11  # a box has two halves
-    assert split.bounded > 10
-
-
 @pytest.mark.parametrize(
     ("inputs", "share", "nodes"), [(4, 0.2, 30), (20, 0.3, 60)], ids=["boxes", "phases"]
 )
@@ -218,18 +164,3 @@ def test_fewest_numbers_at_any_pace(clocks: Callable[[float], None]) -> None:
         found.append(sparse_patch(network, image, wanted, layer=1, max_change=1.0, options=options))
     assert (found[0].lower, found[0].upper) == (found[1].lower, found[1].upper)
     assert found[0].nodes == found[1].nodes <= 120
-
-
-def test_what_is_not_limited_stays_so_in_every_share() -> None:
-    assert Limit().share(0.0, 5) == Limit()
-    assert Limit(nodes=25.0).share(0.5, 5) == Limit(nodes=15.0)
-    assert not Limit().finite
-    assert Limit(nodes=5.0).over(5)
-    assert not Limit(nodes=5.0).over(4)
-    assert Limit(until=-inf).over(0)
-
-
-@pytest.mark.parametrize("options", [GroundTruthOptions, PatchOptions])
-def test_no_nodes_are_refused(options: type[GroundTruthOptions] | type[PatchOptions]) -> None:
-    with pytest.raises(InputError, match="nodes must be at least 1, not 0"):
-        replace(options(), nodes=0)

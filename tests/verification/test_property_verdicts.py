@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterator
 from fractions import Fraction
 from math import exp, log
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import ArrayLike
-from onnx import TensorProto
-from onnx_models import model, node, save
+from property_texts import IDENTITY, network, run, text_of
 
-from marapatch.cli import main
-from marapatch.errors import ContradictionError, InputError
+from marapatch.errors import InputError
 from marapatch.formats.vnnlib.reader import parse_property
 from marapatch.network.graph import Network
-from marapatch.network.load import load
 from marapatch.problem.verdict import Evidence, Sat, Unknown, Unsat
-from marapatch.search.branch_and_bound.input_tree import InputSplit
 from marapatch.solvers import MarabouBackend
 from marapatch.verification.api import verify
-
-
-@pytest.fixture(scope="module")
-def marabou() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as backend:
-        yield backend
-
-
-def network(
-    folder: Path,
-    hidden: ArrayLike,
-    output: ArrayLike,
-    *last: str,
-    biases: ArrayLike | None = None,
-    output_biases: ArrayLike | None = None,
-    elem_type: int = TensorProto.FLOAT,
-) -> Network:
-    """``output @ relu(hidden @ x + biases) + output_biases`` in a file, and operators behind it."""
-    first, second = np.array(hidden, np.float64).T, np.array(output, np.float64).T
-    constants = {
-        "W": first,
-        "b": np.zeros(first.shape[1]) if biases is None else np.array(biases, np.float64),
-        "V": second,
-        "c": np.zeros(second.shape[1])
-        if output_biases is None
-        else np.array(output_biases, np.float64),
-    }
-    names = ["s", *(f"o{i}" for i in range(len(last)))]
-    names[-1] = "y"
-    nodes = [node("Gemm", ["x", "W", "b"], ["a"]), node("Relu", ["a"], ["r"])]
-    nodes.append(node("Gemm", ["r", "V", "c"], [names[0]]))
-    for i, operator in enumerate(last):
-        nodes.append(node(operator, [names[i]], [names[i + 1]], axis=-1))
-    made = model(nodes, [1, first.shape[0]], constants, elem_type=elem_type)
-    return load(save(made, folder))
-
-
-def text_of(inputs: int, outputs: int, bounds: ArrayLike, *conditions: str) -> str:
-    """Declarations, a box (a pair an input, or one for all) and conditions."""
-    names = [f"X_{i}" for i in range(inputs)] + [f"Y_{j}" for j in range(outputs)]
-    text = "".join(f"(declare-const {name} Real)" for name in names)
-    for i, (low, high) in enumerate(np.broadcast_to(np.array(bounds, object), (inputs, 2))):
-        text += f"(assert (>= X_{i} {low}))(assert (<= X_{i} {high}))"
-    return text + "".join(f"(assert {condition})" for condition in conditions)
-
-
-IDENTITY = ([[1.0], [-1.0]], [[1.0, -1.0]])
-"""One input, passed on."""
 
 
 def scores_of(folder: Path, last: str, rows: ArrayLike, biases: ArrayLike) -> Network:
@@ -92,6 +37,8 @@ SCORES = {
     "three": ([1.0, -0.5, 0.25], [0.0, 0.5, -0.5]),
     "five": ([1.0, -1.0, 0.5, 0.0, 2.0], [0.0, 0.0, 1.0, 0.5, -3.0]),
 }
+
+
 ROWS = {  # coefficients of the outputs
     "at least": {0: 1.0},
     "at most": {0: -1.0},
@@ -211,32 +158,6 @@ def test_inputs_fixed_at_a_number_that_the_type_cannot_hold(
             assert result.verdict.witness.confirmed
 
 
-def test_a_witness_of_the_files_type_is_preferred(tmp_path: Path, marabou: MarabouBackend) -> None:
-    """Between 0.1 and 0.1000001 there are float32 numbers: no real-valued point is needed."""
-    net = network(tmp_path, *IDENTITY)
-    asked = parse_property(text_of(1, 1, [["0.1", "0.1000001"]], "(>= Y_0 0.05)"))
-    result = verify(net, asked, marabou, nodes=20000)
-    assert isinstance(result.verdict, Sat)
-    witness = result.verdict.witness
-    assert witness.exact is None
-    (value,) = witness.input.tolist()
-    assert Fraction(1, 10) <= Fraction(value) <= Fraction("0.1000001")
-
-
-def test_conditions_met_by_equality(tmp_path: Path, marabou: MarabouBackend) -> None:
-    """-relu(x - 0.25) >= 0 is met where it is 0, and > 0 nowhere, which no bound can show."""
-    net = network(tmp_path, [[1.0]], [[-1.0]], biases=[-0.25])
-    for condition, status in {
-        "(>= Y_0 0)": "sat",
-        "(> Y_0 0)": "unknown",
-        "(>= Y_0 1e-9)": "unsat",
-    }.items():
-        asked = parse_property(text_of(1, 1, [[-1, 1]], condition))
-        result = verify(net, asked, marabou, nodes=500)
-        assert result.status == status
-        assert not isinstance(result.verdict, Unknown) or result.verdict.reason
-
-
 @pytest.mark.parametrize(
     ("conditions", "status"),
     [
@@ -275,53 +196,6 @@ def test_strict_bounds_on_inputs(tmp_path: Path, marabou: MarabouBackend) -> Non
             assert result.verdict.witness.input[0] < 1
 
 
-CANCELLING = ([[1e8], [1e8]], [[1.0, -1.0]])
-"""(1e8 x + 1) - 1e8 x: 1 in real numbers, 0 in single precision."""
-
-
-def test_what_onnxruntime_contradicts_is_not_sat(
-    tmp_path: Path, marabou: MarabouBackend, capsys: pytest.CaptureFixture[str]
-) -> None:
-    net = network(tmp_path, *CANCELLING, biases=[1.0, 0.0])
-    text = text_of(1, 1, [[0.5, 1]], "(>= Y_0 0.5)")
-    result = verify(net, parse_property(text), marabou, nodes=100)
-    assert isinstance(result.verdict, Unknown)
-    assert "not of the file as onnxruntime" in result.verdict.reason
-    opposite = text_of(1, 1, [[0.5, 1]], "(<= Y_0 0.5)")
-    assert verify(net, parse_property(opposite), marabou, nodes=20000).status == "unsat"
-    (tmp_path / "p.vnnlib").write_text(text)
-    code = main(
-        ["verify", str(tmp_path / "model.onnx"), str(tmp_path / "p.vnnlib"), "--nodes", "9"]
-    )
-    printed = capsys.readouterr()
-    assert (code, printed.out) == (1, "unknown\n")
-    assert printed.err.startswith("marapatch: unknown: what was found is a counterexample of")
-    assert printed.err.count("\n") == 1
-
-
-def test_a_proof_against_an_exact_counterexample_is_a_contradiction(
-    tmp_path: Path, marabou: MarabouBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A search that lies: what is then known contradicts itself, whatever onnxruntime says."""
-    net = network(tmp_path, *CANCELLING, biases=[1.0, 0.0])
-    asked = parse_property(text_of(1, 1, [[0.5, 1]], "(>= Y_0 0.5)"))
-    lie = Unsat(float("inf"), Evidence.BOUND)
-    monkeypatch.setattr(InputSplit, "advance", lambda *_: lie)
-    with pytest.raises(ContradictionError, match="exact evaluation found one"):
-        verify(net, asked, marabou, nodes=100)
-
-
-def test_many_disjuncts_over_many_inputs_share_their_box() -> None:
-    """Sizes follow what is written: one box of 20,000 inputs, and 500 conditions."""
-    names = [f"X_{i}" for i in range(20_000)] + ["Y_0", "Y_1"]
-    text = "".join(f"(declare-const {name} Real)" for name in names)
-    text += "".join(f"(assert (>= X_{i} 0.1))(assert (<= X_{i} 0.{i + 2}))" for i in range(20_000))
-    text += f"(assert (or {' '.join(f'(>= Y_0 {k}.5)' for k in range(500))}))"
-    (case,) = parse_property(text).cases
-    assert len(case.alternatives) == 500
-    assert case.box.upper[7] == Fraction(9, 10)
-
-
 @pytest.mark.parametrize("operators", [("ArgMax",), ("Softmax", "Softmax")])
 def test_ends_that_are_not_read_are_refused(
     operators: tuple[str, ...], tmp_path: Path, marabou: MarabouBackend
@@ -330,35 +204,6 @@ def test_ends_that_are_not_read_are_refused(
     asked = parse_property(text_of(3, 3, [[0, 1]], "(>= Y_0 0.5)"), "p.vnnlib")
     with pytest.raises(InputError, match=r"p\.vnnlib: .* ends in (ArgMax|several Softmax)"):
         verify(net, asked, marabou)
-
-
-def run(
-    folder: Path, text: str, capsys: pytest.CaptureFixture[str], *options: str
-) -> tuple[int, list[str], str]:
-    file = folder / "p.vnnlib.gz"
-    file.write_bytes(gzip.compress(text.encode()))
-    code = main(["verify", str(folder / "model.onnx"), str(file), *options])
-    printed = capsys.readouterr()
-    return code, printed.out.splitlines(), printed.err
-
-
-def test_command_with_a_real_valued_counterexample(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    network(tmp_path, np.vstack([np.eye(2), -np.eye(2)]), [[1.0, 1.0, -1.0, -1.0]])
-    out = tmp_path / "w.npy"
-    text = text_of(2, 1, [["0.1", "0.1"], ["-1", "1"]], "(>= Y_0 0.5)")
-    code, lines, err = run(tmp_path, text, capsys, "--witness", str(out))
-    assert (code, lines[0], lines[1]) == (0, "sat", "((X_0 0.1)")
-    assert err.count("\n") == 1
-    assert "no float32 vector is in the input box: the counterexample is the real-valued" in err
-    assert "meets the property too, within the competition's tolerance" in err
-    x = np.load(out)
-    assert x[0] == np.float32(0.1)
-    assert lines[2] == f"(X_1 {np.format_float_positional(x[1], trim='0')})"
-    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
-    (y,) = session.run(None, {"x": x[None]})[0][0].tolist()
-    assert float(lines[3].removeprefix("(Y_0 ").removesuffix("))")) == pytest.approx(y)
 
 
 @pytest.mark.parametrize(

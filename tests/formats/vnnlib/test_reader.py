@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import operator
-from fractions import Fraction
 from math import inf
 from pathlib import Path
 
@@ -13,15 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from property_files import declared
 
 from marapatch.errors import InputError
 from marapatch.formats.vnnlib.reader import parse_property, read_property
-
-
-def declared(inputs: int, outputs: int) -> str:
-    names = [f"X_{i}" for i in range(inputs)] + [f"Y_{j}" for j in range(outputs)]
-    return "".join(f"(declare-const {name} Real)\n" for name in names)
-
 
 BOX = "(assert (and (>= X_0 -1) (<= X_0 1) (>= X_1 0.25) (<= X_1 0.5)))\n"
 
@@ -134,31 +128,6 @@ def test_what_is_not_understood_is_refused_with_its_line(text: str, message: str
     assert "\n" not in str(caught.value)
 
 
-def test_linear_rows_over_inputs_and_outputs_are_kept_exactly() -> None:
-    text = declared(2, 1) + "(assert (<= (+ (* 0.1 X_0) X_1) Y_0))(assert (< (* 3 X_0) 1))"
-    (case,) = parse_property(text).cases
-    assert case.box.upper == (Fraction(1, 3), None)
-    assert case.box.open_above == {0}
-    ((row,),) = case.alternatives
-    assert (row.inputs, row.outputs, row.rhs) == (
-        {0: Fraction(-1, 10), 1: Fraction(-1)},
-        {0: Fraction(1)},
-        Fraction(0),
-    )
-    read = parse_property(text)
-    assert read.holds([0.25, 0.0], [0.5])
-    assert not read.holds([0.5, 0.0], [0.5])  # 3/2 is not below 1
-    assert not read.holds([0.25, 0.5], [0.5])
-
-
-def test_numbers_are_those_of_the_file() -> None:
-    """0.1 is a tenth, not the float64 number nearest to it."""
-    (case,) = parse_property(declared(1, 0) + "(assert (>= X_0 0.1))").cases
-    assert case.box.lower == (Fraction(1, 10),)
-    assert not case.box.contains([Fraction(1, 10) - Fraction(1, 10**400)])
-    assert case.lower[0] == 0.1
-
-
 @pytest.mark.parametrize(
     ("bounds", "empty", "cases"),
     [
@@ -174,13 +143,6 @@ def test_cases_with_an_empty_box_are_counted(bounds: str, empty: int, cases: int
     assert (read.empty, len(read.cases)) == (empty, cases)
     both = f"(assert (or (and {bounds} (>= Y_0 0)) (and (<= X_0 5) (>= Y_0 1))))"
     assert (parse_property(declared(1, 1) + both).empty) == empty
-
-
-@pytest.mark.parametrize("wrapped", ["((<= Y_0 1))", "(((<= Y_0 1)))", "(<= ((+ Y_0 0)) 1)"])
-def test_parentheses_around_parentheses_change_nothing(wrapped: str) -> None:
-    read = parse_property(declared(1, 1) + f"(assert (and (>= Y_0 0) {wrapped}))")
-    assert read.holds([0.0], [1.0])
-    assert not read.holds([0.0], [1.5])
 
 
 def test_compressed_files_are_read(tmp_path: Path) -> None:
@@ -206,9 +168,13 @@ def test_compressed_files_that_are_not_read(tmp_path: Path, content: bytes, mess
 
 
 small = st.integers(-2, 2)
+
+
 leaves = st.tuples(
     st.sampled_from(["<=", ">=", "<", ">"]), st.sampled_from(["X_0", "X_1", "Y_0", "Y_1"]), small
 )
+
+
 formulas = st.recursive(
     leaves,
     lambda parts: st.tuples(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from exact_optimum import nearest
 from small_networks import Case, small_case
+from tree_questions import Forbidden, Says, linear_question, quiet, run
 
 from marapatch.network.graph import dense_network
 from marapatch.problem.ball import Ball
@@ -18,52 +19,11 @@ from marapatch.problem.norm import PROVED, Norm
 from marapatch.problem.question import Question
 from marapatch.problem.replay import Replay
 from marapatch.problem.verdict import Evidence
-from marapatch.query.lowering import SHRINKAGE
-from marapatch.query.query import Query
 from marapatch.search.branch_and_bound.driver import tree
 from marapatch.search.branch_and_bound.relu_tree import ReluTree
-from marapatch.search.options import Outcome, Report, SearchOptions
-from marapatch.solvers.base import Answer, Infeasible, Undecided
+from marapatch.search.options import Report, SearchOptions
+from marapatch.solvers.base import Undecided
 from marapatch.witnesses.polish import polish
-
-
-class Forbidden:
-    """A backend that must not be asked."""
-
-    name = "forbidden"
-    needs_confirmation, claim_shrinkage = False, SHRINKAGE
-
-    def solve(self, query: Query, timeout: float) -> Answer:
-        raise AssertionError("asked a solver although only bounds are accepted")
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-class Says:
-    """A backend that always answers alike, and counts."""
-
-    name = "scripted"
-    needs_confirmation, claim_shrinkage = False, SHRINKAGE
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer, self.asked = answer, 0
-
-    def solve(self, query: Query, timeout: float) -> Answer:
-        self.asked += 1
-        return self.answer
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-def quiet(bracket: Bracket, queries: int) -> None:
-    """A report that nobody reads."""
-
-
-def run(question: Question, start: Bracket | None = None, **options: object) -> Outcome:
-    chosen = {"tolerance": 1e-3, "nodes": 2000, "evidence": Evidence.BOUND, **options}
-    return tree(question, start or Bracket(), Forbidden(), SearchOptions(**chosen), quiet)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -135,67 +95,11 @@ def test_a_cutoff_closes_the_question_without_a_witness(norm: Norm) -> None:
     assert cutoff - 1e-4 <= outcome.bracket.lower <= distance
 
 
-def _linear(norm: Norm) -> tuple[Question, float]:
-    weight = np.array([[1.0, 2.0], [0.5, -1.0]])
-    network = dense_network([weight], [np.array([0.0, 0.25])])
-    centre = np.array([0.5, 0.5])
-    ball = Ball(centre, np.zeros(2), np.ones(2), norm, np.inf)
-    condition = beats(1, 2, Rule.ARGMAX)
-    question = Question(
-        network.standard_form,
-        ball.with_radius(ball.covering_radius),
-        condition,
-        Replay(network, ball, condition),
-    )
-    # 0.5 d0 + 3 d1 <= -1.5: L-inf 1.5 / 3.5; L1: all on d1, which has room for 0.5 of it
-    return question, 1.5 / 3.5 if norm is Norm.LINF else 0.5
-
-
-@pytest.mark.parametrize("norm", list(PROVED))
-def test_a_network_without_relu_is_one_leaf(norm: Norm) -> None:
-    question, distance = _linear(norm)
-    outcome = run(question, tolerance=1e-5)
-    assert outcome.bracket.lower <= distance <= outcome.bracket.upper
-    assert outcome.bracket.closed(1e-5)
-
-
 def test_a_polished_witness_is_the_optimum_where_the_network_is_linear() -> None:
-    question, distance = _linear(Norm.LINF)
+    question, distance = linear_question(Norm.LINF)
     witness = question.replay(np.array([0.0, 0.0]))
     assert witness is not None
     assert polish(question, witness, np.inf).distance == pytest.approx(distance, rel=1e-4)
-
-
-def _stuck() -> Question:
-    """A tie over a whole region: every leaf of it meets the condition and none strictly."""
-    network = dense_network(
-        [np.array([[1.0]]), np.array([[1.0], [1.0]])], [np.array([-0.5]), np.array([0.0, 0.0])]
-    )
-    ball = Ball(np.array([0.4]), np.zeros(1), np.ones(1), Norm.LINF, np.inf)
-    condition = beats(1, 2, Rule.ARGMAX)
-    replay = Replay(network, ball, condition)
-    return Question(
-        network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
-    )
-
-
-def test_a_leaf_that_only_a_solver_closes_lowers_the_evidence() -> None:
-    backend = Says(Infeasible())
-    outcome = tree(_stuck(), Bracket(), backend, SearchOptions(nodes=100), quiet)
-    assert backend.asked > 0
-    assert outcome.bracket.lower == np.inf  # as the solver says, whom nobody checked
-    assert outcome.bracket.evidence is Evidence.SOLVER
-
-
-@pytest.mark.parametrize("evidence", [Evidence.BOUND, Evidence.SOLVER])
-def test_a_leaf_that_nobody_closes_keeps_the_bracket_open(evidence: Evidence) -> None:
-    backend = Says(Undecided("scripted"))
-    options = SearchOptions(nodes=100, evidence=evidence)
-    outcome = tree(_stuck(), Bracket(), backend, options, quiet)
-    assert outcome.bracket.lower == 0.0
-    assert outcome.bracket.upper == np.inf
-    assert "could not be decided" in outcome.note
-    assert (backend.asked > 0) is (evidence is Evidence.SOLVER)
 
 
 def test_halving_ends_where_nothing_moves_the_lower_end(monkeypatch: pytest.MonkeyPatch) -> None:

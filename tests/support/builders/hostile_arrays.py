@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from hostile_networks import HUGE, Make, content
+from hostile_models import HUGE, Make, content
 from PIL import Image, PngImagePlugin
 
 

@@ -10,7 +10,8 @@ from random import Random
 
 import numpy as np
 from hostile_arrays import ARRAYS
-from hostile_networks import NETWORKS, THIN, Make, good
+from hostile_models import Make, good
+from hostile_networks import NETWORKS, THIN
 from hostile_texts import (
     BOX,
     DECLARED,

@@ -22,7 +22,7 @@ from hostile_arrays import (
     sparse,
     zip_bomb,
 )
-from hostile_networks import HUGE, Make, content
+from hostile_models import HUGE, Make, content
 
 
 def text(of: Callable[[Random], str], name: str) -> Make:

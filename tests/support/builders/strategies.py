@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 STEPS = 64
 """Dyadic numbers are multiples of 1 / STEPS."""
+
+few = settings(max_examples=15, deadline=None)
+many = settings(max_examples=60, deadline=None)
 
 
 def dyadics(lower: float = -8.0, upper: float = 8.0) -> st.SearchStrategy[float]:

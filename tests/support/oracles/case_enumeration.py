@@ -15,6 +15,9 @@ from scipy.optimize import linprog
 
 from marapatch_encodings import Abs, Constraint, Disjunction, Max, Relu, Row, VariablePool, row
 
+LP = 1e-6
+"""The tolerance of results that come out of a linear program."""
+
 
 def cases_of(constraint: Constraint) -> Sequence[tuple[Row, ...]]:
     """The polyhedra whose union ``constraint`` is."""

@@ -15,18 +15,20 @@ from fractions import Fraction
 from itertools import combinations, islice, product
 
 import numpy as np
+from exact_values import Vector, dense, fractions
 
 from marapatch.linear_programs.warm import LinearProgram
-from marapatch.network.affine_relu.standard_form import AffineMap, StandardForm
+from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import Norm
 
-Vector = list[Fraction]
 Pattern = tuple[tuple[bool, ...], ...]
+
 
 TIGHT = 1e-9
 """What of a row is left at the optimum of a linear program where it may be 0 in truth."""
+
 
 MAX_CHOICES = 1000
 
@@ -42,43 +44,6 @@ class Optimum:
     distance: Fraction
     point: tuple[Fraction, ...]
     exact: bool
-
-
-def evaluate(form: StandardForm, x: Sequence[Fraction]) -> tuple[list[Vector], Vector]:
-    """All pre-activations and the outputs of ``form`` as stored, without rounding."""
-    activations: list[Vector] = [list(x)]
-    hidden = []
-    for layer in form.hidden:
-        z = _apply(layer, activations)
-        hidden.append(z)
-        activations.append([max(v, Fraction(0)) for v in z])
-    return hidden, _apply(form.output, activations)
-
-
-def points(ball: Ball, rng: np.random.Generator, count: int) -> list[Vector]:
-    """Points of ``ball`` without rounding: its centre, corners, faces and inside."""
-    n = ball.centre.size
-    centre, radius = fractions(ball.centre), Fraction(ball.radius)
-    found = [centre]
-    for i in range(count):
-        if ball.norm is Norm.LINF:
-            direction = rng.choice([-1.0, 1.0], n) if i % 2 else rng.uniform(-1.0, 1.0, n)
-            shares = fractions(direction)
-        else:
-            weights = np.zeros(n) if i % 2 else rng.exponential(size=n)
-            weights[rng.integers(n)] += 1.0
-            signed = fractions(weights * rng.choice([-1.0, 1.0], n))
-            total = sum(abs(s) for s in signed)
-            shares = [s / total for s in signed]
-        moved = [c + radius * s for c, s in zip(centre, shares, strict=True)]
-        low, high = fractions(ball.lower), fractions(ball.upper)
-        found.append([min(max(v, a), b) for v, a, b in zip(moved, low, high, strict=True)])
-    return found
-
-
-def fractions(values: np.ndarray) -> Vector:
-    """A float64 vector as it is."""
-    return [Fraction(v) for v in values.tolist()]
 
 
 def nearest(
@@ -110,20 +75,6 @@ def extremes(form: StandardForm, ball: Ball) -> tuple[list[np.ndarray], list[np.
     search.most = [-least for least in search.least]
     search.run()
     return search.least, search.most
-
-
-def _apply(layer: AffineMap, activations: Sequence[Vector]) -> Vector:
-    total = fractions(layer.bias)
-    for source, weight in zip(layer.sources, layer.weights, strict=True):
-        for i, row in enumerate(_dense(weight)):
-            for w, a in zip(row.tolist(), activations[source], strict=True):
-                if w != 0.0:
-                    total[i] += Fraction(w) * a
-    return total
-
-
-def _dense(weight: object) -> np.ndarray:
-    return weight if isinstance(weight, np.ndarray) else weight.toarray()  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -162,8 +113,8 @@ class _Search:
         matrix = np.zeros((layer.outputs, self.form.inputs))
         constant = np.array(layer.bias)
         for source, weight in zip(layer.sources, layer.weights, strict=True):
-            matrix += _dense(weight) @ values[source][0]
-            constant += _dense(weight) @ values[source][1]
+            matrix += dense(weight) @ values[source][0]
+            constant += dense(weight) @ values[source][1]
         self._reached(k, rows, constants, matrix, constant)
         if last:
             C = self.condition.matrix
@@ -305,7 +256,7 @@ def _constraints(search: _Search, pattern: Pattern) -> tuple[list[Vector], Vecto
     for k, layer in enumerate((*form.hidden, form.output)):
         z = [[Fraction(0)] * n + [b] for b in fractions(layer.bias)]
         for source, weight in zip(layer.sources, layer.weights, strict=True):
-            for i, entries in enumerate(_dense(weight).tolist()):
+            for i, entries in enumerate(dense(weight).tolist()):
                 for w, a in zip(entries, values[source], strict=True):
                     if w != 0.0:
                         z[i] = [v + Fraction(w) * u for v, u in zip(z[i], a, strict=True)]

@@ -1,0 +1,1 @@
+"""What every suite uses: rows on the disk, processes of their own, command lines, markdown."""

@@ -1,0 +1,1 @@
+"""What marapatch is compared with: other programs, other attacks, plain maraboupy."""

@@ -1,0 +1,1 @@
+"""A script a suite: what is asked, of whom, and for how long."""

@@ -1,0 +1,1 @@
+"""How the two bundled MNIST networks were trained."""
