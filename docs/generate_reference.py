@@ -26,65 +26,27 @@ from marapatch.cli import app
 FOLDER = Path(__file__).resolve().parent / "reference"
 MADE = "<!-- written by docs/generate_reference.py: do not edit -->"
 
-GROUPS: Mapping[str, Sequence[str]] = {
-    "Networks": ("load", "Network", "memory_limit"),
-    "Ground truths": (
-        "ground_truth",
-        "GroundTruth",
-        "TargetResult",
-        "GroundTruthOptions",
-        "Progress",
-    ),
-    "Minimal patches": ("minimal_patch", "sparse_patch", "Patch", "PatchOptions"),
-    "Marks": ("mark", "Marking"),
+GROUPS: Mapping[str, str] = {
+    "Networks": "load Network memory_limit",
+    "Ground truths": "ground_truth GroundTruth TargetResult GroundTruthOptions Progress",
+    "Minimal patches": "minimal_patch sparse_patch Patch PatchOptions",
+    "Marks": "mark Marking",
     "From a patch to an adversarial input": (
-        "patch_attack",
-        "PatchAttack",
-        "PatchAttackOptions",
-        "patch_attack_images",
-        "PatchAttackSet",
-        "Stage",
-        "find_first_layer_patch",
-        "FirstLayerPatch",
-        "realise",
+        "patch_attack PatchAttack PatchAttackOptions patch_attack_images PatchAttackSet Stage "
+        "find_first_layer_patch FirstLayerPatch realise"
     ),
-    "Properties": ("verify",),
+    "Properties": "verify",
     "Questions of one's own": (
-        "Problem",
-        "Expression",
-        "decides",
-        "decides_one_of",
-        "decides_other",
-        "norm1",
-        "norm_inf",
-        "absolute",
-        "maximum",
-        "minimum",
-        "relu",
-        "leaky_relu",
-        "clip",
-        "all_of",
-        "any_of",
-        "at_most_k_nonzero",
+        "Problem Expression decides decides_one_of decides_other norm1 norm_inf absolute "
+        "maximum minimum relu leaky_relu clip all_of any_of at_most_k_nonzero"
     ),
-    "Choices, verdicts and evidence": (
-        "Norm",
-        "Rule",
-        "Evidence",
-        "Sat",
-        "Unsat",
-        "Unknown",
-        "Witness",
-    ),
+    "Choices, verdicts and evidence": "Norm Rule Evidence Sat Unsat Unknown Witness",
     "Errors": (
-        "MarapatchError",
-        "InputError",
-        "UnsupportedOperatorError",
-        "BackendError",
-        "ScopeError",
-        "ContradictionError",
+        "MarapatchError InputError UnsupportedOperatorError BackendError ScopeError "
+        "ContradictionError"
     ),
 }
+"""The public names, by what they are for."""
 
 FILES: Mapping[str, str] = {
     "marapatch groundtruth": "groundtruth.report",
@@ -304,9 +266,10 @@ def entry(name: str, item: Any) -> list[str]:
 
 def library() -> str:
     """docs/reference/api.md."""
-    named = {name for names in GROUPS.values() for name in names}
+    groups = {title: names.split() for title, names in GROUPS.items()}
+    named = {name for names in groups.values() for name in names}
     others = [name for name in marapatch.__all__ if name not in named]
-    groups = {**GROUPS, **({"Further names": others} if others else {})}
+    groups |= {"Further names": others} if others else {}
     lines = [
         MADE,
         "# Library",

@@ -43,7 +43,7 @@ NODES = (
 )
 RECHECK = tuple(
     f"certificates/test_recheck{name}.py"
-    for name in ("_least", "_bounds", "_records", "_terms", "_form", "")
+    for name in ("_least", "_bounds", "_records", "_terms", "_form", "_points", "")
 )
 FILES = tuple(
     f"certificates/test_{name}.py" for name in ("file", "recheck_records", "check", "damaged_files")

@@ -1,6 +1,6 @@
-"""The five scripts of docs/howto/own-question.md beside the same tasks in plain maraboupy.
+"""The five programs of docs/howto/own-question.md beside the same tasks in plain maraboupy.
 
-Ours are those that docs/library.md shows and the tests run (docs/examples), the others stand in
+Ours are those that the page shows and the tests run (docs/examples), the others stand in
 benchmarks/peers/tour: written as a user of maraboupy 2.0.0 who knows it would, with the same files,
 the same question and the same precision. Each script runs in a process of its own, three times,
 with a limit of 120 s; a task and an engine is one row, a timeout too. Lines: those that are neither
@@ -209,7 +209,7 @@ def report(rows: Sequence[Row], expected: int) -> str:
 
 SUITE = Suite(
     "tour",
-    "the five scripts of docs/library.md and the same tasks in plain maraboupy",
+    "the five programs of docs/howto/own-question.md and the same tasks in plain maraboupy",
     lambda: [Script(task, engine) for task in TASKS for engine in FOLDERS],
     work,
     report,

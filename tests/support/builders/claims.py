@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import exact_optimum as exact
 import numpy as np
+import scipy.sparse as sp
 
 from marapatch.certificates.recheck import recheck_tree
+from marapatch.network.affine_relu.standard_form import AffineMap
 from marapatch.network.graph import dense_network
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import Rule, beats
@@ -48,4 +51,13 @@ def plain_claim() -> Question:
     replay = Replay(network, ball, condition)
     return Question(
         network.standard_form, ball.with_radius(ball.covering_radius), condition, replay
+    )
+
+
+def sparsely(layer: AffineMap) -> AffineMap:
+    """The same map, its coefficients in sparse matrices."""
+    return replace(
+        layer,
+        weights=tuple(sp.csr_array(np.asarray(weight)) for weight in layer.weights),
+        weight_errors=tuple(e if e is None else sp.csr_array(e) for e in layer.weight_errors),
     )
