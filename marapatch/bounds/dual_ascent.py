@@ -14,6 +14,7 @@ import numpy as np
 from marapatch.bounds.backward import InputForm
 from marapatch.bounds.nodes import Nodes
 from marapatch.network.layers import Array
+from marapatch.problem.norm import simplex_threshold
 
 ALPHA_RATE, BETA_RATE, ROW_RATE = 0.2, 0.6, 0.25
 """How far the first supergradient step moves the multipliers (beta: in units of the mean size of
@@ -72,10 +73,4 @@ class DualAscent:
 
 def onto_simplex(points: Array) -> Array:
     """The nearest point of the simplex to each of ``points`` (points, entries)."""
-    # Subtract what brings the sum to 1 and cut at 0: the entries that stay above 0 are the largest
-    # ones, as many as keep their shift below themselves. Source: Held, Wolfe, Crowder, "Validation
-    # of subgradient optimization", 1974.
-    falling: Array = -np.sort(-points, axis=1)
-    shift = (np.cumsum(falling, axis=1) - 1.0) / np.arange(1, points.shape[1] + 1)
-    last = np.count_nonzero(falling > shift, axis=1) - 1
-    return np.asarray(np.maximum(points - shift[np.arange(len(points)), last][:, None], 0.0))
+    return np.asarray(np.maximum(points - simplex_threshold(points, 1.0)[:, None], 0.0))

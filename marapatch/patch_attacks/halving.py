@@ -238,23 +238,17 @@ class Halving:
 
     def _scale(self, layer: PatchableLayer, norm: Norm) -> float:
         """By how much a pre-activation moves for a patch of size 1 of its weights."""
-        h = np.abs(self._entering(layer))
-        return float(h.sum() if norm is Norm.LINF else h.max(initial=0.0))
+        return float(norm.dual(self._entering(layer)))
 
     def _touched(self, layer: PatchableLayer, norm: Norm) -> int:
         """How many weights of a neuron a patch changes."""
-        return int(np.count_nonzero(self._entering(layer))) if norm is Norm.LINF else 1
+        return int(np.count_nonzero(norm.attaining(self._entering(layer))))
 
     def _delta(self, layer: PatchableLayer, values: Array, norm: Norm) -> Array:
         """The least change of the weights that gives ``values`` (ARCHITECTURE: 2)."""
         h = self._entering(layer)
         share = (values - self.values[layer.node][0]) / self._scale(layer, norm)
-        if norm is Norm.LINF:
-            return np.outer(share, np.sign(h))
-        delta = np.zeros((share.size, h.size))
-        best = int(np.abs(h).argmax())
-        delta[:, best] = share * np.sign(h[best])
-        return delta
+        return np.outer(share, norm.attaining(h))
 
 
 @dataclass(frozen=True, eq=False)

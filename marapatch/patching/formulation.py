@@ -31,7 +31,6 @@ from math import inf
 import numpy as np
 import scipy.sparse as sp
 
-from marapatch.arithmetic.float_model import gamma
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.cut import tail
 from marapatch.network.layers import Array
@@ -145,16 +144,13 @@ def by_neuron(
         h, error = np.append(h, 1.0), np.append(error, 0.0)
     free = _by_row(weights, weights.free.astype(np.float64)) > 0.0
     limit = _by_row(weights, np.where(weights.free, weights.upper, 0.0)).max(axis=1, initial=0.0)
-    size = np.where(free, np.abs(h), 0.0)
     # ``most`` holds the sources' errors and ``scale`` is rounded up: dz = scale * x then reaches at
     # least what weights of size |x| reach, so that "no such x" refutes weights. Rounded the other
     # way a lower end would be too high. What is found is spread over ``h`` and verified as written.
     most = np.where(free, np.abs(h) + error, 0.0)
-    best = size.argmax(axis=1)
-    if norm is Norm.LINF:
-        scale = most.sum(axis=1) * (1.0 + gamma(h.size + 4))
-    else:
-        scale = most.max(axis=1, initial=0.0) * (1.0 + gamma(4))
+    scale = norm.dual_above(most)
+    # The change of a neuron's weights, of norm 1, that moves its pre-activation most.
+    steepest = norm.attaining(np.where(free, h, 0.0))
     start = Start(
         entering.before[0],
         entering.before_error[0],
@@ -163,13 +159,7 @@ def by_neuron(
     )
 
     def spread(vector: Array) -> Array:
-        if norm is Norm.LINF:
-            moved = vector[:, None] * np.where(free, np.sign(h), 0.0)
-        else:
-            moved = np.zeros(free.shape)
-            rows = np.arange(free.shape[0])
-            moved[rows, best] = vector * np.sign(h[best])
-        return _from_rows(weights, moved)
+        return _from_rows(weights, vector[:, None] * steepest)
 
     def seen(change: Array) -> Array:
         return np.asarray((_by_row(weights, change) @ h) / np.where(scale > 0.0, scale, 1.0))

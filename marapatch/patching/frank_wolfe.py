@@ -13,7 +13,6 @@ import numpy as np
 
 from marapatch.network.layers import Array, Matrix
 from marapatch.patching.formulation import PatchProblem
-from marapatch.problem.norm import Norm
 
 FRANK_WOLFE_STEPS = 40
 """Steps at most; each tries the lengths below and takes the best."""
@@ -55,14 +54,9 @@ class Leads:
     def corner(self, slope: Array, radius: float) -> Array:
         """The change within ``radius`` and the limits that gains most along ``slope``."""
         weights = self.problem.weights
-        most = np.where(slope > 0.0, weights.upper, -weights.lower)
-        most = np.where(weights.free, np.minimum(most, radius), 0.0)
-        if self.problem.verifier.norm is Norm.L1:
-            # max slope . E over the L1 ball and the box is a fractional knapsack: greedy is exact.
-            order = np.argsort(-np.abs(slope) * (most > 0.0))
-            spent = np.cumsum(most[order]) - most[order]
-            most[order] = np.clip(radius - spent, 0.0, most[order])
-        return np.asarray(np.sign(slope) * most)
+        down = np.where(weights.free, -weights.lower, 0.0)
+        up = np.where(weights.free, weights.upper, 0.0)
+        return self.problem.verifier.norm.steepest(slope, np.asarray(radius), (down, up))
 
     def ascend(self, change: Array, radius: float) -> Array:
         """A change within ``radius`` that leads by more than ``change``, where one is found."""

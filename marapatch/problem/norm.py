@@ -14,6 +14,7 @@ from typing import assert_never
 import numpy as np
 from numpy.random import Generator
 
+from marapatch.arithmetic.float_model import gamma
 from marapatch.errors import InputError
 from marapatch.network.layers import Array
 
@@ -93,6 +94,31 @@ class Norm(Enum):
             case _:
                 assert_never(self)
 
+    def dual_above(self, coefficients: Array) -> Array:
+        """:meth:`dual` of each row, never less than the true one."""
+        terms = 1 if self is Norm.L1 else coefficients.shape[-1]  # a maximum is one of them
+        return np.asarray(self.dual(coefficients) * (1.0 + gamma(terms + 4)))
+
+    def attaining(self, gradient: Array) -> Array:
+        """By row a step of norm 1 along which ``gradient . step`` is the dual norm; 0 for zeros.
+
+        L-inf: every sign. L1: the first of the largest entries alone. L2: the direction itself.
+        """
+        match self:
+            case Norm.LINF:
+                return np.asarray(np.sign(gradient))
+            case Norm.L1:
+                step = np.zeros(gradient.shape)
+                best = np.abs(gradient).argmax(axis=-1, keepdims=True)
+                sign = np.sign(np.take_along_axis(gradient, best, axis=-1))
+                np.put_along_axis(step, best, sign, axis=-1)
+                return step
+            case Norm.L2:
+                length = self.dual(gradient)[..., None]
+                return np.divide(gradient, length, where=length > 0.0, out=np.zeros_like(gradient))
+            case _:
+                assert_never(self)
+
     def steepest(
         self, gradient: Array, radius: Array, displacement_bounds: DisplacementBounds
     ) -> Array:
@@ -166,6 +192,20 @@ class Norm(Enum):
 
 PROVED = (Norm.LINF, Norm.L1)
 """The norms of a :class:`~marapatch.problem.ball.Ball`: lower ends can be proved in them."""
+
+
+def simplex_threshold(sizes: Array, total: float) -> Array:
+    """By row of ``sizes`` (rows, entries) the t with ``sum max(sizes - t, 0) = total``, where there
+    is one that is >= 0: what is left of the sizes is the nearest point with that sum.
+
+    The entries that stay above 0 are the largest ones, as many as keep their own share of the
+    excess below themselves. Source: Held, Wolfe, Crowder, "Validation of subgradient optimization",
+    1974.
+    """
+    falling = -np.sort(-sizes, axis=1)
+    shift = (np.cumsum(falling, axis=1) - total) / np.arange(1, sizes.shape[1] + 1)
+    last = np.maximum(np.count_nonzero(falling > shift, axis=1) - 1, 0)
+    return np.asarray(shift[np.arange(len(shift)), last])
 
 
 def _knapsack(gradient: Array, radius: Array, displacement_bounds: DisplacementBounds) -> Array:

@@ -210,7 +210,7 @@ def _plain_radius(question: Question, a: Array, c: float) -> float:
     up to it ``a . E + c > 0``, whatever limits single entries."""
     down, up = question.ball.with_radius(inf).displacement_bounds
     gain = np.where(a > 0.0, np.where(down > 0.0, a, 0.0), np.where(up > 0.0, -a, 0.0))
-    dual = gain.max(initial=0.0) if question.ball.norm is Norm.L1 else gain.sum()
+    dual = float(question.ball.norm.dual(gain))
     if c <= 0.0 or dual <= 0.0:
         return 0.0
     return max(float(c / dual * (1.0 - gamma(gain.size + 4))) - SMALL, 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from marapatch.network.layers import Array
-from marapatch.problem.norm import Norm
+from marapatch.problem.norm import Norm, simplex_threshold
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Replayed
 
@@ -116,10 +116,10 @@ def estimate(question: Question) -> float:
     pattern = [np.repeat(layer > 0.0, rows.shape[0], axis=0) for layer in z]
     gradient = form.pullback(pattern, rows)
     displacement_bounds = question.ball.with_radius(inf).displacement_bounds
-    gradient = np.abs(gradient) * np.where(
-        gradient > 0.0, displacement_bounds[1] > 0.0, displacement_bounds[0] > 0.0
+    dual = question.ball.norm.dual(
+        gradient
+        * np.where(gradient > 0.0, displacement_bounds[1] > 0.0, displacement_bounds[0] > 0.0)
     )
-    dual = gradient.sum(axis=1) if question.ball.norm is Norm.LINF else gradient.max(axis=1)
     unmet = slack < 0.0
     if not unmet.any():
         return 1e-9
@@ -194,10 +194,7 @@ def nearest_l1(question: Question, points: Array, radius: float) -> Array:
     one threshold a point, and the smallest become 0."""
     inside = np.clip(points, question.ball.lower, question.ball.upper)
     size = np.abs(inside)
-    falling = -np.sort(-size, axis=1)
-    over = (np.cumsum(falling, axis=1) - radius) / np.arange(1, size.shape[1] + 1)
-    last = np.maximum((falling > over).sum(axis=1) - 1, 0)
-    threshold = np.maximum(over[np.arange(len(over)), last], 0.0)
+    threshold = np.maximum(simplex_threshold(size, radius), 0.0)
     return np.asarray(np.sign(inside) * np.maximum(size - threshold[:, None], 0.0))
 
 

@@ -78,6 +78,13 @@ def min_linf(rows: Rows) -> Array | None:
     return _lazily(rows, _min_linf)
 
 
+def min_change(rows: Rows, norm: Norm, deadline: float = inf) -> Array | None:
+    """The change of least norm that meets every row; None where there is none."""
+    if norm is Norm.L1:
+        return min_l1(rows, np.ones(rows.lower.size), deadline)
+    return min_linf(rows)
+
+
 def least_violation(rows: Rows, deadline: float = inf) -> Array | None:
     """A change that misses the rows little in sum, the smaller of equals; None out of time.
 

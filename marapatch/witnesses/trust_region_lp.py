@@ -14,11 +14,10 @@ import numpy as np
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.layers import Array
 from marapatch.problem.conditions import OutputCondition
-from marapatch.problem.norm import Norm
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Replayed
 from marapatch.witnesses.linear_region import region_of
-from marapatch.witnesses.row_lp import Rows, least_violation, min_l1, min_linf
+from marapatch.witnesses.row_lp import Rows, least_violation, min_change
 
 TRUST_REGION_STEPS = 12
 """Linear programs on the way, at most."""
@@ -89,10 +88,7 @@ def nearer(question: Question, witness: Replayed) -> Replayed:
     decides = np.array([layer < 0 for layer, _ in here.neuron])
     for farther in STRICTER:
         beyond = replace(rows, rhs=rows.rhs + np.where(decides, farther * far, 0.0))
-        if ball.norm is Norm.L1:
-            change = min_l1(beyond, np.ones(x.size))
-        else:
-            change = min_linf(beyond)
+        change = min_change(beyond, ball.norm)
         found = None if change is None else question.replay(ball.centre + change)
         if found is not None:
             return found if found.distance < witness.distance else witness

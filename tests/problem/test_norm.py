@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from marapatch.problem.norm import Norm
+from marapatch.problem.norm import Norm, simplex_threshold
 
 ALL = list(Norm)
 
@@ -90,3 +92,37 @@ def test_measured_sums_are_never_understated() -> None:
     assert Norm.L1.measure(ones)[0] >= 1.0
     assert Norm.L2.measure(np.array([[3e200, 4e200]]))[0] == pytest.approx(5e200)
     assert Norm.L2.measure(np.zeros((1, 3)))[0] == pytest.approx(0.0, abs=1e-300)
+
+
+@pytest.mark.parametrize("distance", ALL)
+def test_a_unit_step_attains_the_dual_norm_and_of_zeros_is_none(distance: Norm) -> None:
+    gradient, _, _ = draw(4)
+    gradient[0] = 0.0
+    step = distance.attaining(gradient)
+    assert step[0].tolist() == [0.0] * gradient.shape[1]
+    assert distance.measure(step)[1:] == pytest.approx(1.0, rel=1e-12)
+    assert (gradient * step).sum(1) == pytest.approx(distance.dual(gradient), rel=1e-12)
+    assert np.array_equal(distance.attaining(gradient[2]), step[2])
+
+
+def test_a_dual_norm_rounded_up_is_never_understated() -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.uniform(0.0, 1.0, (40, 300)) * 10.0 ** rng.integers(-9, 9, (40, 300))
+    above = Norm.LINF.dual_above(rows)
+    for row, bound in zip(rows.tolist(), above.tolist(), strict=True):
+        true = sum(map(Fraction, row))
+        assert true <= Fraction(bound) <= true * (1 + Fraction(1, 10**12))
+    assert (Norm.L1.dual_above(rows) >= rows.max(axis=1)).all()
+
+
+@pytest.mark.parametrize("total", [0.25, 1.0, 3.0])
+def test_what_is_above_the_threshold_has_the_sum(total: float) -> None:
+    rng = np.random.default_rng(6)
+    sizes = rng.uniform(0.0, 1.0, (20, 12))
+    left = np.maximum(sizes - simplex_threshold(sizes, total)[:, None], 0.0)
+    assert left.sum(axis=1) == pytest.approx(total, rel=1e-12)
+    around = rng.uniform(-1e-3, 1e-3, (200, 12))
+    around -= around.mean(axis=1, keepdims=True)  # other points with that sum are no nearer
+    other = np.maximum(left[:1] + around, 0.0)
+    other *= total / other.sum(axis=1, keepdims=True)
+    assert (np.square(other - sizes[0]).sum(1) >= np.square(left[0] - sizes[0]).sum() - 1e-12).all()
