@@ -87,7 +87,7 @@ def test_skipped_tests_say_how_to_get_the_data(folder: str | None, why: str) -> 
     environment = {k: v for k, v in os.environ.items() if k != "MARAPATCH_DATA"}
     if folder is not None:
         environment["MARAPATCH_DATA"] = folder
-    tests = "tests/network/test_all_networks.py::test_headers_of_mnist_nnet_files"
+    tests = "tests/network/test_load.py::test_headers_of_mnist_nnet_files"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", tests, "-k", "50"]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-import exact_optimum as exact
+import exact_values as exact
 import numpy as np
 import pytest
 
