@@ -61,12 +61,11 @@ def command(
     from marapatch.files.atomic_write import check_outputs, write_whole
     from marapatch.network.load import load
     from marapatch.patching.mark_graph import mark
-    from marapatch.problem.conditions import Rule
     from marapatch.reporting.json_text import dump
 
     path = resolve(network, "network")
     net = load(path)
-    marking = mark(net, target, rule=Rule(decision.value))
+    marking = mark(net, target, decision=decision.value)
     outputs = [file for file in (json_file, plot) if file is not None]
     check_outputs(outputs, [Path(path)])
     if plot is not None:

@@ -218,8 +218,7 @@ def command(
     def allowed(attacked: int) -> tuple[float | None, float | None] | None:
         return None if attacked and time_limit.over else time_limit.of(attacked)
 
-    live = Live(len(given.numbers), run.known, verbose=verbose)
-    with live.bar:
+    with Live(len(given.numbers), run.known, verbose=verbose) as live:
         interrupted = run.attack(allowed, live)
     if run.left and not interrupted:
         typer.echo(

@@ -127,10 +127,10 @@ def norm_inf(x: Expression) -> Expression:
 
 
 def decides(
-    outputs: Expression, target: int, *, rule: Rule = Rule.ARGMAX, margin: float = 0.0
+    outputs: Expression, target: int, *, decision: str | Rule = Rule.ARGMAX, margin: float = 0.0
 ) -> Comparison:
     """Class ``target`` leads every other class by at least ``margin``."""
-    condition = beats(target, _checked(outputs, "decides").size, rule, margin)
+    condition = beats(target, _checked(outputs, "decides").size, Rule.of(decision), margin)
     return condition.matrix @ outputs.ravel() >= condition.rhs
 
 
@@ -138,7 +138,7 @@ def decides_one_of(
     outputs: Expression,
     targets: Collection[int],
     *,
-    rule: Rule = Rule.ARGMAX,
+    decision: str | Rule = Rule.ARGMAX,
     margin: float = 0.0,
     every: bool = False,
 ) -> AnyOf | AllOf:
@@ -151,18 +151,20 @@ def decides_one_of(
             f"decides_one_of({y.describe()}, {chosen}): some but not all of the {y.size} classes "
             "must be targets"
         )
+    rule = Rule.of(decision)
     leads = [rule.sign * (y[t] - y[np.array(rivals)]) >= margin for t in chosen]
     return AllOf(tuple(leads)) if every else any_of(*leads)
 
 
 def decides_other(
-    outputs: Expression, label: int, *, rule: Rule = Rule.ARGMAX, margin: float = 0.0
+    outputs: Expression, label: int, *, decision: str | Rule = Rule.ARGMAX, margin: float = 0.0
 ) -> AnyOf:
     """Some other class leads class ``label`` by at least ``margin``."""
     y = _checked(outputs, "decides_other").ravel()
     if not 0 <= label < y.size or y.size < 2:
         raise InputError(f"decides_other: {label} is not one of {y.size} classes (two at least)")
-    return any_of(*(rule.sign * (y[j] - y[label]) >= margin for j in range(y.size) if j != label))
+    sign, rivals = Rule.of(decision).sign, (j for j in range(y.size) if j != label)
+    return any_of(*(sign * (y[j] - y[label]) >= margin for j in rivals))
 
 
 def _side_by_side(rows: list[Expression]) -> Expression:

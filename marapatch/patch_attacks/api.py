@@ -75,7 +75,7 @@ def patch_attack(
     image: ArrayLike,
     *,
     target: int | None = None,
-    rule: Rule = Rule.ARGMAX,
+    decision: str | Rule = Rule.ARGMAX,
     box: tuple[ArrayLike, ArrayLike] | None = None,
     options: PatchAttackOptions | None = None,
     started: float | None = None,
@@ -87,7 +87,8 @@ def patch_attack(
     (:mod:`marapatch.patch_attacks.realise`) and shrunk; a direct search follows where that fails.
     ``target``: the class wanted (None: any other; several are tried, the nearest by a first-order
     estimate). ``box``: (lower, upper), numbers or arrays (None: the
-    network file's own box, or [0, 1]). The image is rounded to the network's input type, and so
+    network file's own box, or [0, 1]). ``decision``: ``argmax``, or ``argmin`` as in ACAS Xu. The
+    image is rounded to the network's input type, and so
     is what is returned, replayed on the network with its evaluation error subtracted.
     ``started``: when the time of ``options`` began, by ``time.monotonic`` (None: now).
 
@@ -96,6 +97,7 @@ def patch_attack(
     """
     options = options or PatchAttackOptions()
     started = monotonic() if started is None else started
+    rule = Rule.of(decision)
     domain = _domain(network, image, box, options.max_pixel)
     decided = decided_class(network, domain.x, rule)
     if target is not None:
@@ -133,7 +135,7 @@ def replay_of(
     image: ArrayLike,
     target: int,
     *,
-    rule: Rule = Rule.ARGMAX,
+    decision: str | Rule = Rule.ARGMAX,
     box: tuple[ArrayLike, ArrayLike] | None = None,
     options: PatchAttackOptions | None = None,
 ) -> Replay:
@@ -141,7 +143,7 @@ def replay_of(
     :func:`patch_attack`. Whatever that returns, it accepts without changing a number."""
     options = options or PatchAttackOptions()
     domain = _domain(network, image, box, options.max_pixel)
-    condition = beats(target, network.outputs, rule, options.margin)
+    condition = beats(target, network.outputs, Rule.of(decision), options.margin)
     return Target(network, condition, domain).replay(Norm.L1)
 
 

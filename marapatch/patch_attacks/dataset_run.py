@@ -66,7 +66,7 @@ def patch_attack_images(
     images: ArrayLike,
     *,
     target: int | None = None,
-    rule: Rule = Rule.ARGMAX,
+    decision: str | Rule = Rule.ARGMAX,
     box: tuple[ArrayLike, ArrayLike] | None = None,
     labels: ArrayLike | None = None,
     options: PatchAttackOptions | None = None,
@@ -80,7 +80,7 @@ def patch_attack_images(
     """:func:`marapatch.patch_attack` of every one of ``images``, and the paper's measures of it.
 
     ``images``: (n, ...) in the network's shape or flat, in the units that the network takes.
-    ``target``, ``rule``, ``box``, ``options``: as for one image; ``options.timeout`` is for each.
+    ``target``, ``decision``, ``box``, ``options``: as for one image, ``options.timeout`` for each.
     ``labels``: (n,); an image that the network decides otherwise already, or as ``target``, is left
     alone. ``folder``: where a row is kept for each finished image; a run goes on from the rows it
     finds there, each verified again. ``total_timeout``: seconds after which no image is begun.
@@ -100,7 +100,7 @@ def patch_attack_images(
         ImageSet.of(network, images, box, labels),
         options or PatchAttackOptions(),
         target,
-        rule,
+        Rule.of(decision),
         None if folder is None else Path(folder),
     )
     run.open()
@@ -258,7 +258,7 @@ class DatasetRun:
             self.network,
             start.x,
             target=self.target,
-            rule=self.rule,
+            decision=self.rule,
             box=(start.lower, start.upper),
             options=replace(self.options, timeout=seconds),
             started=started,

@@ -170,7 +170,7 @@ class StageSearch:
     def _search(self, name: str, question: Question, start: Bracket, seconds: float) -> Bracket:
         ceiling = min(start.upper, question.ball.radius)
         tolerance = TOLERANCE * ceiling if name == "tree" else 0.05 * ceiling
-        backend = create("marabou" if self.options.backend == "highs" else self.options.backend)
+        backend = create(self.options.backend)
         try:
             ball = question.ball.with_radius(ceiling)
             options = SearchOptions(tolerance=tolerance, timeout=seconds, bounds=name == "tree")

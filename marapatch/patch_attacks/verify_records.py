@@ -52,7 +52,7 @@ class RecordVerifier:
             return f"class {record.target} was not asked for"
         x = record.adversarial(start.x)
         replay = replay_of(
-            self._network, start.x, record.target, rule=self.rule,
+            self._network, start.x, record.target, decision=self.rule,
             box=(start.lower, start.upper), options=self.options,
         )  # fmt: skip
         witness = replay(x)

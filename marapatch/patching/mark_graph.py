@@ -78,7 +78,7 @@ def mark(
     network: Network | StandardForm,
     condition: OutputCondition | int,
     *,
-    rule: Rule = Rule.ARGMAX,
+    decision: str | Rule = Rule.ARGMAX,
 ) -> Marking:
     """Mark every neuron of ``network`` for ``condition``, or for a class that should win.
 
@@ -86,7 +86,7 @@ def mark(
     """
     form = network.standard_form if isinstance(network, Network) else network
     if not isinstance(condition, OutputCondition):
-        condition = beats(int(condition), form.outputs, rule)
+        condition = beats(int(condition), form.outputs, Rule.of(decision))
     if condition.matrix.shape[1] != form.outputs:
         raise InputError(
             f"the condition is on {condition.matrix.shape[1]} outputs, the network has "

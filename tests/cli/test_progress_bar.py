@@ -27,7 +27,7 @@ def test_nothing_is_written_where_there_is_no_terminal(capsys: pytest.CaptureFix
     with progress_bar() as bar:
         bar.update(bar.add_task("nodes checked"), completed=1, total=2)
         bar.console.print()  # as rich before 14.3 does where a disabled bar ends
-    with Live(3, [], verbose=False).bar as bar:
-        bar.console.print()
+    with Live(3, [], verbose=False) as live:
+        live._bar.console.print()
     said = capsys.readouterr()
     assert said.out == said.err == ""

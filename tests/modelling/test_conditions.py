@@ -46,11 +46,17 @@ def test_decision_conditions() -> None:
 
             wins = {i for i in range(3) if all(sign * (y0[i] - y0[j]) >= 0 for j in range(3))}
             for i in range(3):
-                assert holds(lambda y, i=i, rule=rule: mp.decides(y, i, rule=rule)) == (i in wins)
+                assert holds(lambda y, i=i, rule=rule: mp.decides(y, i, decision=rule)) == (
+                    i in wins
+                )
                 other = any(sign * (y0[j] - y0[i]) >= 0 for j in range(3) if j != i)
-                assert holds(lambda y, i=i, rule=rule: mp.decides_other(y, i, rule=rule)) == other
+                assert (
+                    holds(lambda y, i=i, rule=rule: mp.decides_other(y, i, decision=rule)) == other
+                )
             pair = any(sign * (y0[i] - y0[2]) >= 0 for i in (0, 1))
-            assert holds(lambda y, rule=rule: mp.decides_one_of(y, (0, 1), rule=rule)) == pair
+            assert holds(lambda y, rule=rule: mp.decides_one_of(y, (0, 1), decision=rule)) == pair
             both = all(sign * (y0[i] - y0[2]) >= 0 for i in (0, 1))
-            every = holds(lambda y, rule=rule: mp.decides_one_of(y, (0, 1), rule=rule, every=True))
+            every = holds(
+                lambda y, rule=rule: mp.decides_one_of(y, (0, 1), decision=rule, every=True)
+            )
             assert every == both

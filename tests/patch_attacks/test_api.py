@@ -56,7 +56,7 @@ def test_halving_finds_inputs_that_hold(seed: int, minimise: str) -> None:
 def test_targets_and_rules(rule: Rule) -> None:
     net, image = network(3), np.random.default_rng(3).random(SIZE)
     order = np.argsort(-rule.sign * net.evaluate(image)[0])
-    found = patch_attack(net, image, target=int(order[1]), rule=rule, box=WIDE, options=FAR)
+    found = patch_attack(net, image, target=int(order[1]), decision=rule, box=WIDE, options=FAR)
     assert found.found
     assert (found.wanted, found.target) == (order[1], order[1])
     check(net, image, found, rule)

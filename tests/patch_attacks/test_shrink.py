@@ -37,8 +37,8 @@ def _masks(size: int, count: int) -> np.ndarray:
 @pytest.mark.parametrize("rule", list(Rule))
 def test_an_exact_search_in_the_region_never_has_more_entries(rule: Rule) -> None:
     net, image = network(1, (20, 8, 6, 4)), np.random.default_rng(1).random(20)
-    plainly = patch_attack(net, image, rule=rule)
-    exactly = patch_attack(net, image, rule=rule, options=PatchAttackOptions(exact=5.0))
+    plainly = patch_attack(net, image, decision=rule)
+    exactly = patch_attack(net, image, decision=rule, options=PatchAttackOptions(exact=5.0))
     assert 0 < exactly.l0 <= plainly.l0
 
 

@@ -48,7 +48,7 @@ def test_marks_are_the_signs_of_all_paths(seed: int) -> None:
 @pytest.mark.parametrize("rule", list(Rule))
 def test_a_class_stands_for_its_condition(rule: Rule) -> None:
     net = network(1, (2, 4, 3))
-    by_class, by_condition = mark(net, 2, rule=rule), mark(net, beats(2, 3, rule))
+    by_class, by_condition = mark(net, 2, decision=rule), mark(net, beats(2, 3, rule))
     for one, other in zip(by_class.layers, by_condition.layers, strict=True):
         assert one.tolist() == other.tolist()
     wins, loses = ("increment", "decrement") if rule is Rule.ARGMAX else ("decrement", "increment")
