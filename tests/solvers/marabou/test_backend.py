@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,12 +17,6 @@ from marapatch.solvers.highs.backend import HighsBackend
 from marapatch.solvers.marabou import backend as marabou
 from marapatch.solvers.marabou.backend import FIXED_BELOW, MarabouBackend
 from marapatch_encodings import Relu, VariablePool, dense_row, row
-
-
-@pytest.fixture
-def backend() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as made:
-        yield made
 
 
 class TestNarrowRanges:

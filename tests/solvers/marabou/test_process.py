@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -28,12 +27,6 @@ from marapatch.solvers.base import Answer, Candidate, Infeasible, Undecided
 from marapatch.solvers.marabou import backend as marabou
 from marapatch.solvers.marabou.backend import STATUS_MAP, MarabouBackend, SolveOptions, interpret
 from marapatch.solvers.marabou.process import Reply
-
-
-@pytest.fixture
-def backend() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as made:
-        yield made
 
 
 class TestTime:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,12 +28,6 @@ from marapatch.errors import BackendError
 from marapatch.solvers.base import Answer, Undecided
 from marapatch.solvers.marabou import process as _process
 from marapatch.solvers.marabou.backend import MarabouBackend
-
-
-@pytest.fixture
-def backend() -> Iterator[MarabouBackend]:
-    with MarabouBackend() as made:
-        yield made
 
 
 class TestBrokenWorkers:
