@@ -193,7 +193,7 @@ def test_a_condition_that_cannot_be_met_is_refuted_and_one_that_is_met_never() -
     assert bound_condition(form, bounds, met).radius == 0.0
 
 
-def test_bounds_are_remembered_by_the_ball_and_only_when_complete() -> None:
+def test_bounds_are_cached_by_the_ball_and_only_when_complete() -> None:
     case = small_case(0, ("plain",))
     form, ball = case.network.standard_form, case.ball.with_radius(0.25)
     hurried = cached_bounds(form, ball, -inf)

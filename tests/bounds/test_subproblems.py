@@ -21,7 +21,7 @@ from marapatch.problem.conditions import OutputCondition, Rule, beats
 from marapatch.problem.norm import PROVED, Norm
 
 
-def grown(bounder: NodeBounder, start: Nodes, rng: np.random.Generator, depth: int) -> Nodes:
+def divided(bounder: NodeBounder, start: Nodes, rng: np.random.Generator, depth: int) -> Nodes:
     """A partition of the ball by phases, bounded and tightened as the tree does it."""
     nodes = start
     for _ in range(depth):
@@ -46,7 +46,7 @@ def check(
     root = linear_bounds(form, ball)
     bounder = NodeBounder(form, root, condition)
     start = bounder.bound(bounder.root(root), 5).nodes
-    nodes = grown(bounder, bounder.tighten(start), rng, 3)
+    nodes = divided(bounder, bounder.tighten(start), rng, 3)
     multiplied = replace(
         nodes,
         alpha=rng.uniform(-0.5, 1.5, nodes.alpha.shape),
@@ -131,7 +131,7 @@ def test_the_optimum_is_beyond_the_least_refuted_radius(seed: int) -> None:
     root = linear_bounds(form, case.ball)
     bounder = NodeBounder(form, root, case.condition)
     start = bounder.bound(bounder.root(root), 10).nodes
-    nodes = grown(bounder, start, rng, 3)
+    nodes = divided(bounder, start, rng, 3)
     alive = nodes.take(~nodes.empty)
     if optimum is None:
         assert not len(alive) or bounder.bound(alive, 8).radius.min() >= 0.0

@@ -134,7 +134,7 @@ def expanded(seed: int) -> tuple[TreeRecord, Question, Fraction | float]:
 
 
 def test_any_tree_with_any_multipliers_proves_nothing_false() -> None:
-    """Trees that nobody grew, well beyond the optimum: only the arithmetic stands in the way."""
+    """Trees of no search, well beyond the optimum: only the arithmetic stands in the way."""
     rng = np.random.default_rng(4)
     reached = 0
     for seed in range(24):

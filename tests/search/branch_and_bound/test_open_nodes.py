@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from digit_questions import digit_question
-from grown_trees import OPTIONS, TOLERANCE, expanded
+from expanded_trees import OPTIONS, TOLERANCE, expanded
 from small_networks import small_case
 
 from marapatch.problem.bracket import Bracket
@@ -27,7 +27,7 @@ def test_without_memory_for_open_nodes_the_answer_is_the_same(seed: int) -> None
 
 
 def test_without_memory_fewer_nodes_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Depth-first: what is open is a path, not a front."""
+    """Depth-first: what is open is a path, not a wide queue."""
     question, start = digit_question(Norm.LINF, 0, 9)
     most = {}
     raise_lower = ReluTree._raise

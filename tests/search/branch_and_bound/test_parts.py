@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 from digit_questions import digit_question
-from grown_trees import OPTIONS, expanded
+from expanded_trees import OPTIONS, expanded
 
 from marapatch.problem.norm import PROVED, Norm
 from marapatch.search.branch_and_bound.parts import ENOUGH, enough, resume

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 from digit_questions import digit_question
-from grown_trees import OPTIONS, TOLERANCE, expanded
+from expanded_trees import OPTIONS, TOLERANCE, expanded
 from small_networks import small_case
 
 from marapatch.problem.bracket import Bracket
@@ -36,14 +36,14 @@ def test_with_the_bounds_of_the_root_alone_the_answer_is_the_same(
 def test_a_tree_that_is_ending_has_more_of_the_time(
     ending: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its open nodes get fewer: rungs below it would only take its time."""
-    rungs: list[float] = []
+    """Its open nodes get fewer: smaller radii would only take its time."""
+    smaller: list[float] = []
     tree_search = import_module(
         "marapatch.search.branch_and_bound.driver"
     )  # the package exports its function
     monkeypatch.setattr(tree_search, "TREE_AT_WITNESS_SHARE", 0.0)
     monkeypatch.setattr(
-        tree_search._Schedule, "_smaller_radii", lambda _, until: rungs.append(until)
+        tree_search._Schedule, "_smaller_radii", lambda _, until: smaller.append(until)
     )
     monkeypatch.setattr(ReluTree, "ending", property(lambda _: ending))
     backend = create("highs")
@@ -51,20 +51,20 @@ def test_a_tree_that_is_ending_has_more_of_the_time(
     outcome = tree(case.question, Bracket(), backend, OPTIONS, lambda *_: None)
     backend.close()
     assert OPTIONS.closed(outcome.bracket)
-    assert len(rungs) == (0 if ending else 1)
+    assert len(smaller) == (0 if ending else 1)
 
 
 def test_a_tree_ends_as_its_open_nodes_get_fewer() -> None:
     question, start = digit_question(Norm.LINF, 2, 3)
     backend = create("highs")
-    plant = ReluTree(question, start, backend, OPTIONS, lambda *_: None)
+    begun = ReluTree(question, start, backend, OPTIONS, lambda *_: None)
     told: list[tuple[int, int, bool]] = []
-    plant.report = lambda *_: told.append(
-        (len(plant.open_nodes), plant.open_nodes.most, plant.ending)
+    begun.report = lambda *_: told.append(
+        (len(begun.open_nodes), begun.open_nodes.most, begun.ending)
     )
-    plant.advance(inf, OPTIONS.most_nodes)
+    begun.advance(inf, OPTIONS.most_nodes)
     backend.close()
-    assert OPTIONS.closed(plant.bracket)
+    assert OPTIONS.closed(begun.bracket)
     assert max(most for _, most, _ in told) > 3
     assert not told[0][2]
     assert any(ending for _, _, ending in told)

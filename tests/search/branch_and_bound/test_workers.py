@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from digit_questions import digit_question
-from grown_trees import OPTIONS, TOLERANCE
+from expanded_trees import OPTIONS, TOLERANCE
 
 from marapatch.problem.norm import PROVED, Norm
 from marapatch.problem.verdict import Evidence

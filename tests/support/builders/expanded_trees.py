@@ -1,4 +1,4 @@
-"""Trees of digits, grown for a while."""
+"""Trees of digits, expanded for a while."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ OPTIONS = SearchOptions(tolerance=TOLERANCE, evidence=Evidence.BOUND, nodes=2000
 
 def expanded(question: Question, start: Bracket, options: SearchOptions, memory: int) -> ReluTree:
     backend = create("highs")
-    plant = ReluTree(question, start, backend, options, lambda *_: None)
-    plant.open_nodes.memory = memory
-    plant.advance(inf, options.most_nodes)
+    tree = ReluTree(question, start, backend, options, lambda *_: None)
+    tree.open_nodes.memory = memory
+    tree.advance(inf, options.most_nodes)
     backend.close()
-    return plant
+    return tree
