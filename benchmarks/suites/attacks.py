@@ -2,9 +2,9 @@
 
 Every attack gets the same images, the same box [0, 1], the same goal (any other class, or the next
 class) and the same budget of gradients an image; the gradients and plain evaluations it really used
-are counted and written down. Whatever an attack returns is judged by one function
-(``marapatch.witnesses.attacks.judge``): clipped, rounded to float32, evaluated in float64 and
-measured, and so are the same vectors up to 0.1 % farther from the image, as float32 may see a
+are counted and written down. Whatever an attack returns is verified by one function
+(``marapatch.witnesses.attacks.verify_claims``): clipped, rounded to float32, evaluated in float64
+and measured, and so are the same vectors up to 0.1 % farther from the image, as float32 may see a
 success too early. ``marapatch-cascade`` has the budget for one target: untargeted, it uses more,
 and its row says so.
 
@@ -45,7 +45,7 @@ from marapatch.witnesses.attacks import (
     Norm,
     Objective,
     Problem,
-    judge,
+    verify_claims,
 )
 
 NAME = "attacks"
@@ -161,7 +161,7 @@ def _run(one: Contestant, problem: Problem, budget: int) -> list[Row]:
     # A vector may miss in float64 what it met in float32: also judged a trifle farther out.
     stretched = [problem.centres + s * (found.vectors - problem.centres) for s in STRETCHES]
     rows = np.tile(np.arange(len(problem)), len(STRETCHES))
-    judged = judge(problem, np.concatenate(stretched), rows)
+    judged = verify_claims(problem, np.concatenate(stretched), rows)
     return [
         {
             "distance": finite(judged.distances[i]),

@@ -66,7 +66,7 @@ def report(
     """Write the files asked for, then print the answer: it may be that nobody reads that. Return
     it: where trees are written, no more than they prove."""
     if outputs.tree is not None and result.already:
-        typer.echo(f"marapatch: no tree was grown, so {outputs.tree} was not written", err=True)
+        typer.echo(f"marapatch: nothing was searched, so {outputs.tree} was not written", err=True)
     elif outputs.tree is not None:
         from marapatch.cli.tree_output import write_trees
 

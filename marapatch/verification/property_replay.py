@@ -34,7 +34,7 @@ COMPETITION_TOLERANCE = Fraction(1, 10_000)
 above 1: granted to onnxruntime where it is given another point, rounded to the file's type."""
 
 EXACT_EVALUATIONS = 32
-"""Points at most that one judge evaluates exactly: where float64 cannot tell so often, the claims
+"""Points at most that one replay evaluates exactly: where float64 cannot tell so often, the claims
 are all on an edge."""
 
 

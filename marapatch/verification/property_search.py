@@ -233,7 +233,7 @@ class _Phases:
         return self.tree.bounded
 
     def advance(self, until: float, nodes: float = np.inf) -> Verdict:
-        """Grow until the whole box is refuted, there is a witness, it is ``until``, or about so
+        """Expand until the whole box is refuted, there is a witness, it is ``until``, or about so
         many more ``nodes`` are bounded."""
         try:
             self.tree.advance(until, nodes)

@@ -76,7 +76,7 @@ def test_only_unstable_neurons_are_split(
     rule: str, norm: Norm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where no split seems to gain: a stable one would leave the node as it is, for ever."""
-    monkeypatch.setattr(branching, "STUCK", np.inf)
+    monkeypatch.setattr(branching, "WANTED_GAIN", np.inf)
     seen = 0
     for seed in range(40):
         case = small_case(seed)

@@ -194,7 +194,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def judge(folder: Path, run: Callable[[], tuple[int, str, str]], message: str) -> None:
+def check_refused(folder: Path, run: Callable[[], tuple[int, str, str]], message: str) -> None:
     before = contents(folder)
     code, out, err = run()
     assert code == 2, err
@@ -221,7 +221,7 @@ def test_bad_input(
         code = main(arguments)
         return (code, *capfd.readouterr())
 
-    judge(files, run, message)
+    check_refused(files, run, message)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_bad_input_through_a_process_of_its_own(files: Path, row: str) -> None:
         )
         return done.returncode, done.stdout, done.stderr
 
-    judge(files, run, message)
+    check_refused(files, run, message)
 
 
 def test_fetch_offline_says_what_to_do(
@@ -258,7 +258,7 @@ def test_fetch_offline_says_what_to_do(
         code = main(["fetch", "reassure", "--to", str(tmp_path)])
         return (code, *capfd.readouterr())
 
-    judge(tmp_path, run, "when offline, set MARAPATCH_DATA")
+    check_refused(tmp_path, run, "when offline, set MARAPATCH_DATA")
 
 
 def test_the_good_files_of_the_table_are_good(

@@ -37,7 +37,7 @@ def test_an_image_decided_otherwise_has_no_tree(
 ) -> None:
     label = 0 if label_of() else 1
     assert main([*RUN, "--tree", "t.npz", "--label", str(label)]) == 0
-    assert "no tree was grown, so t.npz was not written" in capsys.readouterr().err
+    assert "nothing was searched, so t.npz was not written" in capsys.readouterr().err
     assert not (certified_files / "t.npz").exists()
 
 

@@ -79,14 +79,14 @@ def test_a_later_layer_is_realised_through_relus(seed: int) -> None:
 def test_evaluator_agrees_with_the_network(sizes: tuple[int, ...]) -> None:
     net = network(9, sizes)
     x, condition = np.random.default_rng(3).random(SIZE), beats(0, 3, Rule.ARGMIN)
-    judge = Evaluator.of(net.standard_form, condition, x)
+    evaluator = Evaluator.of(net.standard_form, condition, x)
     entries = np.array([[0, 2], [5, 6]])
     amounts = np.array([[0.5, -0.25], [0.0, 1.0]])
     changes = np.zeros((2, SIZE))
     np.put_along_axis(changes, entries, amounts, axis=1)
     expected = condition.worst(net.evaluate(x + changes))
-    assert judge.sparse_slack(entries, amounts) == pytest.approx(expected)
-    assert judge.slack(changes) == pytest.approx(expected)
+    assert evaluator.sparse_slack(entries, amounts) == pytest.approx(expected)
+    assert evaluator.slack(changes) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,10 @@ def test_the_margin_is_demanded() -> None:
 
 
 def test_a_witness_of_a_search_is_the_patch_that_was_judged() -> None:
-    judge = verifier()
-    replays = Replays(judge, lambda vector: change_of(-vector[0], 0.0, vector[1], 0.0), lambda c: c)
+    checking = verifier()
+    replays = Replays(
+        checking, lambda vector: change_of(-vector[0], 0.0, vector[1], 0.0), lambda c: c
+    )
     assert replays(np.array([0.1, 0.1])) is None
     witness = replays(np.array([0.5, 0.25]))
     assert witness is not None
@@ -73,7 +75,7 @@ def test_a_witness_of_a_search_is_the_patch_that_was_judged() -> None:
 
 
 def test_onnxruntime_is_asked_of_the_network_as_written() -> None:
-    judge = verifier()
-    patched = judge.weights.apply(judge.network, change_of(-0.5, 0.0, 0.25, 0.0))
-    assert confirm(patched, INPUT, judge.goals) is True
-    assert confirm(judge.network, INPUT, judge.goals) is False
+    checking = verifier()
+    patched = checking.weights.apply(checking.network, change_of(-0.5, 0.0, 0.25, 0.0))
+    assert confirm(patched, INPUT, checking.goals) is True
+    assert confirm(checking.network, INPUT, checking.goals) is False

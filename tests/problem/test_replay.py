@@ -114,9 +114,9 @@ def test_the_distance_is_that_of_the_rounded_vector_and_rounded_up(
         lower, upper = lower.astype(dtype).astype(float), upper.astype(dtype).astype(float)
         ball = Ball(centre, lower, upper, case.ball.norm, inf)
         network = replace(case.network, input_dtype=dtype)
-        judge = Replay(network, ball, case.condition)
+        replay = Replay(network, ball, case.condition)
         for _ in range(20):
-            witness = judge(rng.uniform(lower, upper))
+            witness = replay(rng.uniform(lower, upper))
             if witness is None:
                 continue
             found += 1
@@ -134,11 +134,11 @@ def test_entries_that_may_not_change_are_the_centres_whatever_is_claimed() -> No
     network = dense_network([np.array([[0.0, 0.0], [1.0, 1.0]])], [np.array([0.0, -0.5])])
     centre = np.array([0.25, 0.125])
     ball = Ball(centre, np.array([0.0, 0.125]), np.array([1.0, 0.125]), Norm.L1, inf)
-    judge = Replay(network, ball, beats(1, 2, Rule.ARGMAX))
-    witness = judge(np.array([0.75, 9.0]))
+    replay = Replay(network, ball, beats(1, 2, Rule.ARGMAX))
+    witness = replay(np.array([0.75, 9.0]))
     assert witness is not None
     assert witness.input.tolist() == [0.75, 0.125]
-    assert judge(np.array([0.3, 9.0])) is None
+    assert replay(np.array([0.3, 9.0])) is None
 
 
 @pytest.mark.parametrize("rule", Rule)
@@ -146,10 +146,10 @@ def test_a_tie_is_not_decided_for_the_target(rule: Rule) -> None:
     sign = rule.sign
     network = dense_network([np.array([[0.0], [sign]])], [np.array([0.0, -0.5 * sign])])
     ball = Ball(np.zeros(1), -np.ones(1), np.ones(1), Norm.LINF, inf)
-    judge = Replay(network, ball, beats(1, 2, rule))
-    assert judge(np.array([0.5])) is None
-    assert judge(np.array([0.5 - 1e-9])) is None
-    barely = judge(np.array([0.5 + 1e-9]))
+    replay = Replay(network, ball, beats(1, 2, rule))
+    assert replay(np.array([0.5])) is None
+    assert replay(np.array([0.5 - 1e-9])) is None
+    barely = replay(np.array([0.5 + 1e-9]))
     assert barely is not None
     assert barely.margin == pytest.approx(1e-9, rel=1e-5)
 
@@ -157,12 +157,12 @@ def test_a_tie_is_not_decided_for_the_target(rule: Rule) -> None:
 def test_the_margin_asked_for_is_demanded_on_top() -> None:
     network = dense_network([np.array([[0.0], [1.0]])], [np.zeros(2)])
     ball = Ball(np.zeros(1), -np.ones(1), np.ones(1), Norm.LINF, inf)
-    judge = Replay(network, ball, beats(1, 2, Rule.ARGMAX, margin=0.25))
-    assert judge(np.array([0.2499])) is None
-    level = judge(np.array([0.25]))  # exactly as much as was asked for
+    replay = Replay(network, ball, beats(1, 2, Rule.ARGMAX, margin=0.25))
+    assert replay(np.array([0.2499])) is None
+    level = replay(np.array([0.25]))  # exactly as much as was asked for
     assert level is not None
     assert level.margin == 0.0
-    witness = judge(np.array([0.5]))
+    witness = replay(np.array([0.5]))
     assert witness is not None
     assert witness.margin == pytest.approx(0.25)
     assert witness.margin <= 0.25
@@ -178,13 +178,13 @@ def test_a_lead_smaller_than_the_evaluation_error_is_told_apart_exactly() -> Non
             network = dense_network(weights, biases)
             for target in (0, 1):
                 condition = beats(target, 2, Rule.ARGMAX)
-                judge = Replay(network, ball, condition)
+                replay = Replay(network, ball, condition)
                 for x in rng.uniform(ball.lower, ball.upper, (6, ball.centre.size)):
                     seen = condition.worst(network.evaluate(x))[0] > 0.0
                     claim = Witness(x, 0.0, 0.0, np.zeros(2), None)
                     lead = slack_of(claim, network, condition)
                     true = lead > 0 or (lead == 0 and target == 0)  # of equal ones the first
-                    witness = judge(x)
+                    witness = replay(x)
                     assert (witness is not None) == true
                     deceived += seen and not true
                     hidden += true and not seen
@@ -200,9 +200,9 @@ def test_a_network_too_large_for_exact_evaluation_keeps_to_the_error_bound(
     monkeypatch.setattr("marapatch.network.exact.MOST_COEFFICIENTS", 1)
     network = dense_network([np.array([[0.0], [1.0]])], [np.zeros(2)])
     ball = Ball(np.zeros(1), -np.ones(1), np.ones(1), Norm.LINF, inf)
-    judge = Replay(network, ball, beats(1, 2, Rule.ARGMAX, margin=0.25))
-    assert judge(np.array([0.25])) is None
-    assert judge(np.array([0.26])) is not None
+    replay = Replay(network, ball, beats(1, 2, Rule.ARGMAX, margin=0.25))
+    assert replay(np.array([0.25])) is None
+    assert replay(np.array([0.26])) is not None
 
 
 def test_of_equal_classes_the_first_is_decided() -> None:
@@ -265,9 +265,9 @@ def test_a_judge_that_has_confirmed_can_be_sent_to_another_process(tmp_path: Pat
     network = single(dense_network([np.eye(2)], [np.zeros(2)]))
     network = through_a_file(network, tmp_path)
     ball = Ball(np.array([0.75, 0.25]), np.zeros(2), np.ones(2), Norm.LINF, inf)
-    judge = Replay(network, ball, beats(1, 2, Rule.ARGMAX))
-    here = judge(np.array([0.25, 0.75]))
-    sent = pickle.loads(pickle.dumps(judge))(np.array([0.25, 0.75]))
+    replay = Replay(network, ball, beats(1, 2, Rule.ARGMAX))
+    here = replay(np.array([0.25, 0.75]))
+    sent = pickle.loads(pickle.dumps(replay))(np.array([0.25, 0.75]))
     assert here is not None
     assert sent is not None
     assert (sent.confirmed, sent.distance) == (here.confirmed, here.distance) == (True, 0.5)
@@ -279,11 +279,11 @@ def test_onnxruntime_may_round_a_witness_away_and_it_is_said(tmp_path: Path) -> 
     network = single(dense_network([first, last], [np.ones(1), np.array([0.0, -1.0])]))
     network = through_a_file(network, tmp_path)
     ball = Ball(np.zeros(1), -np.ones(1), np.ones(1), Norm.LINF, inf)
-    judge = Replay(network, ball, beats(1, 2, Rule.ARGMAX))
-    tiny, plain = judge(np.array([2.0**-30])), judge(np.array([0.5]))
+    replay = Replay(network, ball, beats(1, 2, Rule.ARGMAX))
+    tiny, plain = replay(np.array([2.0**-30])), replay(np.array([0.5]))
     assert tiny is not None
     assert plain is not None
-    assert slack_of(tiny, network, judge.condition) == Fraction(1, 2**30)
+    assert slack_of(tiny, network, replay.condition) == Fraction(1, 2**30)
     assert (tiny.confirmed, plain.confirmed) == (False, True)
 
 

@@ -20,7 +20,7 @@ times as large, with all of 72 they are as large as with 32."""
 LEAST_GAIN = 1e-9
 """A child that gains nothing still leaves the other one's gain to compare."""
 
-STUCK = 0.01
+WANTED_GAIN = 0.01
 """The share of what is missing to a refutation that the better child of a split is to bring."""
 
 GAP_STEPS = 30
@@ -51,7 +51,7 @@ def trial(bounder: NodeBounder, nodes: Nodes, score: Array) -> Neurons:
         gain[rows, columns] = np.maximum(gain[rows, columns], gained)
     best = merit.argmax(axis=1)
     chosen: Neurons = tried[np.arange(len(nodes)), best]
-    unresolved = np.flatnonzero(gain[np.arange(len(nodes)), best] < -STUCK * value)
+    unresolved = np.flatnonzero(gain[np.arange(len(nodes)), best] < -WANTED_GAIN * value)
     if unresolved.size:
         chosen[unresolved] = bounder.gaps(nodes.take(unresolved), GAP_STEPS).argmax(axis=1)
     return chosen

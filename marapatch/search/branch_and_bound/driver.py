@@ -96,7 +96,7 @@ class _Schedule:
         return current
 
     def _advance(self, current: ReluTree | BoxTree, limit: Limit) -> None:
-        """Grow, and take in what came of it."""
+        """Expand, and take in what came of it."""
         bounded, asked = current.bounded, len(current.queries)
         try:
             current.advance(limit.until, limit.nodes - self.bounded)

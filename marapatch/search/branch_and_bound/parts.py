@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from marapatch.bounds.subproblems import NodeBounder
+from marapatch.problem.bracket import Bracket
+from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat
+from marapatch.search.branch_and_bound.open_nodes import OpenNodes
 from marapatch.search.branch_and_bound.root import RootState
 from marapatch.search.branch_and_bound.workers import ExpandedPart, Part, Workers
 from marapatch.search.budget import WORKER_SECONDS
-
-if TYPE_CHECKING:
-    from marapatch.search.branch_and_bound.relu_tree import ReluTree
+from marapatch.search.options import QueryRecord, SearchOptions
+from marapatch.solvers.base import Backend
 
 ENOUGH = 8
 """Open nodes a worker from which on a tree is divided."""
@@ -22,12 +25,43 @@ SHARED_NODES = 1024
 """How many nodes each then bounds, where these are limited."""
 
 
+class Divisible(Protocol):
+    """What a tree shows of itself to be worked on in parts."""
+
+    question: Question
+    backend: Backend
+    options: SearchOptions
+    bracket: Bracket
+    target: float
+    deadline: float
+    last: float
+    bounded: int
+    root: RootState | None
+    queries: list[QueryRecord]
+    evidence: Evidence
+    open_nodes: OpenNodes
+
+    @property
+    def root_state(self) -> RootState:
+        """What all nodes share."""
+
+    @property
+    def bounder(self) -> NodeBounder:
+        """What bounds nodes."""
+
+    def aim(self, bracket: Bracket) -> None:
+        """Take ``bracket``, which has a nearer witness."""
+
+    def advance(self, until: float, nodes: float) -> None:
+        """Expand the tree until a time or about so many more nodes."""
+
+
 def enough(count: int, workers: Workers) -> bool:
     """Whether so many open nodes are worth dealing out."""
     return count >= ENOUGH * workers.jobs
 
 
-def share(tree: ReluTree, workers: Workers, expand: Callable[[Part], ExpandedPart]) -> None:
+def share(tree: Divisible, workers: Workers, expand: Callable[[Part], ExpandedPart]) -> None:
     """Let each worker work on a part of what is open for a while, and take in what came of it."""
     dealt = tree.open_nodes.nodes()
     until, most = min(tree.deadline, monotonic() + WORKER_SECONDS), inf
@@ -51,7 +85,7 @@ def share(tree: ReluTree, workers: Workers, expand: Callable[[Part], ExpandedPar
     tree.open_nodes.renew((node for expanded in results for node in expanded.open), tree.target)
 
 
-def resume(tree: ReluTree, part: Part) -> ExpandedPart:
+def resume(tree: Divisible, part: Part) -> ExpandedPart:
     """Work on the open nodes of another tree of the same question."""
     tree.root = RootState.of(tree.question, part.bounds)
     if part.target > 0.0:

@@ -136,8 +136,8 @@ class ReluTree:
         return f"out of time with {left} open nodes"
 
     def advance(self, until: float, nodes: float = inf) -> None:
-        """Grow until the bracket is closed, nothing is left to split, it is ``until``, or about so
-        many more ``nodes`` are bounded."""
+        """Expand until the bracket is closed, nothing is left to split, it is ``until``, or about
+        so many more ``nodes`` are bounded."""
         started, self.deadline, self.last = monotonic(), until, self.bounded + nodes
         if self.target <= self.bracket.lower or self.options.closed(self.bracket):
             return
@@ -326,7 +326,7 @@ class ReluTree:
 
 
 def expand_part(part: Part) -> ExpandedPart:
-    """Grow a part of a tree in a process of its own."""
+    """Expand a part of a tree in a process of its own."""
     backend = create(part.backend)
     options = replace(part.options, jobs=1)
     try:

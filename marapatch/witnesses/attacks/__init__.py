@@ -11,7 +11,7 @@ from marapatch.witnesses.attacks.carlini_wagner import CarliniWagner
 from marapatch.witnesses.attacks.fgm import FastGradientMethod
 from marapatch.witnesses.attacks.nearest import Cascade, nearest
 from marapatch.witnesses.attacks.objective import Objective
-from marapatch.witnesses.attacks.problem import AttackResult, Problem, judge
+from marapatch.witnesses.attacks.problem import AttackResult, Problem, verify_claims
 
 __all__ = [
     "Attack",
@@ -23,6 +23,6 @@ __all__ = [
     "Norm",
     "Objective",
     "Problem",
-    "judge",
     "nearest",
+    "verify_claims",
 ]

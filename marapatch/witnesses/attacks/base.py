@@ -12,9 +12,9 @@ class Attack(Protocol):
     """Looks for the nearest success of every input of a problem, all at once.
 
     Laws, tested for every attack: what is returned went through
-    :func:`marapatch.witnesses.attacks.problem.judge`; nothing is returned that is farther than the
-    incumbent; two runs with equal fields and no deadline return equal results; a failure is a
-    result without success, never an error and never a bad vector.
+    :func:`marapatch.witnesses.attacks.problem.verify_claims`; nothing is returned that is farther
+    than the incumbent; two runs with equal fields and no deadline return equal results; a failure
+    is a result without success, never an error and never a bad vector.
     """
 
     def run(

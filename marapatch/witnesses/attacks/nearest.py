@@ -13,7 +13,7 @@ from marapatch.witnesses.attacks.bim import BasicIterativeMethod
 from marapatch.witnesses.attacks.carlini_wagner import CarliniWagner
 from marapatch.witnesses.attacks.fgm import FastGradientMethod
 from marapatch.witnesses.attacks.objective import Classes, Objective
-from marapatch.witnesses.attacks.problem import AttackResult, Problem, Rows, judge
+from marapatch.witnesses.attacks.problem import AttackResult, Problem, Rows, verify_claims
 
 _MOST_TARGETS = 20
 """An untargeted attack looks at no more targets than this: those that lead at the input."""
@@ -64,7 +64,7 @@ class Cascade:
         if incumbent is not None:
             claims, about = [*claims, incumbent.inputs], [*about, np.arange(len(problem))]
         n = max(len(problem), 1)
-        return judge(
+        return verify_claims(
             problem,
             np.concatenate(claims),
             np.concatenate(about),

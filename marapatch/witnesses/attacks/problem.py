@@ -1,4 +1,4 @@
-"""The question put to an attack, the answer, and the judge that makes the answer."""
+"""The question put to an attack, the answer, and what verifies it."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class AttackResult:
-    """The nearest success found for each input; made by :func:`judge` and nowhere else.
+    """The nearest success found for each input; made by :func:`verify_claims` and nowhere else.
 
     ``inputs``: (n, inputs) of the network's type, NaN where nothing was found. ``distances``:
     (n,) float64, measured on those very vectors, infinite where nothing was found. ``margins``:
@@ -224,7 +224,7 @@ class AttackResult:
         )
 
 
-def judge(
+def verify_claims(
     problem: Problem,
     vectors: ArrayLike,
     rows: Rows,

@@ -8,7 +8,7 @@ from time import monotonic
 import numpy as np
 
 from marapatch.network.layers import Array
-from marapatch.witnesses.attacks.problem import AttackResult, Problem, Rows, judge
+from marapatch.witnesses.attacks.problem import AttackResult, Problem, Rows, verify_claims
 
 _PART_ENTRIES = 1 << 21
 """Numbers a layer may hold at a time: bounds the memory of convolutions and stays in cache."""
@@ -27,7 +27,7 @@ class Tracker:
 
     ``rows``: row i of the batch is about input ``rows[i]``; :attr:`asked` is the problem so
     repeated. Every point is snapped to the box and to the network's type *before* it is
-    evaluated, so that a success met on the way is one that :func:`judge` will confirm.
+    evaluated, so that a success met on the way is one that :func:`verify_claims` will confirm.
     The only mutable object of an attack; it lives as long as one ``run``.
     """
 
@@ -108,7 +108,7 @@ class Tracker:
         """The judged nearest successes, with the work by input."""
         found = np.isfinite(self.nearest)
         n = max(len(self.problem), 1)
-        return judge(
+        return verify_claims(
             self.problem,
             self.vectors[found],
             self.rows[found],

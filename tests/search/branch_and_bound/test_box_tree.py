@@ -31,8 +31,8 @@ def test_boxes_are_halved_no_further_than_asked() -> None:
     network = wide_network(4)
     condition = between(network, 0.2)
     ball = covering_radius(np.zeros(4), np.ones(4), network.input_dtype)
-    judge = Replay(network, ball, condition)
-    split = InputSplit(Question(network.standard_form, ball, condition, judge))
+    replay = Replay(network, ball, condition)
+    split = InputSplit(Question(network.standard_form, ball, condition, replay))
     for _ in range(3):
         before = split.bounded
         verdict = split.advance(inf, 10)

@@ -26,8 +26,8 @@ def network_of(seed: int, inputs: int = 2) -> Network:
 def question_of(network: Network, matrix: np.ndarray, rhs: np.ndarray) -> Question:
     ball = covering_radius(-np.ones(network.inputs), np.ones(network.inputs), network.input_dtype)
     condition = OutputCondition(matrix, rhs)
-    judge = Replay(network, ball, condition)
-    return Question(network.standard_form, ball, condition, judge)
+    replay = Replay(network, ball, condition)
+    return Question(network.standard_form, ball, condition, replay)
 
 
 def grid(inputs: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from marapatch.errors import InputError
 from marapatch.network.affine_relu.standard_form import StandardForm
 from marapatch.network.graph import dense_network
 from marapatch.problem.norm import Norm
-from marapatch.witnesses.attacks import Cascade, judge
+from marapatch.witnesses.attacks import Cascade, verify_claims
 from marapatch.witnesses.attacks.bim import BasicIterativeMethod
 from marapatch.witnesses.attacks.carlini_wagner import CarliniWagner
 from marapatch.witnesses.attacks.fgm import FastGradientMethod
@@ -71,13 +71,15 @@ def test_the_judge_believes_nothing() -> None:
     honest = Cascade(steps=40).run(problem)
     assert honest.success.all()
     lies = np.stack([problem.centres[0], np.full(8, np.nan), np.full(8, 1e9), np.full(8, np.inf)])
-    judged = judge(problem, lies, np.zeros(4, dtype=np.int64))
+    judged = verify_claims(problem, lies, np.zeros(4, dtype=np.int64))
     check(problem, judged)
-    swapped = judge(problem, honest.inputs[::-1], np.array([0, 1]))
+    swapped = verify_claims(problem, honest.inputs[::-1], np.array([0, 1]))
     check(problem, swapped)
-    both = judge(problem, np.concatenate([lies, honest.inputs]), np.array([0, 0, 0, 0, 0, 1]))
+    both = verify_claims(
+        problem, np.concatenate([lies, honest.inputs]), np.array([0, 0, 0, 0, 0, 1])
+    )
     assert (both.distances <= honest.distances).all()
-    nothing = judge(problem, np.zeros((0, 8)), np.zeros(0, dtype=np.int64))
+    nothing = verify_claims(problem, np.zeros((0, 8)), np.zeros(0, dtype=np.int64))
     assert not nothing.success.any()
 
 
@@ -93,9 +95,9 @@ def test_rounding_to_the_input_type_stays_in_the_box_and_may_cost_the_success() 
     sides = np.array([[0.0]]), 0.0, 0.1
     wide = np.array([[0.0]]), 0.0, 1.0
     double = Problem(form, *wide, Objective.towards([1]), dtype=np.dtype(np.float64))
-    assert judge(double, peak, np.array([0])).success.all()
+    assert verify_claims(double, peak, np.array([0])).success.all()
     single = Problem(form, *wide, Objective.towards([1]))
-    assert not judge(single, peak, np.array([0])).success.any()
+    assert not verify_claims(single, peak, np.array([0])).success.any()
     boxed = Problem(form, *sides, Objective.towards([1]))
     assert boxed.snap(np.array([[0.5]]))[0, 0] <= 0.1
 
