@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from time import monotonic
 
@@ -21,6 +22,7 @@ from marapatch.search.budget import Limit
 from marapatch.search.last_layer import last_layer
 from marapatch.search.options import Outcome, QueryRecord
 from marapatch.solvers.base import Backend
+from marapatch.witnesses import WitnessSearch
 from marapatch.witnesses.adam_search import adam_search
 from marapatch.witnesses.first_witness import estimate, first_witness, shrink
 from marapatch.witnesses.polish import polish
@@ -137,10 +139,12 @@ class Searcher:
 
     def _starts(self, question: Question, end: float) -> list[Replayed]:
         """A witness of each way to look for one that finds any; each has a third of the time."""
-        now = monotonic()
-        third = (end - now) / 3.0
-        first = first_witness(question, now + third, self.options.seed)
-        found = (first, adam_search(question, monotonic() + third))
+        third = (end - monotonic()) / 3.0
+        ways: tuple[WitnessSearch, ...] = (
+            partial(first_witness, seed=self.options.seed),
+            adam_search,
+        )
+        found = [look(question, monotonic() + third) for look in ways]
         return [witness for witness in found if witness is not None]
 
     def run(
