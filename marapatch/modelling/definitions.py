@@ -8,9 +8,13 @@ from typing import Protocol, assert_never, cast
 import numpy as np
 
 from marapatch.modelling.expressions import Expression, Space
+from marapatch.network.exact import can_be_exact, exact_outputs, near
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch_encodings.l1_ball import L1Form
+
+DOUBT = 1e-3
+"""The share of a tolerance by which float64 may miss a network's outputs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,10 +139,12 @@ def label_of(definition: Definition) -> str:
             assert_never(definition)
 
 
-def evaluate(definition: Definition, columns: Array) -> Array:
+def evaluate(definition: Definition, columns: Array, tolerance: float = 0.0) -> Array:
     """The columns a definition adds, given all earlier ones (columns,); not for declared ones.
 
-    A network is evaluated as such, on its own layers, in float64.
+    A network is evaluated as such, on its own layers: in float64 where that may miss its outputs by
+    no more than a share :data:`DOUBT` of ``tolerance``, else exactly. Where the network is too
+    large for that and the doubt more than ``tolerance``, its outputs are NaN.
     """
     if isinstance(definition, Declared):
         raise ValueError(f"{definition.name} is declared, not computed")
@@ -160,6 +166,16 @@ def evaluate(definition: Definition, columns: Array) -> Array:
             total = size.max(initial=0.0) if definition.form is None else size.sum()
             return np.full(1, float(total))
         case NetworkOf():
-            return np.asarray(definition.network.evaluate(x)[0])
+            return _outputs(definition.network, x, tolerance)
         case _:
             assert_never(definition)
+
+
+def _outputs(network: Network, x: Array, tolerance: float) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = network.standard_form.evaluation_error(x)[1].max(initial=0.0)
+    if not error <= DOUBT * tolerance and can_be_exact(network):
+        return np.array([near(y) for y in exact_outputs(network, x)])
+    if not error <= tolerance and tolerance > 0.0:
+        return np.full(network.outputs, np.nan)
+    return np.asarray(network.evaluate(x)[0])

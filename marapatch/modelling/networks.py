@@ -21,7 +21,11 @@ from marapatch.network.layers import Array, Matrix
 from marapatch.problem.ball import Ball
 from marapatch.problem.norm import Norm
 from marapatch_encodings.relu import relu
-from marapatch_encodings.terms import Constraint, VariablePool, dense_row
+from marapatch_encodings.terms import Constraint, Variable, VariablePool, dense_row
+
+NEGLIGIBLE = 1e-9
+"""What a form may be off by, as a share of its range and of 1: queries are relaxed by a thousand
+times as much (:data:`marapatch.query.scaling.RELAXATION`), and solutions may miss as much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,20 @@ def norm_limit(model: Model, condition: object) -> tuple[NormOf, float] | None:
     return None
 
 
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """Values of a layer as forms ``matrix @ variables + constant``.
+
+    ``size``: a bound on the sum of the sizes of each form's terms; ``error``: on the distance of
+    the form from the layer's true value, whatever values the variables have.
+    """
+
+    matrix: Matrix
+    constant: Array
+    size: Array
+    error: Array
+
+
 def lower_network(
     network: Network,
     matrix: Matrix,
@@ -108,23 +126,31 @@ def lower_network(
 ) -> tuple[Matrix, Array]:
     """The outputs as forms over the pool's variables: (csr matrix, constants).
 
-    ``matrix``, ``constant``: the input as such forms. Exact in the float64 numbers of the
-    standard form. Cost: 2 variables, 1 ReLU and 1 row a neuron that the bounds leave unstable.
+    ``matrix``, ``constant``: the input as such forms. Where layers are put together and their
+    numbers cancel, the rounded coefficients may be far from the true ones: a form that may be off
+    by more than a share :data:`NEGLIGIBLE` of its range gets a variable for that, so that the true
+    values are among those of the query. Cost: 2 variables, 1 ReLU and 1 row a neuron that the
+    bounds leave unstable, and 1 variable a form that is so inexact.
     """
     form = network.standard_form
     known = [linear_bounds(form, ball) for ball in enclosure.balls]
-    values = [(matrix, constant)]
+    box = enclosure.balls[0]
+    largest = [np.maximum(np.abs(box.lower), np.abs(box.upper))]
+    size = abs(matrix) @ _sizes(pool) + np.abs(constant)
+    values = [_Layer(matrix, constant, size, np.zeros(constant.size))]
     for k, layer in enumerate(form.hidden):
-        z, offset = _apply(layer, values, len(pool))
+        z = _apply(layer, values, largest, pool)
         low, high = _meet(known, k)
         active, unstable = low >= 0.0, (low < 0.0) & (high > 0.0)
         chosen = np.flatnonzero(unstable)
         outputs = []
         for j in chosen:
-            part = slice(z.indptr[j], z.indptr[j + 1])
+            part = slice(z.matrix.indptr[j], z.matrix.indptr[j + 1])
             t = pool.fresh(f"z{k + 1}[{j}]", float(low[j]), float(high[j]))
-            columns, data = [*z.indices[part], t], [*z.data[part], -1.0]
-            constraints.append(dense_row(columns, data, "=", -float(offset[j])))
+            columns, data = [*z.matrix.indices[part], t], [*z.matrix.data[part], -1.0]
+            if _matters(z.error[j], max(-low[j], high[j])):
+                columns, data = [*columns, _off(pool, t, z.error[j])], [*data, 1.0]
+            constraints.append(dense_row(columns, data, "=", -float(z.constant[j])))
             encoding = relu(pool, t)
             constraints += encoding.constraints
             outputs.append(int(encoding.variable))
@@ -132,29 +158,68 @@ def lower_network(
         keep = sp.dia_array((active.astype(float)[None], [0]), shape=(low.size, low.size))
         at = (chosen, np.array(outputs, np.int64))
         fresh = sp.csr_array((np.ones(chosen.size), at), shape=(low.size, width))
+        largest.append(np.maximum(high, 0.0))
         values.append(
-            (sp.csr_array(widened(sp.csr_array(keep @ z), width) + fresh), offset * active)
+            _Layer(
+                sp.csr_array(widened(sp.csr_array(keep @ z.matrix), width) + fresh),
+                z.constant * active,
+                np.where(active, z.size, largest[-1]),
+                np.where(active, z.error, 0.0),
+            )
         )
-    return _apply(form.output, values, len(pool))
+    y = _apply(form.output, values, largest, pool)
+    low, high = _meet(known, len(form.hidden))
+    wrong = [j for j in range(low.size) if _matters(y.error[j], max(abs(low[j]), abs(high[j])))]
+    off = [int(_off(pool, None, y.error[j])) for j in wrong]
+    width = len(pool)
+    missing = sp.csr_array((np.ones(len(off)), (wrong, off)), shape=(low.size, width))
+    return sp.csr_array(widened(y.matrix, width) + missing), y.constant
+
+
+def _matters(error: float, size: float) -> bool:
+    """Whether an error is more than what solvers are relaxed by and solutions may miss."""
+    return not error <= NEGLIGIBLE * min(size, 1.0)
+
+
+def _off(pool: VariablePool, of: Variable | None, error: float) -> Variable:
+    """By how much a form may be off."""
+    name = "output" if of is None else pool.name(of)
+    return pool.fresh(f"error of {name}", -float(error), float(error))
+
+
+def _sizes(pool: VariablePool) -> Array:
+    return np.maximum(np.abs(pool.lower), np.abs(pool.upper))
 
 
 def _apply(
-    layer: AffineMap, values: list[tuple[Matrix, Array]], width: int
-) -> tuple[Matrix, Array]:
+    layer: AffineMap, values: list[_Layer], largest: list[Array], pool: VariablePool
+) -> _Layer:
+    """``layer`` of the layers before it, whose values are at most ``largest`` in size."""
+    width = len(pool)
     total = sp.csr_array((layer.outputs, width))
     offset = np.array(layer.bias)
+    # Every product and sum below is rounded relatively to terms that add up to at most ``size``.
+    _, error = layer.magnitude(largest)
+    size = np.abs(layer.bias)
     for source, weight in zip(layer.sources, layer.weights, strict=True):
-        inner, constant = values[source]
-        total = total + sp.csr_array(sp.csr_array(weight) @ widened(inner, width))
-        offset = offset + weight @ constant
+        inner = values[source]
+        total = total + sp.csr_array(sp.csr_array(weight) @ widened(inner.matrix, width))
+        offset = offset + weight @ inner.constant
+        error = error + abs(weight) @ inner.error
+        size = size + abs(weight) @ inner.size
     rows = sp.csr_array(total)
     rows.sum_duplicates()
-    return rows, offset
+    operations = layer.terms + len(layer.sources) + 4
+    error = (error + gamma(operations) * size + SMALL) * (1.0 + gamma(operations + 16))
+    own = abs(rows) @ _sizes(pool) + np.abs(offset)
+    return _Layer(rows, offset, np.asarray(own), np.where(np.isnan(error), inf, error))
 
 
 def _meet(known: list[Bounds], k: int) -> tuple[Array, Array]:
-    """The tightest of several bounds of layer ``k``; contradictions are left to the rows."""
-    low = np.maximum.reduce([bounds.lower[k] for bounds in known])
-    high = np.minimum.reduce([bounds.upper[k] for bounds in known])
+    """The tightest of several bounds of layer ``k``, the outputs last; contradictions are left to
+    the rows."""
+    pairs = [[*zip(b.lower, b.upper, strict=True), b.output][k] for b in known]
+    low = np.maximum.reduce([pair[0] for pair in pairs])
+    high = np.minimum.reduce([pair[1] for pair in pairs])
     crossed = low > high
-    return np.where(crossed, known[0].lower[k], low), np.where(crossed, known[0].upper[k], high)
+    return np.where(crossed, pairs[0][0], low), np.where(crossed, pairs[0][1], high)

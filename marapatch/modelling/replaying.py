@@ -66,7 +66,7 @@ def _judge(model: Model, columns: Array, tolerance: float) -> Solution | None:
                 return None
             named[definition.name] = _frozen(own.reshape(definition.shape))
         else:
-            filled[span] = evaluate(definition, filled)
+            filled[span] = evaluate(definition, filled, tolerance)
     for condition in model.conditions:
         worst = max(worst, _miss(condition, filled, tolerance))
         if not worst <= tolerance:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite, lcm
+from math import inf, isfinite, lcm
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,14 @@ def exact_outputs(network: Network, x: Array | Sequence[Fraction]) -> tuple[Frac
             taken = [values[p] for p in network.predecessors(node)]
             values[node] = _applied(network.layer(node), taken).shortened()
     return values[network.output_node].fractions()
+
+
+def near(value: Fraction) -> float:
+    """A float64 number near ``value``, infinite where none is."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
 
 
 def _integers(values: Sequence[int]) -> Integers:

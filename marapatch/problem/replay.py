@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from marapatch.arithmetic.float_model import SMALL, gamma
-from marapatch.network.exact import can_be_exact, exact_outputs
+from marapatch.network.exact import can_be_exact, exact_outputs, near
 from marapatch.network.graph import Network
 from marapatch.network.layers import Array
 from marapatch.network.onnx.session import OnnxSession
@@ -78,7 +78,7 @@ class Replay:
         exact = exact_outputs(self.network, x)
         if not self.condition.met_exactly(exact):
             return None
-        return _below(min(self.condition.exact_slack(exact))), np.array([_near(y) for y in exact])
+        return _below(min(self.condition.exact_slack(exact))), np.array([near(y) for y in exact])
 
     def _confirm(self, vector: NDArray[np.floating]) -> bool | None:
         """Whether onnxruntime on the file as given meets the condition too; None where there is no
@@ -155,18 +155,10 @@ def tie_note(network: Network, x: Array, condition: OutputCondition) -> str:
     return ""
 
 
-def _near(value: Fraction) -> float:
-    """A float64 number near ``value``, infinite where none is."""
-    try:
-        return float(value)
-    except OverflowError:
-        return inf if value > 0 else -inf
-
-
 def _below(value: Fraction) -> float:
     """A float64 number >= 0 and not above ``value`` >= 0, near it."""
-    near = min(_near(value), float(np.finfo(np.float64).max))
-    return near if Fraction(near) <= value else float(np.nextafter(near, 0.0))
+    rounded = min(near(value), float(np.finfo(np.float64).max))
+    return rounded if Fraction(rounded) <= value else float(np.nextafter(rounded, 0.0))
 
 
 def round_into_box(
