@@ -38,6 +38,8 @@ class Bounds:
     def require(self, ball: Ball) -> None:
         """Raise :class:`ScopeError` unless these bounds hold on ``ball``."""
         mine = self.ball
+        # What holds on a set holds on its parts: a smaller radius or box will do. A ball around
+        # another centre is no part of this one, however near the two are.
         same = (
             ball.norm is mine.norm
             and np.array_equal(ball.centre, mine.centre)
@@ -53,5 +55,6 @@ class Bounds:
     @property
     def unstable(self) -> tuple[NDArray[np.bool_], ...]:
         """Per layer, which neurons can be on either side of 0."""
+        # An end that is 0 counts as stable, as in ``relax``: ReLU is linear on that side.
         pairs = zip(self.lower, self.upper, strict=True)
         return tuple((low < 0.0) & (up > 0.0) for low, up in pairs)

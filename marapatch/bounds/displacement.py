@@ -92,11 +92,14 @@ class SplitDisplacement(Displacement):
 
     def bounds(self, down: Array, up: Array) -> tuple[Array, Array]:
         """From 0 to how far each goes."""
+        # The centre lies in the box, so every column may be 0: no change is a change too.
         return np.zeros(self.columns), np.concatenate([up[self.rises], down[self.falls]])
 
     def change(self, values: Array) -> Array:
         """What rises less what falls."""
         change = np.zeros(self.inputs)
+        # A solution may use both columns of an entry, where their sum is not minimised: only the
+        # difference means anything. No index stands twice in one array, so ``+=`` loses none.
         change[self.rises] += values[: self.rises.size]
         change[self.falls] -= values[self.rises.size : self.columns]
         return change
@@ -105,11 +108,15 @@ class SplitDisplacement(Displacement):
 def displacement(ball: Ball, *, every: bool = False) -> Displacement:
     """The columns for the norm of ``ball``: of the entries that its box lets move or, with
     ``every``, of all."""
+    # The radius is left out: the columns are then the same at every radius, and a program kept warm
+    # changes their bounds only.
     down, up = ball.with_radius(np.inf).displacement_bounds
     match ball.norm:
         case Norm.LINF:
             return PlainDisplacement(up.size)
         case Norm.L1:
+            # An entry at an edge of the box goes one way only, so one column is enough for it: the
+            # background of an image has half as many.
             rises, falls = np.flatnonzero((up > 0.0) | every), np.flatnonzero((down > 0.0) | every)
             return SplitDisplacement(up.size, rises, falls)
         case _:

@@ -2,6 +2,8 @@
 
 The condition that a target leads holds only where it leads the class decided at the centre: one row
 of the outputs a target. All rows go backward together over the same bounds of the hidden layers.
+
+Shapes: R rows, a target each; I inputs.
 """
 
 from __future__ import annotations
@@ -53,8 +55,12 @@ def first_radii(form: StandardForm, ball: Ball, rows: OutputCondition, until: fl
             if count and monotonic() >= until:
                 break
             part = OutputCondition(rows.matrix[block], rows.rhs[block])
+            # Each radius is a proof by itself, and a row keeps the best of all: a ball refuted in
+            # part may prove more of one row than a smaller one that is refuted whole.
             proved[block] = np.maximum(proved[block], row_radii(form, bounds, part))
         least = float(proved.min())
+        # No row's radius exceeds the ball's: the least is as large only where all rows are refuted
+        # over the whole ball.
         low, high = (max(low, radius), high) if least >= radius else (max(low, least), radius)
         if low >= high or (low > 0.0 and high <= NARROWING * low):
             break

@@ -60,17 +60,21 @@ class Nodes:
     @property
     def empty(self) -> NDArray[np.bool_]:
         """Nodes whose bounds contradict each other: no input has these phases."""
+        # Both ends are proved, so they cross only where no value is left. Equal ends leave one.
         return np.asarray((self.lower > self.upper).any(axis=1))
 
     def split(self, neuron: NDArray[np.int64], phase: int) -> Nodes:
         """Each node with its ``neuron`` fixed to ``phase`` (+1 or -1)."""
         rows = np.arange(len(self))
+        # Copies, since the other child is made from the same arrays.
         lower, upper, phases = self.lower.copy(), self.upper.copy(), self.phases.copy()
+        # 0 belongs to both phases, so that the two children together have every input of the node.
         if phase > 0:
             lower[rows, neuron] = np.maximum(lower[rows, neuron], 0.0)
         else:
             upper[rows, neuron] = np.minimum(upper[rows, neuron], 0.0)
         phases[rows, neuron] = phase
+        # The cut stays: what it says of every witness of the node it says of those in a part.
         return replace(self, lower=lower, upper=upper, phases=phases)
 
 

@@ -61,8 +61,11 @@ class LinearProgram:
         self._columns = np.arange(columns.shape[1], dtype=np.int32)
         self._rows = np.arange(columns.shape[0], dtype=np.int32)
         self._highs = new_highs()
+        # HiGHS's threads belong to the process: an instance that wants another number of them than
+        # the first one that ran fails.
         self._option("threads", 1)
         self._option("presolve", "off")
+        # Its optimum is a vertex with a basis, from which the next solve starts.
         self._option("solver", "simplex")
         if not scaled:
             self._option("simplex_scale_strategy", 0)
@@ -120,6 +123,7 @@ class LinearProgram:
         if self._refused:
             return None
         if timeout < inf:
+            # HiGHS limits the time of all runs of an instance together: what is past is added.
             self._option("time_limit", float(self._highs.getRunTime() + max(timeout, 0.0)))
         run_highs(self._highs)
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:

@@ -62,6 +62,8 @@ def _error(terms: Array) -> float:
     """A bound on the rounding error of the sum of the finite terms and of the products in it."""
     finite = np.abs(terms[np.isfinite(terms)])
     smallest_normal = float(np.finfo(np.float64).tiny)
+    # By product and sum at most u of what is added up, and 2^-1075 by product that underflows: the
+    # smallest normal number is 2^53 times that.
     return float(2.0 * (terms.size + 4) * (UNIT * finite.sum() + smallest_normal))
 
 
@@ -73,11 +75,15 @@ def _tighten(constraint: Constraint, lower: Array, upper: Array) -> None:
         case Relu():
             x, y = constraint.input, constraint.output
             _meet(y, max(lower[x], 0.0), max(upper[x], 0.0), lower, upper)
+            # relu(x) = 0 for every x <= 0: the output bounds its input from below only where it is
+            # above 0. From above it does always, since x <= relu(x).
             _meet(x, lower[y] if lower[y] > 0.0 else -inf, upper[y], lower, upper)
         case Abs():
             x, y = constraint.input, constraint.output
             largest = max(-lower[x], upper[x])
             _meet(y, max(lower[x], -upper[x], 0.0), largest, lower, upper)
+            # |x| >= l > 0 leaves x <= -l or x >= l: where the bounds of x exclude one piece, the
+            # other one's end holds.
             low = lower[y] if lower[y] > 0.0 and lower[x] > -lower[y] else -upper[y]
             high = -lower[y] if lower[y] > 0.0 and upper[x] < lower[y] else upper[y]
             _meet(x, low, high, lower, upper)
@@ -111,12 +117,16 @@ def _tighten_half(
     smallest = np.where(c > 0.0, c * lower[variables], c * upper[variables])
     infinite = np.isneginf(smallest)
     count = int(infinite.sum())
+    # With two infinite terms every variable has another one that is unbounded; with one, that one
+    # alone is bounded by the rest.
     if count > 1 or (smallest == inf).any():
         return
     finite = np.where(infinite, 0.0, smallest)
     others = finite.sum() - finite if count == 0 else np.where(infinite, finite.sum(), -inf)
+    # The sum's error, and as much again for taking a term out of it; then that of rhs.
     slack = 2.0 * _error(finite) + 8.0 * UNIT * abs(rhs)
     bound = (rhs - others + slack) / c
+    # The quotient rounds as well: one number further out.
     bound = np.nextafter(bound, np.where(c > 0.0, inf, -inf))
     positive = c > 0.0
     upper[variables] = np.where(positive, np.minimum(upper[variables], bound), upper[variables])

@@ -4,6 +4,8 @@ Variables are the scaled perturbation u = (x - centre) / radius in [-1, 1] and, 
 be on either side of 0, its scaled input and output. Constants and stable neurons are substituted
 away. What would still be narrow is replaced by its linear phase plus an error interval carried
 into the rows: an over-approximation, so the query keeps ``unsat`` (and a ``sat`` is replayed).
+
+Shapes: E entries of a vector (inputs, neurons of a layer, outputs), C columns of the query so far.
 """
 
 from __future__ import annotations
@@ -68,6 +70,7 @@ class _Values:
     def through(self, weight: object, columns: int) -> _Values:
         matrix = np.zeros((weight.shape[0], columns))  # type: ignore[attr-defined]  # Matrix is Any
         matrix[:, : self.matrix.shape[1]] = weight @ self.matrix  # type: ignore[operator]
+        # W [a, b] = W m + |W| [-h, h]. What rounding loses here ``widened`` adds.
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         centre, spread = weight @ middle, abs(weight) @ half  # type: ignore[operator, arg-type]
         return _Values(matrix, centre - spread, centre + spread)
@@ -136,7 +139,10 @@ class _Lowering:
         rounding += SMALL * (2.0 + len(self.columns) + np.abs(condition.matrix).sum(axis=1))
         outputs = y.through(condition.matrix, len(self.columns)).widened(rounding)
         for i, rhs in enumerate(condition.rhs):
+            # A row of hardly any coefficients is not blown up: rho only gives away more.
             scale = max(np.abs(outputs.matrix[i]).max(initial=0.0), 1e-6)
+            # C y is row . columns + e with e <= high: who meets C y >= rhs meets row . columns >=
+            # rhs - high, so that no input is lost.
             bound = float((rhs - outputs.high[i]) / scale) - self.relaxation
             self._add(self.columns, outputs.matrix[i] / scale, ">=", bound)
         query = Query.of(self.pool, self.constraints)
@@ -166,6 +172,8 @@ class _Lowering:
         """The input as centre + radius * (columns), its narrow entries as error intervals."""
         radius = self.ball.radius
         down, up = self.ball.displacement_bounds
+        # Where an entry may move that little, the L1 ball's row need not know of it: as an error
+        # interval it only adds to what is asked about.
         falls, rises = down > NARROW * radius, up > NARROW * radius
         low = self.ball.centre - np.where(falls, 0.0, down)
         high = self.ball.centre + np.where(rises, 0.0, up)
@@ -191,6 +199,8 @@ class _Lowering:
         matrix = np.zeros((self.ball.centre.size, len(self.columns)))
         matrix[wide[rises], np.arange(rises.size)] = self.ball.radius
         matrix[wide[falls], rises.size + np.arange(falls.size)] = -self.ball.radius
+        # Of all p, m >= 0 with p - m = d the least sum is |d|: some of them meet the row exactly
+        # where d is in the ball.
         self._add(self.columns, np.ones(len(self.columns)), "<=", 1.0)
         return _Values(matrix, low, high)
 
@@ -213,6 +223,8 @@ class _Lowering:
         unstable = (low < -narrow) & (high > narrow)
         active = ~unstable & (high > -low)
         straight = z.take(active)
+        # relu(z) - z = max(-z, 0) <= -low, and relu(z) <= high: replaced by its linear piece, a
+        # ReLU is off by no more, and to one side only.
         slack = np.where(unstable, 0.0, np.where(active, np.maximum(-low, 0), np.maximum(high, 0)))
         base = _Values(straight.matrix, straight.low, straight.high + slack)
         if self.phases is not None:
@@ -225,6 +237,8 @@ class _Lowering:
         matrix[:, :before] = base.matrix
         matrix[chosen, before + np.arange(chosen.size)] = extent[chosen]
         spread = z.high - z.low
+        # The equality sets b to the middle of the spread. ReLU moves by no more than its input, so
+        # f is off by half of it at most.
         error = np.where(unstable & (spread <= SETTLED * extent), spread, 0.0)
         return _Values(matrix, base.low, base.high).widened(error)
 
@@ -233,6 +247,8 @@ class _Lowering:
         for j in np.flatnonzero(phases):
             sign = float(phases[j])
             scale = max(np.abs(z.matrix[j]).max(initial=0.0), 1e-6)
+            # The largest error that sign * z may have beside its columns: the row asks for no more
+            # than the phase says.
             most = float(z.high[j] if sign > 0.0 else -z.low[j])
             row = sign * z.matrix[j] / scale
             self._add(self.columns, row, ">=", -most / scale - self.relaxation)

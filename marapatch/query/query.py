@@ -36,12 +36,14 @@ class Query:
 
     def __post_init__(self) -> None:
         for name in ("lower", "upper"):
+            # A copy that nobody can write to: text, digest and hash are made once and kept.
             array = np.array(getattr(self, name), dtype=np.float64)
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         size = len(self.names)
         if self.lower.shape != (size,) or self.upper.shape != (size,):
             raise InputError(f"query: {size} names but bounds of shape {self.lower.shape}")
+        # Not ``lower > upper``: every comparison with a NaN is false, so that one would pass.
         bad = ~(self.lower <= self.upper)
         if bad.any():
             i = int(np.argmax(bad))
@@ -51,6 +53,7 @@ class Query:
             )
         for constraint in self.constraints:
             for variable in variables_of(constraint):
+                # numpy counts a negative number from the end: it would be another variable.
                 if not 0 <= variable < size:
                     raise InputError(f"query: constraint on unknown variable {variable}")
 
@@ -83,6 +86,7 @@ class Query:
         return isinstance(other, Query) and self.text == other.text
 
     def __hash__(self) -> int:
+        # Of the text, by which queries are compared: equal ones must have equal hashes.
         return hash(self.digest)
 
     def _lines(self) -> Iterator[str]:
@@ -111,6 +115,7 @@ def variables_of(constraint: Constraint) -> Iterator[int]:
 
 def exact(number: float) -> str:
     """A float64 in hexadecimal, which loses nothing; both zeros give the same text."""
+    # -0.0 + 0.0 is 0.0, and no other number changes.
     return (float(number) + 0.0).hex()
 
 

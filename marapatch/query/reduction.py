@@ -73,6 +73,7 @@ def absorb(query: Query) -> Query | None:
         single = constraint if isinstance(constraint, Row) else None
         if single is None or not _absorbed(single, lower, upper):
             kept.append(constraint)
+    # Each was rounded away from the feasible side: they cross only where nothing is between.
     if (lower > upper).any():
         return None
     return Query(query.names, lower, upper, tuple(kept))
@@ -83,8 +84,11 @@ def _absorbed(single: Row, lower: NDArray[np.float64], upper: NDArray[np.float64
     if single.sense == "=" or single.variables.size != 1:
         return False
     i, c = int(single.variables[0]), float(single.coefficients[0])
+    # Dividing by a coefficient below 0 turns the inequality round.
     from_above = (single.sense == "<=") == (c > 0.0)
     try:
+        # A float64 compares with a rational number exactly: so it is known to which side the
+        # quotient was rounded.
         exact = Fraction(single.rhs) / Fraction(c)
         bound = float(exact)
     except OverflowError:
@@ -102,6 +106,7 @@ def doublings(row: Row) -> int:
 
     Tolerances of engines are absolute: rows of small coefficients mean nothing to them.
     """
+    # frexp: c = m 2^e with 1/2 <= m < 1, so that -e doublings leave m.
     wanted = -frexp(float(np.abs(row.coefficients).max()))[1]
     return max(0, wanted if row.rhs == 0.0 else min(wanted, 1023 - frexp(row.rhs)[1]))
 

@@ -71,6 +71,8 @@ def normalise(query: Query, relaxation: float = 0.0) -> Scaled:
     shift, scale = _scales(query, joined)
     lower, upper = (query.lower - shift) / scale, (query.upper - shift) / scale
     if relaxation > 0.0:
+        # Moved out, a variable of one value would have one of those narrow ranges that Marabou
+        # fixes to their middle.
         wide = query.upper > query.lower
         keep = (query.lower == 0.0) & (joined >= 0)  # outputs of ReLUs stay non-negative
         lower = np.where(wide & ~keep, lower - WIDENING, lower)
@@ -90,10 +92,12 @@ def _without_idle(query: Query) -> tuple[Constraint, ...]:
     up, down = np.zeros(len(query.names), bool), np.zeros(len(query.names), bool)
     for constraint in query.constraints:
         if isinstance(constraint, Row) and constraint.sense != "=":
+            # A larger value helps a row >= by a coefficient above 0, and a row <= by one below 0.
             positive = (constraint.coefficients > 0.0) == (constraint.sense == ">=")
             up[constraint.variables[positive]] = True
             down[constraint.variables[~positive]] = True
         else:
+            # An equality or a piecewise-linear constraint may want either direction.
             used = list(variables_of(constraint))
             up[used] = down[used] = True
     idle = up ^ down
@@ -111,6 +115,7 @@ def _met(row: Row, idle: NDArray[np.bool_], extent: Array, query: Query) -> bool
     if not mine.any():
         return False
     better_large = (row.coefficients > 0.0) == (row.sense == ">=")
+    # With the others at their worst the row holds whatever they are.
     worst = np.where(better_large, query.lower[row.variables], query.upper[row.variables])
     terms = row.coefficients * np.where(mine, extent[row.variables], worst)
     total, size = float(terms.sum()), float(np.abs(terms).sum())
@@ -154,7 +159,10 @@ def _scales(query: Query, joined: NDArray[np.int64]) -> tuple[Array, Array]:
     """Shift and scale by variable; scales are powers of two, and where shifted, shifts are the
     middle of the range."""
     finite = np.isfinite(query.lower) & np.isfinite(query.upper)
+    # ReLU, |x| and max commute with one factor above 0 common to all their variables; ReLU and |x|
+    # do not with a shift.
     free = finite & (joined < 0)
+    # Halved before they are added: the sum of two finite bounds may overflow.
     shift = np.where(
         free, 0.5 * np.where(free, query.lower, 0) + 0.5 * np.where(free, query.upper, 0), 0.0
     )
@@ -212,6 +220,7 @@ class _Scaler:
         """The scaled row, its largest coefficient about 1; relaxed unless it is to be kept."""
         coefficients = given.coefficients * self.scale[given.variables]
         moved = given.coefficients * self.shift[given.variables]
+        # c . x = c . shift + (c scale) . v. Scales are powers of two: in a row this alone rounds.
         rhs = given.rhs - float(moved.sum())
         largest = float(np.abs(coefficients).max(initial=0.0))
         factor = 1.0 / _power(largest) if largest > 0.0 else 1.0
@@ -220,6 +229,7 @@ class _Scaler:
         if slack == 0.0:
             yield dense_row(given.variables, coefficients, given.sense, rhs)
             return
+        # An equality that may be missed either way is two inequalities.
         senses: tuple[Sense, ...] = ("<=", ">=") if given.sense == "=" else (given.sense,)
         for sense in senses:
             side = rhs + slack if sense == "<=" else rhs - slack
@@ -231,6 +241,9 @@ class _Scaler:
         low, high = float(self.lower[x]), float(self.upper[x])
         sliver = NARROW * max(-low, high)
         falls = 0.0 if isinstance(given, Relu) else -1.0
+        # relu(x) - x = max(-x, 0) and |x| - x = 2 max(-x, 0) are at most 1 and 2 times -low: y is
+        # within a band above the line y = x. Where x is hardly above 0, likewise above y = 0 or y =
+        # -x.
         if 0.0 < -low <= sliver:  # rises as y = x, except on [low, 0]
             slope, excess = 1.0, (1.0 - falls) * -low
         elif 0.0 < high <= sliver:

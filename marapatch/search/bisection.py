@@ -44,6 +44,8 @@ def bisection(
         if isinstance(session.ask(ceiling, _seconds(session), polished=False), Unknown):
             return session.outcome("the first query, over the whole box, was undecided")
         ceiling = min(session.bracket.upper, ceiling)
+        # An unsat that no second engine confirms supports the radius less a thousandth: without a
+        # witness nothing is left to halve.
         if session.bracket.lower >= ceiling * (1.0 - 1e-3) and session.bracket.witness is None:
             return session.outcome("nothing found within the largest radius asked")
     undecided = 0

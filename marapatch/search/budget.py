@@ -70,12 +70,15 @@ class Limit:
 
     def over(self, bounded: int) -> bool:
         """Whether the limit is reached with so many sub-problems ``bounded``."""
+        # At the limit counts as over: whatever began now would go beyond it.
         return monotonic() >= self.until or bounded >= self.nodes
 
     def share(self, share: float, bounded: int) -> Limit:
         """The limit at which ``share`` of the time left, and of the sub-problems left beyond those
         ``bounded``, is used up; what is not limited stays so."""
         now = monotonic()
+        # By cases, since a share of 0 times infinity is NaN. Of a limit that is passed less than
+        # nothing is left, so that its shares are passed as well.
         until = inf if self.until == inf else now + share * (self.until - now)
         nodes = inf if self.nodes == inf else bounded + share * (self.nodes - bounded)
         return Limit(until, nodes)

@@ -44,6 +44,8 @@ def descent(
         match verdict:
             case Sat():
                 nearer = min(before, options.cutoff) - session.bracket.upper
+                # An input within the radius was asked for: one nearer to the old witness than to
+                # that radius is all that the solver's answers are good for here.
                 stalled = session.bracket.upper > 0.5 * (min(before, options.cutoff) + radius)
                 if stalled or nearer <= STALLED * session.bracket.upper:
                     return _raise_lower(session, "what the solver finds is no nearer")
@@ -57,7 +59,11 @@ def descent(
 def _just_below(session: QuerySession) -> float:
     """The largest radius whose refutation closes the bracket, kappa included."""
     upper = session.options.ceiling(session.bracket)
+    # An unsat supports less than the radius asked by kappa, which is put on top; with the whole
+    # tolerance below the witness rounding might leave the bracket open.
     wanted = (upper - 0.98 * session.options.tolerance) / (1.0 - SHRINKAGE)
+    # Below the witness, at which a refutation would contradict it, however small the tolerance; and
+    # in the upper half of the bracket, however large.
     return max(min(wanted, upper * (1.0 - 1e-9)), 0.5 * (session.bracket.lower + upper))
 
 
@@ -73,6 +79,7 @@ def _raise_lower(session: QuerySession, reason: str) -> Outcome:
         if not lower < middle < ceiling:
             break
         if not isinstance(session.ask(middle, _seconds(session)), Unsat):
+            # Undecided or met, neither moves the lower end: below it there may be more to prove.
             ceiling = middle
         elif session.bracket.lower <= lower:
             break
@@ -81,5 +88,6 @@ def _raise_lower(session: QuerySession, reason: str) -> Outcome:
 
 def _seconds(session: QuerySession) -> float:
     limit = session.options.query_timeout
+    # Never less than a second while there is one: ever smaller shares would decide nothing.
     share = max(PATIENCE_SHARE * session.remaining, min(1.0, session.remaining))
     return share if limit is None else min(limit, session.remaining)

@@ -65,6 +65,7 @@ class QuerySession:
             return False
         form, ball = self.question.form, self.question.ball.with_radius(radius)
         bounds = linear_bounds(form, ball, self.deadline)
+        # Strictly: with a worst slack of 0 the closed condition may be met.
         return bound_condition(form, bounds, self.question.condition).worst < 0.0
 
     def outcome(self, note: str = "") -> Outcome:
@@ -113,6 +114,7 @@ class QuerySession:
                 return Unsat(radius, Evidence.BOUND), None, 0, "bounds"
         else:
             bounds = interval_bounds(question.form, ball)
+        # An unsat of the backend could not move the lower end, so it is not asked.
         if self.options.evidence is Evidence.BOUND:
             reason = "not decided by bounds, and --evidence bound accepts nothing else"
             return Unknown(reason), None, 0, "bounds"
@@ -123,8 +125,12 @@ class QuerySession:
         first = lowered(question.condition)
         verdict = self._solve(first, radius, seconds - (monotonic() - started))
         if verdict is None:
+            # The point may have failed by no more than the solver's tolerance: an answer to a
+            # little more may hold.
             tighter = _tightened(question.condition, bounds.output)
             verdict = self._solve(lowered(tighter), radius, seconds - (monotonic() - started))
+            # The tightened condition is met by fewer inputs: that none does says nothing of the
+            # condition itself.
             if verdict is None or isinstance(verdict, Unsat):
                 verdict = Unknown("a claimed input did not change the decision when replayed")
         return verdict, first.query, first.relus, self.backend.name
@@ -139,6 +145,7 @@ class QuerySession:
                 left = until - monotonic()
                 query, confirm = lowered.query, self.confirm
                 claim = supported_radius(radius, self.backend, query, left, confirm=confirm)
+                # 0 stands for two engines that contradict each other.
                 if claim > 0.0:
                     return Unsat(claim, Evidence.SOLVER)
                 name = self.backend.name
@@ -160,6 +167,7 @@ class QuerySession:
         question = self.question
         if not fits(question.form):
             return None
+        # Neurons that are stable in the box get no row: the pattern is that of a point in it.
         inside = np.clip(claimed, question.ball.lower, question.ball.upper)
         pattern = tuple(z[0] > 0.0 for z in question.form.pre_activations(inside[None])[0])
         bounds = linear_bounds(question.form, question.ball.with_radius(radius), self.deadline)

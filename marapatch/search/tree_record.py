@@ -110,7 +110,10 @@ class Recorder(Observer):
         Both children of every node split are taken at once, so that an interrupt leaves no node
         with one child.
         """
+        # Names are numbers in order of making, so that a parent's is smaller than its children's:
+        # who checks the record walks it once, and refuses any other order.
         first = len(self.nodes)
+        # The batch has all active children first, then the inactive ones in the same order.
         phases = np.repeat([1, -1], len(parents)).tolist()
         splits = zip((*parents, *parents), np.tile(neuron, 2).tolist(), phases, strict=True)
         self.nodes += [(split, _of(children, i)) for i, split in enumerate(splits)]
@@ -118,6 +121,7 @@ class Recorder(Observer):
 
     def improve(self, name: int, nodes: Nodes, index: int = 0) -> None:
         """Better multipliers for a node."""
+        # The split stays: it says which inputs the node has. Multipliers only refute them.
         self.nodes[name] = (self.nodes[name][0], _of(nodes, index))
 
     def certify_by_solver(self, name: int) -> None:
@@ -146,7 +150,11 @@ class Recorder(Observer):
 
 def _of(nodes: Nodes, index: int) -> Multipliers:
     lower, upper = nodes.lower[index], nodes.upper[index]
+    # Where the phase is known the search takes the ReLU's own piece, whatever alpha is, and a check
+    # takes the alpha that is written: so the slope of the piece is.
     slope = np.where(lower >= 0.0, 1.0, np.where(upper <= 0.0, 0.0, nodes.alpha[index]))
+    # In single precision alpha stays in [0, 1] and no sign changes: multipliers as valid as those
+    # of the search, whose bound may differ from theirs in the last digits.
     return (
         slope.astype(np.float32),
         nodes.beta[index].astype(np.float32),

@@ -33,6 +33,8 @@ def moderate(forms: Array) -> tuple[Array, Array]:
     largest = np.abs(forms).max(axis=1, initial=0.0)
     if ((largest < MODERATE) & ((largest > 1.0 / MODERATE) | (largest == 0.0))).all():
         return forms, np.ones(largest.shape)
+    # A factor above 0 changes no order of the gains; the dual value is in their units, and whoever
+    # asked multiplies it back.
     scale = np.where((largest > 0.0) & np.isfinite(largest), largest, 1.0)
     return forms / scale[:, None], scale
 
@@ -62,6 +64,8 @@ class Items:
             return self
         rows = np.concatenate([forms[:: 1 + len(forms) // JUDGES] for forms in groups])
         gains = np.maximum(self.gains(rows), 0.0)
+        # The size of a form says nothing of its inputs: without this the largest forms would choose
+        # for all.
         gains /= np.maximum(gains.max(axis=1, keepdims=True), 1e-30)
         best = np.argpartition(-(gains**2).sum(axis=0), count)[:count]
         return Items(self.inputs[best], self.sign[best], self.capacity[best])

@@ -27,6 +27,7 @@ def suits(question: Question) -> bool:
     """Whether the ball is a box with few sides, for a network with many neurons."""
     if sum(question.form.sizes[1:]) < MANY_NEURONS:
         return False
+    # Of the box at any radius, so that all trees of one question are of one kind.
     down, up = replace(question.ball, radius=inf).displacement_bounds
     few = np.count_nonzero(down + up) <= FEW_INPUTS
     return question.ball.norm is Norm.LINF and bool(few) and bool(np.isfinite(down + up).all())
@@ -60,6 +61,8 @@ class BoxTree:
         last = self.bounded + nodes
         while not self.options.closed(self.bracket) and monotonic() < until and self.bounded < last:
             started, radius = monotonic(), self.options.target(self.bracket, self.question.ball)
+            # The target only ever falls. Boxes of a larger radius hold more than is asked, so a
+            # smaller box is begun anew; the same one is gone on with.
             if self.split is None or self.split[0] > radius:
                 self.split = radius, InputSplit(self._box(radius))
             radius, split = self.split
@@ -69,11 +72,13 @@ class BoxTree:
             match verdict:
                 case Unsat(evidence=evidence):
                     answer = "unsat"
+                    # There is nothing beyond the box: refuted to its edge is refuted everywhere.
                     proved = inf if radius >= self.question.ball.covering_radius else radius
                     self.bracket = self.bracket.tighten(Unsat(proved, evidence))
                 case Sat(witness=witness):
                     answer = "sat"
                     end = until
+                    # A counted search may not depend on the clock, or two runs would differ.
                     if not self.options.counted:
                         end = min(until, monotonic() + POLISH_SECONDS)
                     better = polish(self.question, witness, end, self.options.tolerance)
@@ -89,6 +94,8 @@ class BoxTree:
 
     def _box(self, radius: float) -> Question:
         """The same question over the whole of a smaller box."""
+        # For L-infinity the ball within the box is a box. Rounded outward it contains the ball, so
+        # that what is refuted is at least what the radius claims.
         low, high = self.question.ball.with_radius(radius).enclosing_box
         ball = replace(self.question.ball, lower=low, upper=high, radius=inf)
         return replace(self.question, ball=ball.with_radius(ball.covering_radius))

@@ -1,4 +1,7 @@
-"""Which neuron a node of the tree is split on. (ARCHITECTURE: 6.5.)"""
+"""Which neuron a node of the tree is split on. (ARCHITECTURE: 6.5.)
+
+Shapes: B nodes, N neurons of all ReLU layers one after the other, K of them tried at each node.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +46,13 @@ def trial(bounder: NodeBounder, nodes: Nodes, score: Array) -> Neurons:
     rows, columns = np.nonzero(useful)
     parents, neuron = nodes.take(rows), tried[rows, columns]
     value = bounder.value(nodes)
+    # Stable neurons among those tried keep -1 and are never chosen: the others' merit is a product
+    # of gains of at least LEAST_GAIN, so above 0.
     merit, gain = np.full(tried.shape, -1.0), np.zeros(tried.shape)
     merit[rows, columns] = 1.0
     for phase in (1, -1):
+        # With the parent's multipliers, so without a step: what it brings that ReLU is linear in
+        # the child instead of within a triangle.
         gained = bounder.value(parents.split(neuron, phase)) - value[rows]
         merit[rows, columns] *= np.maximum(gained, LEAST_GAIN)
         gain[rows, columns] = np.maximum(gain[rows, columns], gained)

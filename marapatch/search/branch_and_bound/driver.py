@@ -86,6 +86,7 @@ class _Schedule:
             self._advance(main, whole)
 
     def _tree(self, options: SearchOptions) -> ReluTree | BoxTree:
+        # A record is one of phases and their multipliers, which halved boxes have not.
         if suits(self.question) and not options.record:
             return BoxTree(self.question, self.bracket, options, self.report)
         current = ReluTree(
@@ -97,6 +98,8 @@ class _Schedule:
 
     def _advance(self, current: ReluTree | BoxTree, limit: Limit) -> None:
         """Expand, and take in what came of it."""
+        # A tree is advanced more than once and counts from its beginning: only what is new is
+        # added.
         bounded, asked = current.bounded, len(current.queries)
         try:
             current.advance(limit.until, limit.nodes - self.bounded)
@@ -108,6 +111,8 @@ class _Schedule:
 
     def _merged(self, other: Bracket) -> Bracket:
         """This bracket with what ``other`` knows; contradictions surface."""
+        # Where neither end is worse the other is taken whole, with its evidence. Else end by end: a
+        # proof that reaches beyond a witness then raises ContradictionError.
         if other.lower >= self.bracket.lower and other.upper <= self.bracket.upper:
             return other
         bracket = self.bracket.tighten(Unsat(other.lower, other.evidence))

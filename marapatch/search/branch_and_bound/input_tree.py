@@ -5,6 +5,9 @@ of its own; bounds of a box hold for its halves, so only neurons that are still 
 anew. A box is closed by an outward-rounded bound and by nothing else, so an ``Unsat`` is rigorous.
 Source of the method: Wang et al., "Formal Security Analysis of Neural Networks using Symbolic
 Intervals" (ReluVal), section 4, with the bounds of Zhang et al. (CROWN), section 3.
+
+Shapes: B boxes, N neurons of all ReLU layers one after the other, R rows of the condition, I
+inputs.
 """
 
 from __future__ import annotations
@@ -78,6 +81,7 @@ class Boxes:
         side = np.argmax(np.where(self.high > self.low, self.influence, -1.0), axis=1)
         middle = 0.5 * (self.low[rows, side] + self.high[rows, side])
         first, second = self.high.copy(), self.low.copy()
+        # Both halves are closed and share the middle, so that no input is lost between them.
         first[rows, side] = middle
         second[rows, side] = middle
         low, high = np.concatenate([self.low, second]), np.concatenate([first, self.high])
@@ -118,9 +122,11 @@ class BoxBounder:
         for k, (layer, span) in enumerate(zip(self.form.hidden, self.spans, strict=True)):
             low, high = self._image(layer, self.slacks[k], ranges)
             low, high = np.maximum(low, lower[:, span]), np.minimum(high, upper[:, span])
+            # Over a box intervals are exact for one affine map: nothing is tighter in the first
+            # layer.
             if k > 0:
                 self._tighten(k, layer, boxes, relaxations, low, high)
-            high = np.maximum(high, low)  # only rounding can cross them
+            high = np.maximum(high, low)  # a guard: enclosures of one set do not cross
             lower[:, span], upper[:, span] = low, high
             relaxations.append(relax(low, high))
             ranges.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
@@ -134,7 +140,9 @@ class BoxBounder:
         at = np.arange(len(boxes))
         weights = result.weights[at, row]
         middle, half = _middle(boxes.low, boxes.high)
+        # A form is least at a corner; rounding may have put it just outside.
         point = np.clip(middle - np.sign(weights) * half, boxes.low, boxes.high)
+        # A side without any slope counts by its width, lest it never be halved.
         influence = self._due((self._smear(lower, upper) + 1e-9) * half, half)
         bounded = Boxes(boxes.low, boxes.high, lower, upper, self.groups.refuted(least), influence)
         return bounded, point
@@ -165,6 +173,8 @@ class BoxBounder:
                 continue
             middle, half = into.pop(k)
             low, high = lower[:, None, self.spans[k - 1]], upper[:, None, self.spans[k - 1]]
+            # The slope of a ReLU that may be inactive is between 0 and 1; of one that must be, it
+            # is 0.
             least = np.where(low < 0.0, np.minimum(middle - half, 0.0), middle - half)
             most = np.where(low < 0.0, np.maximum(middle + half, 0.0), middle + half)
             possible = high > 0.0
@@ -179,6 +189,8 @@ class BoxBounder:
         """Interval arithmetic through one layer, by box."""
         low = high = np.broadcast_to(layer.bias, (ranges[0][0].shape[0], layer.outputs))
         for source, weight in zip(layer.sources, layer.weights, strict=True):
+            # W [a, b] = W m + |W| [-h, h]; ``slack`` is what rounding loses, measured over the
+            # root.
             middle, half = _middle(*ranges[source])
             centre = np.asarray((weight @ middle.T).T)
             spread = np.asarray((abs(weight) @ half.T).T)
@@ -295,6 +307,8 @@ class InputSplit:
                 return Unknown(f"the limit of sub-problems is reached with {boxes} open boxes")
             chosen = self._choose(last - self.bounded)
             if ((chosen.high - chosen.low).max(axis=1, initial=0.0) < SMALLEST_BOX_SIDE).any():
+                # Put back: the question is not settled, and a later call must not find nothing
+                # open.
                 self.open.append(chosen)
                 return Unknown("a box too small to be halved is neither refuted nor a witness")
             witness = self._bound(chosen.halves())
@@ -312,6 +326,7 @@ class InputSplit:
         left = left[np.argsort(-bounded.value[left])]  # those refuted least are halved first
         still = bounded.take(left)
         self.open += [still.take(part) for part in np.array_split(np.arange(left.size), PARTS)]
+        # Two guesses at a witness a box: its middle, and where its linear bound is least.
         tried = np.concatenate([0.5 * (still.low + still.high), points[left]])
         slack = self.question.condition.slack(self.question.form.evaluate(tried))
         worst = self.bounder.groups.slack(slack).min(axis=1)

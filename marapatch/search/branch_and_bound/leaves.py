@@ -1,4 +1,7 @@
-"""Nodes of the tree whose phases are all fixed: a linear program, and a solver where it fails."""
+"""Nodes of the tree whose phases are all fixed: a linear program, and a solver where it fails.
+
+Shapes: a leaf is a batch of B = 1; N neurons of all ReLU layers, R rows of the condition, I inputs.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,14 @@ LEAF_ROUNDS = 5
 
 def pattern(bounder: NodeBounder, node: Nodes) -> Pattern:
     """The activation pattern of a node without unstable neurons."""
+    # No neuron is unstable here, so that a lower end below 0 says inactive.
     return tuple(node.lower[0, span] >= 0.0 for span in bounder.spans)
 
 
 def refuted(bounder: NodeBounder, node: Nodes, here: Region, found: Slack) -> tuple[float, Nodes]:
     """The radius that the dual values of a linear program prove, by our own rounded bound, and the
     node with those dual values as multipliers."""
+    # The program's rows are divided by their scales: as they stand, they have these multipliers.
     dual_value = found.dual_value / here.scales
     beta, row_multipliers = np.zeros(node.beta.shape), np.zeros(node.row_multipliers.shape)
     phases = node.phases.copy()
@@ -50,8 +55,12 @@ def refuted(bounder: NodeBounder, node: Nodes, here: Region, found: Slack) -> tu
             row_multipliers[0, i] = amount
             continue
         at = bounder.spans[layer].start + i
+        # A phase that bounds have proved may have a multiplier just as one by a split: sign * z >=
+        # 0 at every input of the node that meets the condition.
         beta[0, at] = amount
         phases[0, at] = 1 if node.lower[0, at] >= 0.0 else -1
+    # A factor above 0 changes no sign, and so no proof: the row multipliers become the convex
+    # combination that nodes have. Without any, the phases alone are refuted.
     total = row_multipliers.sum() or beta.sum()
     if not total > 0.0:
         return 0.0, node
@@ -90,6 +99,8 @@ def leaf_programs(
         found = program.at(within) if within > 0.0 else None
         if found is None:
             return
+        # Whatever the slack: dual values found at one radius may prove another, and only the bound
+        # that they give says which.
         yield LeafProof(*refuted(root.bounder, node, here, found))
         if found.slack < 0.0:
             return
@@ -128,8 +139,10 @@ def ask_backend(
         tuple(node.upper[0, s] for s in bounder.spans),
         bounds.output,
     )
+    # Rows prescribe what was split; the bounds, which rely on these phases, do the rest.
     phases = tuple(node.phases[0, s] for s in bounder.spans)
     lowered = lower(question.form, split, ball, question.condition, options.l1_form, phases)
+    # A counted search may not end by the clock.
     seconds = max(min(seconds, LONGEST_QUERY if options.counted else LEAF_SECONDS), 1e-3)
     holds = isinstance(backend.solve(lowered.query, seconds), Infeasible)
     if holds:

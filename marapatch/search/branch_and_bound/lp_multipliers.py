@@ -1,4 +1,7 @@
-"""Where linear programs bound the nodes of a tree better than supergradient steps do."""
+"""Where linear programs bound the nodes of a tree better than supergradient steps do.
+
+Shapes: B nodes, N neurons of all ReLU layers one after the other, I inputs; ``bases`` has B.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,7 @@ class LpMultipliers:
         if self.linear:
             wanted |= (result.nodes.phases == 0).all(axis=1)
             wanted |= result.radius > NEAR_TARGET * self.bounder.ball.radius
+        # A node that is refuted over the whole ball needs nothing better.
         wanted &= result.value <= 0.0
         found: dict[int, TriangleMultipliers] = {}
         for i in np.flatnonzero(wanted).tolist() if self.bounder.form.hidden else ():
@@ -58,6 +62,8 @@ class LpMultipliers:
         bases = [found[i].basis if i in found else basis for i, basis in enumerate(bases)]
         if not found:
             return result, bases
+        # Without a step: the bound of these very multipliers, rounded outward. The value that the
+        # program itself reports proves nothing.
         better = self.bounder.bound(Nodes.stack([p.nodes for p in found.values()]), 0)
         pick = np.arange(len(result.nodes))
         for position, (i, proposal) in enumerate(found.items()):

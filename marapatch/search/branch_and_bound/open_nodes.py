@@ -1,4 +1,7 @@
-"""The open nodes of a tree, and the order in which they are split. (ARCHITECTURE: 6.5.)"""
+"""The open nodes of a tree, and the order in which they are split. (ARCHITECTURE: 6.5.)
+
+Shapes: an open node is a batch of B = 1; N neurons of all ReLU layers, ``score`` (1, N).
+"""
 
 from __future__ import annotations
 
@@ -67,12 +70,14 @@ class OpenNodes:
     def choose(self, most: int, target: float) -> list[OpenNode]:
         """Take out the next nodes to split, at most ``most``; those refuted at ``target`` are
         dropped on the way."""
+        # Nodes of one tree have arrays of the same shapes: any one tells the size of all.
         if self._heap and len(self._heap) * self._heap[0].nbytes > self.memory:
             self._heap.sort()  # a sorted list is a heap, and its end is what is refuted most
             chosen, self._heap = self._heap[-most:], self._heap[:-most]
             return [node for node in chosen if node.radius < target]
         chosen = []
         while self._heap and len(chosen) < most:
+            # A nearer witness asks for less: what is open may be refuted that far already.
             node = heapq.heappop(self._heap)
             if node.radius < target:
                 chosen.append(node)
@@ -80,6 +85,8 @@ class OpenNodes:
 
     def least(self, target: float) -> float:
         """The radius up to which everything is refuted; ``target`` where nothing is open."""
+        # A heap begins with its least. A leaf that nobody could decide keeps its radius for good,
+        # so that the lower end never passes it.
         return min([target, *self.unresolved, *(node.radius for node in self._heap[:1])])
 
     def nodes(self) -> tuple[OpenNode, ...]:

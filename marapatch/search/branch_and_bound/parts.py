@@ -69,6 +69,8 @@ def share(tree: Divisible, workers: Workers, expand: Callable[[Part], ExpandedPa
         until, most = tree.deadline, min(SHARED_NODES, (tree.last - tree.bounded) / workers.jobs)
     common = tree.question, tree.root_state.bounds, tree.backend.name, tree.options, tree.bracket
     tasks = [
+        # In the order of their radii, one to each worker in turn: all of them get some of those
+        # that hold the lower end back.
         Part(*common, tree.target, dealt[i :: workers.jobs], until, most)
         for i in range(workers.jobs)
     ]
@@ -77,6 +79,7 @@ def share(tree: Divisible, workers: Workers, expand: Callable[[Part], ExpandedPa
         tree.open_nodes.unresolved += expanded.unresolved
         tree.bounded += expanded.bounded
         tree.queries += expanded.queries
+        # The lower end is about all parts, so it rests on the weakest evidence among them.
         tree.evidence = Evidence.weakest(tree.evidence, expanded.evidence)
         if expanded.witness is not None and expanded.witness.distance < tree.bracket.upper:
             tree.aim(tree.bracket.tighten(Sat(expanded.witness)))
@@ -98,6 +101,7 @@ def resume(tree: Divisible, part: Part) -> ExpandedPart:
         open=tree.open_nodes.nodes(),
         unresolved=tuple(tree.open_nodes.unresolved),
         bounded=tree.bounded,
+        # Growing a part is no query of the whole tree, but what a backend was asked on the way is.
         queries=tuple(record for record in tree.queries if record.backend != "tree"),
         evidence=tree.evidence,
         witness=tree.bracket.witness if nearer else None,

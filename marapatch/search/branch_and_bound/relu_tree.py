@@ -142,6 +142,7 @@ class ReluTree:
         if self.target <= self.bracket.lower or self.options.closed(self.bracket):
             return
         if self.target == inf:
+            # Without a finite radius there is no ball to bound over: what is proved stays 0.
             self.open_nodes.unresolved.append(0.0)
             return
         if self.over:
@@ -213,6 +214,7 @@ class ReluTree:
         # A child whose bounds cross has no input at all: it is refuted at every radius.
         alive = np.flatnonzero(~children.empty)
         self.bounded += len(children)
+        # Those without an input too: in a record every divided node has both its parts.
         names = self.observer.add(children, [node.name for node in chosen], neuron)
         if not alive.size:
             return
@@ -276,6 +278,7 @@ class ReluTree:
         programs = leaf_programs(self.question, self.root_state, node, self._radius, self.deadline)
         for found in programs:
             if not isinstance(found, LeafProof):
+                # It asks for no smaller radius, so the next program would be the same again.
                 if found.distance >= self.bracket.upper:
                     break
                 self._witness(found)

@@ -86,11 +86,15 @@ def bound_root(
         # one side, so the neurons need bounds there only. Tighter bounds give a better form, and so
         # on.
         cutting = lp_multipliers.better(result, [None], deadline)[0].nodes
+        # Who checks the record has to cut by the same forms in the same order, so it gets the
+        # multipliers that the next line cuts with, and not better ones.
         observer.round(cutting)
         tighter = bounder.tighten(cutting, until=deadline)
         result = bounder.bound(tighter, ROOT_STEPS, deadline)
     result, bases = lp_multipliers.better(result, [None], deadline)
     floor_proof = None
+    # In a smaller ball fewer neurons are unstable: its own bounds may prove a radius that those
+    # over this ball do not reach.
     if result.value[0] <= 0.0 and not over():
         floor, floor_proof, count = bisect_radius(
             question, floor, target, tolerance, deadline, most - bounded

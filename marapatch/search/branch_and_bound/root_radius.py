@@ -40,8 +40,11 @@ def bisect_radius(
         bounder = NodeBounder(question.form, bounds, question.condition)
         result = bounder.bound(bounder.root(bounds), BISECTION_STEPS, deadline)
         whole = bool(result.value[0] > 0.0)
+        # Bounds over the ball tried hold in every smaller one, so that they may prove a part of the
+        # way also where they do not refute the whole.
         proved = max(radius, float(result.radius[0])) if whole else float(result.radius[0])
         if proved > low:
             low, best = proved, result.nodes
+        # That bounds fail at a radius proves nothing of it: it only ends the search there.
         high = high if whole else radius
     return low, best, count
