@@ -8,6 +8,9 @@ Every stage is a least-change question about what follows the layer, asked by ne
 Source: Khan, Madhukar, Sharma, "Efficient Adversarial Input Generation via Neural Net Patching",
 algorithm 1. Erratum: with l edge layers the loop patches layer p = ceil(l / 2), then goes on with
 l = p. As printed it goes on with l = p + 1, and never ends once l is 3 (p = 2, l = 3, ...).
+
+Shapes: I numbers enter a layer and J leave it; its values (J,), a change of its weights (J, I), a
+property of the part before the next layer (rows, J).
 """
 
 from __future__ import annotations
@@ -77,6 +80,8 @@ def dense_layers(network: Network) -> tuple[PatchableLayer, ...]:
     """The layers that halving patches: from the first fully connected one that no convolution
     follows. InputError where there is none."""
     layers = network.affine_layers
+    # The least patch by neuron has its closed form for dense layers only (ARCHITECTURE: 2), and
+    # halving ends at the first of its layers: so it must not cross a convolution.
     first = len(layers)
     while first > 0 and _dense(network, layers[first - 1]):
         first -= 1
@@ -86,6 +91,7 @@ def dense_layers(network: Network) -> tuple[PatchableLayer, ...]:
 
 
 def _dense(network: Network, layer: PatchableLayer) -> bool:
+    # One number for each pair of neurons; a convolution has fewer, since it uses them again.
     return layer.weights == layer.inputs * layer.outputs
 
 
@@ -141,6 +147,8 @@ class Halving:
         other = Norm.L1 if first is Norm.LINF else Norm.LINF
         count = len(self.layers)
         middle = ceil(count / 2)
+        # The nearest to the middle first. The last layer is left out: nothing follows it, so its
+        # property would be the decision again, and the next layer the middle one.
         splits = [*range(middle - 1, 0, -1), *range(middle + 1, count)]
         ways = [(middle, first, relaxed), (middle, other, relaxed)]
         ways += [(split, first, relaxed) for split in splits]
@@ -161,9 +169,13 @@ class Halving:
         """The published loop, with ``split`` in the place of its first p."""
         part, condition = self.network, self.condition
         kind: StageKind = "middle patch"
+        # ``published(1)`` is (1,): a split at the first layer has nothing after it, and must not
+        # patch the layer twice.
         for p in (split, *(() if split == 1 else published(split))):
             layer = self.layers[p - 1]
             try:
+                # ``part`` ends at the layer that was patched before, whose values the property is
+                # about: its tail lies between the two layers.
                 form = tail_network(part, layer.node).standard_form
             except InputError as error:  # something bypasses the layer
                 size = norm.value
@@ -173,6 +185,9 @@ class Halving:
             if found is None:
                 break
             values = found.values
+            # Rows over this layer's values under which what follows it meets its own property.
+            # Where that was out of reach ``found`` holds the whole tail and the decision, so that
+            # meeting the rows leads to the decision all the same.
             condition = relax(found.form, values, found.condition)
             if p == 1:
                 delta = self._delta(layer, values, norm)
@@ -194,13 +209,19 @@ class Halving:
         before = self.values[layer.node][0]
         scale = self._scale(layer, norm)
         first = kind == "middle patch"
+        # The decision has to be met. A property half way may be missed by a little: it is a means,
+        # and the input that comes of it is replayed on the network.
         question = formulate(
             form, before, scale, condition, norm, 0.0 if first else PROPERTY_TOLERANCE
         )
+        # At the first stage the property is the decision: both are then one object, by which the
+        # search sees that there is nothing wider to ask.
         widest, whole = question, form
         if not first:
             whole = tail(self.network, layer.number)
             widest = formulate(whole, before, scale, self.condition, norm, 0.0)
+        # Zeros enter, so no change of the weights moves anything. What is found below may divide by
+        # the scale.
         if scale == 0.0:
             found = Outcome(Bracket(), "nothing enters the layer on this image")
         elif condition.worst(form.evaluate(before[None]))[0] > 0.0:
@@ -221,6 +242,8 @@ class Halving:
             )
             return None
         moved = bracket.witness.input.astype(np.float64)
+        # A patch of least size changes, of each neuron that moves, the weights of all non-zero
+        # sources (L-infinity) or one of them (L1).
         weights = int(np.count_nonzero(moved)) * self._touched(layer, norm)
         self.stages.append(
             Stage(
@@ -246,6 +269,8 @@ class Halving:
 
     def _delta(self, layer: PatchableLayer, values: Array, norm: Norm) -> Array:
         """The least change of the weights that gives ``values`` (ARCHITECTURE: 2)."""
+        # A neuron's share of a step of norm 1 along which its sources gain most: no change of its
+        # weights that moves it as far is smaller.
         h = self._entering(layer)
         share = (values - self.values[layer.node][0]) / self._scale(layer, norm)
         return np.outer(share, norm.attaining(h))

@@ -6,6 +6,9 @@ proposes is replayed on the tail as it is. Sources: Khan, Madhukar, Sharma, "Eff
 Input Generation via Neural Net Patching" (fixed phases, and linear approximations as its last
 section); Paulsen, Wang, "Example Guided Synthesis of Linear Approximations for Neural Network
 Verification", for lines fitted to samples.
+
+Shapes: S samples, J neurons of a ReLU layer; its pre-activations at them (S, J), slopes and offsets
+of its lines (J,). The change is of the pre-activations of the patched layer.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ class Samples:
     def of(network: Network, samples: ArrayLike, condition: OutputCondition) -> Samples:
         """Choose among ``samples`` (n inputs, in the network's shape or flat)."""
         inputs = network.flatten(samples)
+        # Lines are to be right where the patch leads, so they are learnt from inputs that are
+        # decided as wanted; of a handful, a line would fit by chance.
         met = condition.worst(network.evaluate(inputs)) > 0.0
         return Samples(network, inputs[met] if met.sum() >= FEWEST_SAMPLES else inputs)
 
@@ -71,6 +76,8 @@ def fixed_patch(question: Question) -> tuple[Bracket, str]:
         witness = question.replay(centre + nearest.change)
         if witness is not None:
             return Bracket(witness=witness), ""
+    # The same affine function without the rows that keep it true: it is read as the network
+    # wherever the change leads, as published, and only replaying says whether it is.
     nowhere = tuple(np.zeros(p.size, dtype=bool) for p in pattern)
     here = region_of(form, centre, question.condition, pattern, nowhere)
     bracket, note = _replayed(question, here)
@@ -92,6 +99,8 @@ def _replayed(question: Question, here: Region) -> tuple[Bracket, str]:
     nearest = _nearest(question, here)
     if nearest is None:
         return Bracket(), "no patch under the approximation"
+    # The approximation may promise more than the network keeps. Farther along the same direction
+    # rows that ask for something have more slack; the smallest factor that replays is taken.
     for factor in FACTORS_TRIED:
         witness = question.replay(question.ball.centre + factor * nearest.change)
         if witness is not None:
@@ -104,6 +113,8 @@ def _nearest(question: Question, here: Region) -> Nearest | None:
         return nearest_in_region(question, here, np.inf)
     scale = estimate(question)
     scale = scale if 0.0 < scale < np.inf else 1.0
+    # Newton's steps start at the limit, and the radius bounds every column of the program: a limit
+    # of 1e5 from the start would have it compute with numbers far from the solution's.
     for limit in LIMITS:
         found = nearest_in_region(question, here, limit * scale)
         if found is not None:
@@ -117,6 +128,8 @@ def lines(z: Array) -> tuple[Array, Array]:
     active = np.maximum(z, 0.0)
     spread = ((z - mean) ** 2).sum(axis=0)
     joint = ((z - mean) * (active - active.mean(axis=0))).sum(axis=0)
+    # Least squares in closed form. A neuron with one value at all samples determines no slope: it
+    # gets that of ReLU at this value, so that the line is right there.
     slope = np.where(spread > 0.0, joint / np.where(spread > 0.0, spread, 1.0), mean > 0.0)
     return slope, active.mean(axis=0) - slope * mean
 
@@ -132,6 +145,8 @@ def _by_lines(
             matrix += weight @ values[source][0]
             constant += weight @ values[source][1]
         if k < len(form.hidden):
+            # A line keeps every layer affine, and there are no phases to be kept: so no rows but
+            # those of the condition.
             slope, offset = lines(z[k])
             matrix, constant = matrix * slope[:, None], constant * slope + offset
         values.append((matrix, constant))

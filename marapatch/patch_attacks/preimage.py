@@ -2,6 +2,9 @@
 
 Equality asks more than is needed: everything here asks less and stays sound, so that every input
 that meets the property is decided as wanted (ARCHITECTURE: 6.6, 6.7).
+
+Shapes: J values of the layer, which are the inputs of ``form``; ``values`` (J,), the matrix of the
+property that comes out (rows, J).
 """
 
 from __future__ import annotations
@@ -31,6 +34,10 @@ def relaxed(form: StandardForm, values: Array, condition: OutputCondition) -> Ou
     """
     pattern = tuple(z[0] > 0.0 for z in form.pre_activations(values[None])[0])
     marks = layer_signs(form, condition)[1:-1]
+    # A neuron all of whose paths rise is replaced by a line that is never above it. It enters one
+    # that has a falling path only where that one has no rising path, and with a negative weight, so
+    # that its pre-activation is overstated: inactive by its row, that one is inactive in truth;
+    # active, it gives no more than its line says. Both are on the safe side.
     rows = tuple(down | ~up for up, down in marks)
     rows = tuple(r & (up | down) for r, (up, down) in zip(rows, marks, strict=True))
     here = region_of(form, np.zeros(values.size), condition, pattern, rows)
@@ -43,6 +50,8 @@ def equalities(form: StandardForm, values: Array, condition: OutputCondition) ->
     up, down = layer_signs(form, condition)[0]
     blocked = (values <= 0.0) & _rectified(form)
     eye = np.eye(values.size)
+    # ReLU makes 0 of every value up to 0. Where rising helps any value does as well as this one, so
+    # it has no row; where falling helps all values up to 0 are alike, so the limit is 0.
     at_least, at_most = up & ~blocked, down
     if not (at_least | at_most).any():
         return OutputCondition(np.zeros((1, values.size)), np.array([-1.0]))  # always met

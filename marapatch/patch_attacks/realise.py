@@ -3,6 +3,9 @@
 With the original weights the input must give first-layer values that meet the property: rows over
 its change, so the nearest one is a linear program, and the one that changes the fewest entries a
 mixed-integer program, or a query with a limit on how many entries differ from 0.
+
+Shapes: I inputs, J pre-activations of the layer, R rows over these; inputs and changes (I,), the
+property's matrix (R, J), rows over the change (R, I).
 """
 
 from __future__ import annotations
@@ -95,6 +98,7 @@ def realise(
     x = flat[0]
     lower = np.maximum(np.broadcast_to(_flat(box[0]), x.shape), x - max_pixel)
     upper = np.minimum(np.broadcast_to(_flat(box[1]), x.shape), x + max_pixel)
+    # To clip the image would measure the change from another one than was given.
     if ((x < lower) | (x > upper)).any():
         raise InputError("the image lies outside the box; clip it or widen the box")
     domain = InputBox(x, lower, upper)
@@ -129,14 +133,19 @@ def realised(
     input will do. ``seconds``: for the exact search of the fewest entries, or for the queries.
     """
     if form.hidden:
+        # Behind ReLUs the rows hold near a point only. The rest of the room is reached by steps
+        # that do what the derivative says, since these let the trust region grow.
         trust = 0.25 * float(domain.extent.max(initial=0.0))
         x = trust_region_lp(form, condition, domain.x, domain.lower, domain.upper, trust, deadline)
         return x, bool(condition.worst(form.evaluate(x[None]))[0] >= -CHANGED)
     rows = rows_of(form, condition, domain)
     if backend == "highs" and minimise is None:
+        # With elastic rows the program has a solution whether or not the rows have one, so that one
+        # program gives the input, or the nearest values where the property is out of reach.
         change = least_violation(rows, deadline)
         moved = domain.x if change is None else domain.x + change
         met = change is not None and bool(rows.missed(change).max(initial=0.0) <= CHANGED)
+        # x + change may round past a side of the box that the change itself keeps to.
         return np.clip(moved, domain.lower, domain.upper), met
     minimise = minimise or "l1"
     if backend != "highs":
@@ -155,6 +164,8 @@ def rows_of(form: StandardForm, condition: OutputCondition, domain: InputBox) ->
     weight = form.output.weights[0]
     matrix = np.asarray(condition.matrix @ (weight.toarray() if sp.issparse(weight) else weight))
     now = form.evaluate(domain.x[None])[0]
+    # A row is exceeded in proportion to the numbers that it is made of, since these round. An
+    # equality exceeded on both sides would have no solution.
     size = np.abs(condition.matrix) @ np.abs(now) + np.abs(condition.rhs)
     equality = _equalities(condition)
     rhs = condition.rhs - condition.matrix @ now + np.where(equality, 0.0, MARGIN * size)
@@ -163,6 +174,7 @@ def rows_of(form: StandardForm, condition: OutputCondition, domain: InputBox) ->
 
 def _equalities(condition: OutputCondition) -> NDArray[np.bool_]:
     """Rows whose opposite is a row too: these cannot be exceeded."""
+    # 0.0 and -0.0 are equal and hash alike, so the sign of a zero hides no pair.
     known = {(*row, rhs) for row, rhs in zip(condition.matrix, condition.rhs, strict=True)}
     pairs = zip(condition.matrix, condition.rhs, strict=True)
     return np.array([(*-row, -rhs) in known for row, rhs in pairs], dtype=bool)
@@ -173,6 +185,8 @@ def _nearest(
 ) -> Array | None:
     if minimise == "linf":
         return min_linf(rows)
+    # Also the start of the search for few entries: where no change meets the rows, none of few
+    # entries does.
     change = min_l1(rows, np.ones(domain.x.size), deadline)
     if minimise == "l1" or change is None:
         return change
@@ -188,11 +202,16 @@ def sparser(rows: Rows, change: Array, extent: Array, deadline: float) -> Array:
     """A change that meets the rows in fewer entries, by weights that favour large entries."""
     best = change
     for _ in range(REWEIGHTED):
+        # Shares of each entry's room, so that a box of unequal sides is treated like one of equal
+        # ones; DAMPING keeps the weight of an unchanged entry finite, and 1e-3 that of one without
+        # room.
         share = np.abs(change) / np.where(extent > 0.0, extent, 1.0)
         following = min_l1(rows, 1.0 / ((share + DAMPING) * np.maximum(extent, 1e-3)), deadline)
         if following is None:
             break
         change = following
+        # Reweighting is no descent on the count: the fewest entries seen are kept, while the
+        # weights follow the last change.
         best = change if changed(change) < changed(best) else best
     return best
 
@@ -218,6 +237,8 @@ def _by_queries(rows: Rows, minimise: Minimise, backend: str, seconds: float) ->
             else:
                 found = fewer
         return found
+    # ``confirm=None`` below: no lower end is made of the answer, so no second solver has to vouch
+    # for it.
     problem, change = _problem(rows)
     size = norm1(change) if minimise == "l1" else norm_inf(change)
     left = max(until - monotonic(), 1e-3)

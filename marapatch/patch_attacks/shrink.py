@@ -2,6 +2,9 @@
 
 With the activation pattern of what is known the nearest input is a linear program; its pattern is
 the next one, until nothing more is gained. Every step is replayed on the network.
+
+Shapes: I inputs, R rows, E entries that a change moves; inputs and changes (I,), linearised rows
+(R, I), the questions over changed entries alone (E,).
 """
 
 from __future__ import annotations
@@ -104,6 +107,8 @@ def _replayed(target: Target, claimed: Array, known: Array, minimise: Minimise) 
     witness = target.replay(Norm.L1)(target.domain.x + claimed)
     if witness is None:
         return known
+    # Replaying rounds to the file's type and into the box: what is compared is the change of the
+    # vector that was judged, and not the one that was claimed.
     change = witness.input.astype(np.float64).reshape(-1) - target.domain.x
     return change if target.size(change, minimise) < target.size(known, minimise) else known
 
@@ -116,21 +121,29 @@ def _followed(target: Target, change: Array, minimise: Minimise, deadline: float
         if monotonic() >= deadline:
             break
         matrix, rhs = derivative(form, domain.x + here, target.condition)
+        # The derivative's rows are about steps from here. With ``matrix @ here`` added they are
+        # about the whole change of the image, whose size is to be least.
         rows = Rows.scaled(
             matrix, rhs + matrix @ here, domain.lower - domain.x, domain.upper - domain.x
         )
         weights = np.ones(domain.x.size)
         if minimise == "l0":
+            # An entry that changes much already costs little, so that the weighted sum comes near a
+            # count (see REWEIGHTED in realise.py). Of no change DAMPING keeps the weight finite.
             weights = 1.0 / ((np.abs(here) / extent + DAMPING) * extent)
         found = min_linf(rows) if minimise == "linf" else min_l1(rows, weights, deadline)
         if found is None:
             break
         before = change
+        # The optimum meets the linearised rows with equality, and the network may fall short of its
+        # derivative there: a little farther along the same direction it may not.
         for factor in BEYOND_OPTIMUM:
             claimed = np.clip(factor * found, domain.lower - domain.x, domain.upper - domain.x)
             change = _replayed(
                 target, np.where(np.abs(claimed) > UNCHANGED, claimed, 0.0), change, minimise
             )
+            # Identity tells: ``_replayed`` gives back the very array that is known where a claim
+            # does not replay or is no smaller.
             if change is not before:
                 break
         if change is before:
@@ -146,6 +159,8 @@ def _min_l0(target: Target, change: Array, seconds: float) -> Array:
     everywhere = tuple(np.ones(p.size, dtype=bool) for p in pattern)
     here = region_of(form, domain.x, target.condition, pattern, everywhere)
     rows = Rows.scaled(here.matrix, here.rhs, domain.lower - domain.x, domain.upper - domain.x)
+    # Only rows of the condition are exceeded: on a facet both phases give the same outputs, and
+    # room for the phases would only cost entries.
     decides = np.array([layer < 0 for layer, _ in here.neuron])
     rows = replace(rows, rhs=rows.rhs + np.where(decides, MARGIN, 0.0))
     found, _ = min_l0(rows, max(seconds, 1e-3))
@@ -162,10 +177,13 @@ def _settled(
     domain = target.domain
     entries = np.flatnonzero(change)
     if norm is Norm.LINF:
+        # Of the largest entry nothing is gained by leaving others at 0: all that can move share it.
         entries = np.flatnonzero(domain.lower < domain.upper)
     if not entries.size:
         return change
     size = domain.x.size
+    # A selection of entries: the form over these alone, the rest of the image being part of its
+    # biases.
     picked = sp.csr_array(
         (np.ones(entries.size), (entries, np.arange(entries.size))), shape=(size, entries.size)
     )
@@ -180,6 +198,8 @@ def _settled(
         found = replayed(domain.x + lifted(claimed, entries, size))
         if found is None:
             return None
+        # Distances and margins are those of the whole input, as it was replayed; only the entries
+        # that may move are handed to the search.
         moved = found.input.astype(np.float64).reshape(-1) - domain.x
         return RestrictedPoint(moved[entries], found)
 
@@ -197,6 +217,7 @@ def _settled(
             break
     if not once and entries.size * sum(form.sizes[1:]) <= POLISHED:
         better = polish(question, better, deadline)
+    # Both are rounded up in the same way, so that what rounds to the same size is no gain.
     if better.distance >= norm.distance(change):
         return change
     return lifted(better.input, entries, size)

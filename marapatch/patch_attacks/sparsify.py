@@ -2,6 +2,9 @@
 
 Every move is evaluated on the network itself, many at a time; entries go as far as they may,
 because few entries have to do what many did.
+
+Shapes: B changes tried at once, I inputs, k entries that a change moves; dense changes (B, I),
+``entries`` (k,) or (B, k) and their ``amounts``, slacks (B,).
 """
 
 from __future__ import annotations
@@ -51,8 +54,11 @@ class Evaluator:
         """Prepare for changes of ``x``."""
         maps = (*form.hidden, form.output)
         first = maps[0]
+        # Where a later map reads the input as well, a change is not known by what it adds to the
+        # first pre-activations, and is evaluated from the input on.
         simple = first.sources == (0,) and all(0 not in m.sources for m in maps[1:])
         dense = simple and not sp.issparse(first.weights[0])
+        # A row an entry of the input, from which the moves of a batch are gathered.
         weight = np.ascontiguousarray(first.weights[0].T) if dense else None
         return Evaluator(form, condition, x, first([x[None]])[0], weight)
 
@@ -84,6 +90,8 @@ class Evaluator:
             return self.condition.worst(self.form.evaluate(self.x + changes))
         if not self.form.hidden:
             return self.condition.worst(z)
+        # No map from here on reads the input (see ``of``): an array without columns stands in its
+        # place and says how many there are in the batch.
         activations = [np.zeros((len(z), 0)), np.maximum(z, 0.0)]
         for layer in self.form.hidden[1:]:
             activations.append(np.maximum(layer(activations), 0.0))
@@ -106,11 +114,14 @@ def fewer(
     entries = np.flatnonzero(change)
     amounts = np.where(change[entries] > 0.0, up[entries], down[entries])
     best = change
+    # At the sides of the box entries carry most, but through ReLUs more is not always better: where
+    # the condition fails there, they stay where it was met.
     if evaluator.shared_slack(entries, amounts[None])[0] <= 0.0:
         amounts = change[entries]
     kept = _dropped(evaluator, entries, amounts)
     for _ in range(MOVES):
         entries, amounts, slack = kept
+        # Only the count is compared: how far the entries have to go is worked out afterwards.
         if entries.size < np.count_nonzero(best):
             best = np.zeros(change.size)
             best[entries] = amounts
@@ -136,9 +147,13 @@ def _dropped(
             break
         rank = np.empty(entries.size, dtype=int)
         rank[order] = np.arange(entries.size)
+        # Slack is not monotone in how many are dropped, so that bisection could miss the most: all
+        # counts are evaluated, in one batch.
         kept = rank[None, :] > np.arange(entries.size - 1)[:, None]  # row k: k + 1 are dropped
         left = evaluator.shared_slack(entries, amounts * kept)
         held = np.flatnonzero(left > 0.0)
+        # The first row was met a few lines above. In another batch it may round to fail, and is
+        # dropped all the same: whoever asks replays.
         most = int(held[-1]) if held.size else 0
         slack = float(left[most])
         entries, amounts = entries[kept[most]], amounts[kept[most]]
@@ -153,6 +168,7 @@ def _exchanged(
     change = np.zeros(evaluator.x.size)
     change[entries] = amounts
     gradient = evaluator.gradient(change)
+    # To first order, what an entry adds to the least slack when it goes as far as it may.
     gain = np.where(gradient > 0.0, gradient * up, gradient * down)
     gain[entries] = -np.inf
     others = np.argsort(-gain, kind="stable")[:CANDIDATES]
@@ -164,6 +180,8 @@ def _exchanged(
     useless = np.argsort(-losses, kind="stable")
     singles: list[Group] = [(int(i),) for i in useless]
     pairs: list[Group] = [tuple(pair) for pair in combinations(useless[:12].tolist(), 2)][:PAIRS]
+    # Two for one is progress as long as the condition holds. One for one is none unless more slack
+    # is left, by more than rounding: else exchanges would go round in circles.
     tries: tuple[tuple[list[Group], float], ...] = ((pairs, 0.0), (singles, slack * (1.0 + 1e-6)))
     for groups, min_l1 in tries:
         tried = _tried(entries, amounts, groups, others, steps)

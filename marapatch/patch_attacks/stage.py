@@ -1,4 +1,8 @@
-"""The search for the least patch of one stage: its question, and the ways to answer it."""
+"""The search for the least patch of one stage: its question, and the ways to answer it.
+
+Shapes: J neurons of the patched layer, K outputs of what follows it, R rows of a property; a change
+(J,), pre-activations ``before`` it (J,), the property's matrix (R, K).
+"""
 
 from __future__ import annotations
 
@@ -101,6 +105,8 @@ class StageSearch:
             if self.samples is None:
                 bracket, note = fixed_patch(asked)
             else:
+                # The form takes pre-activations of the layer, so the samples are taken there: its
+                # lines are fitted to what its own ReLUs receive.
                 z = behind.pre_activations(self.samples.at(node))[0]
                 bracket, note = linear_patch(asked, z)
             if bracket.witness is not None:
@@ -116,11 +122,15 @@ class StageSearch:
         """
         form, relaxed = question.form, False
         if not form.hidden:
+            # Without a ReLU behind the layer one linear program says everything about the property.
+            # Only where that is out of reach does the search go on, for the decision.
             bracket = last_layer(question, Bracket(), SearchOptions(), _silent).bracket
             if bracket.witness is not None or widest is question:
                 note = "" if bracket.witness else "the linear program has no solution"
                 return Outcome(bracket, note)
         domain = estimate(question)
+        # Steps begin at the size of the first-order estimate; where it says nothing, at 1 in units
+        # of the patch.
         domain = domain if 0.0 < domain < inf else 1.0
         ball, zero = question.ball, np.zeros(form.inputs)
         steps = len(FURTHER) if widest is question else GUIDING
@@ -129,6 +139,8 @@ class StageSearch:
         )
         witness = question.replay(nearest)
         if witness is None and widest is not question:
+            # The nearest values violate the property least. The decision asks for less and may be
+            # met there, or a little farther along: the first factor that replays is taken.
             question, relaxed = widest, True
             tries = (question.replay(factor * nearest) for factor in FURTHER)
             witness = next((found for found in tries if found is not None), None)
@@ -136,6 +148,8 @@ class StageSearch:
         if witness is None:
             return Outcome(Bracket(), "no patch found: no gradient or phase leads to one")
         note = RELAXED if relaxed else ""
+        # The attack needs a patch, not a proof that none is smaller: unless time is given for a
+        # lower end, the witness is made nearer within its own linear region, and that is all.
         if self.options.prove == 0.0 or not question.form.hidden:
             return Outcome(Bracket(witness=nearer(question, witness)), note, relaxed)
         bracket = Bracket(witness=polish(question, witness, end))
@@ -153,9 +167,13 @@ class StageSearch:
 
     def _growing(self, question: Question) -> Bracket:
         """Ask within a radius that grows until there is a witness."""
+        # Within the estimate itself no point has slack in every row where the network is linear,
+        # and a query asks for more than the edge.
         radius = 1.1 * estimate(question)
         radius = radius if 0.0 < radius < inf else 1.0
         left = self.deadline - monotonic()
+        # A quarter of what is left: a stage may have to ask for the decision as well, and others
+        # follow it.
         seconds = UNHURRIED if left == inf else max(left / 4.0, 1e-3)
         until = monotonic() + seconds
         bracket = Bracket()
@@ -169,6 +187,8 @@ class StageSearch:
 
     def _search(self, name: str, question: Question, start: Bracket, seconds: float) -> Bracket:
         ceiling = min(start.upper, question.ball.radius)
+        # Bisection pays one query for each halving of the gap, and a stage is a means: 5 % will do.
+        # The tree closes the gap as it goes.
         tolerance = TOLERANCE * ceiling if name == "tree" else 0.05 * ceiling
         backend = create(self.options.backend)
         try:
@@ -190,6 +210,8 @@ def formulate(
 ) -> Question:
     """Over the change of each neuron, in units of the patch's norm; marks cut the box."""
     size = before.size
+    # A patch of size 1 of a neuron's weights moves its pre-activation by ``scale``, the dual norm
+    # of what enters the layer (ARCHITECTURE: 2): so distances here are sizes of patches.
     start = Start(
         before,
         np.zeros(size),
@@ -197,6 +219,8 @@ def formulate(
         sp.csr_array((size, size)),
     )
     moved = compose(form, start)
+    # Weights have no limit here, so pre-activations have none. Marks leave each neuron the whole
+    # line, one half of it, or 0 alone.
     wide = np.full(size, inf)
     ball = Ball(np.zeros(size), -wide, wide, norm, inf)
     ball = marked(moved, condition, ball)
@@ -221,9 +245,13 @@ class StageReplay:
         if not np.isfinite(claimed).all():
             return None
         inside = np.clip(claimed, self.ball.lower, self.ball.upper)
+        # The box leaves each entry a line, a half-line from 0, or 0 alone (see ``formulate``): what
+        # is enlarged stays in it.
         for enlarged in (1.0, 1.0 + 1e-9, 1.0 + 1e-7, 1.0 + 1e-5):
             vector = enlarged * inside
             outputs = self.form.evaluate(vector[None])
+            # Relative to the terms of a row and not to its right-hand side, which may be 0 where
+            # the terms are large.
             size = np.abs(self.condition.matrix) @ np.abs(outputs[0]) + np.abs(self.condition.rhs)
             slack = self.condition.slack(outputs)[0] + self.missed * size
             if slack.min() > 0.0:

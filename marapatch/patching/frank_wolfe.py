@@ -3,6 +3,8 @@
 Proves nothing; what it proposes is verified. Where no ReLU follows the layer the least lead is a
 concave function of the change, and steps to the best corner of the ball approach its maximum.
 Source: Jaggi, "Revisiting Frank-Wolfe: Projection-Free Sparse Convex Optimization", algorithm 1.
+
+Letters: :mod:`marapatch.patching.formulation`; a change, a slope and a corner are (N,).
 """
 
 from __future__ import annotations
@@ -63,8 +65,13 @@ class Leads:
         best, slope = self.at(change)
         for _ in range(FRANK_WOLFE_STEPS):
             way = self.corner(slope, radius) - change
+            # Between two points of the ball within the limits lie only such points: with lengths up
+            # to 1 no projection is needed.
             tried = [(self.at(change + length * way), length) for length in LENGTHS]
             (value, following), length = max(tried, key=lambda trial: trial[0][0])
+            # At a maximum no length leads higher. Nor may it behind ReLUs, where the lead is not
+            # concave and a slope promises too much; both end here, since nothing rests on which it
+            # was.
             if not value > best:
                 break
             best, slope, change = value, following, change + length * way

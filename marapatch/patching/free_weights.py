@@ -1,4 +1,7 @@
-"""The free numbers of one layer as variables, and what its pre-activations are made of."""
+"""The free numbers of one layer as variables, and what its pre-activations are made of.
+
+Letters: :mod:`marapatch.patching.formulation`.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,8 @@ def sources(network: Network, layer: PatchableLayer, inputs: Array) -> Sources:
 def _evaluate(network: Network, node: str, inputs: Array) -> tuple[Array, Array]:
     if node == network.input_node:  # what is given is exact, whatever the network is
         return inputs, np.zeros(inputs.shape)
+    # Activations are coefficients of the question about a patch. Evaluated up to the node they come
+    # with a bound on their error, which the question carries on.
     form = head_network(network, node).standard_form
     pairs = [form.evaluation_error(x) for x in inputs]
     return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
@@ -118,6 +123,8 @@ class FreeWeights:
                 new = np.where(moved < self.lower, np.nextafter(new, self.dtype.type(inf)), new)
             moved = new.astype(np.float64) - self.old
         fits = np.isfinite(moved) & (moved >= self.lower) & (moved <= self.upper)
+        # A number that may not change must not be rounded either: where the file's type does not
+        # hold it, the change is refused.
         still = self.free | (moved == 0.0)
         return moved if bool((fits & still).all()) else None
 
@@ -141,6 +148,7 @@ class FreeWeights:
         outputs, size = self.layer.outputs, self.weight.size
         sharing = self.parameters.sharing
         if sharing is None:
+            # Row j holds h in the columns of neuron j's own weights: z_j moves by E_j . h.
             rows = np.repeat(np.arange(outputs), self.layer.inputs)
             columns, data = np.arange(size), np.tile(values, outputs)
             biases = np.arange(outputs)
@@ -171,6 +179,8 @@ class FreeWeights:
             plain = self
         # The biases' columns are 1 exactly: the bound is that of the weights, and 0 beside it.
         bound = plain.matrix(errors)
+        # In a dense layer an entry is one source, copied and not computed. A sum of several rounds
+        # by at most gamma of their sizes; an underflow it need not fear (SOUNDNESS: 1).
         if not self.dense:  # a kernel's entry may act several times on one output
             bound = bound + gamma(self.layer.inputs) * abs(plain.matrix(np.abs(values)))
         wide = sp.csr_array((bound.shape[0], self.numbers - bound.shape[1]))
@@ -202,6 +212,8 @@ def free_weights(
     if bias and not offsets.size:
         raise InputError(f"layer {layer.number} ({layer.node!r}) has no bias that could change")
     limit = inf if max_change is None else max_change
+    # A weight of a kernel that only meets padding takes no part: as a variable it would move
+    # nothing.
     free = parameters.used & _mask(mask, weight.shape, layer)
     room = np.concatenate([np.where(free, limit, 0.0).reshape(-1), np.zeros(offsets.size)])
     if bias:

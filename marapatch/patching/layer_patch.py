@@ -71,6 +71,8 @@ class LayerPatch:
                 "engine 'neurons' takes one input, a fully connected layer and, for L1, no "
                 "largest change; choose 'weights'"
             )
+        # No change at all is the least there is: where it will do, 0 is both ends and nothing has
+        # to be searched.
         self.best = verifier.unchanged()
         if self.best is not None:
             self.note = "the network meets every goal as it is"
@@ -78,6 +80,8 @@ class LayerPatch:
         problem = PatchProblem.of(verifier)
         self.impossible = _unaffected(problem)
         if self.impossible:
+            # Proved without a search: by values with their errors, so that the evidence stays
+            # ``bound``.
             self.lower = inf
             names = ", ".join(map(str, self.impossible))
             self.note = f"no number that may change acts on input {names}: its sources are all 0"
@@ -87,6 +91,8 @@ class LayerPatch:
         searcher = Searcher(self.options, backend, number, self.progress, self.started)
         interrupted = False
         try:
+            # Bounds hold in the model of arithmetic, and that this process keeps to it is checked
+            # first.
             with proving():
                 self._search(problem, searcher)
         except KeyboardInterrupt:
@@ -104,6 +110,7 @@ class LayerPatch:
         cases = combinations(self.verifier.goals)
         brackets: list[Bracket] = []
         for i, clauses in enumerate(cases):
+            # Equal shares of what is left: what one combination does not use is for those after it.
             share = whole.share(1.0 / (len(cases) - i), searcher.nodes)
             brackets.append(self._case(problem, clauses, searcher, share))
         # A patch meets the goals by one combination at least, and a lower end is proved for its
@@ -124,11 +131,14 @@ class LayerPatch:
 
         def infeasible(i: int, clause: Clause) -> bool:
             formulated = self._one(problem, clause, i)
+            # A linear program decides where it is one; else the relaxation, which can only say yes.
             known = searcher.linear(formulated, deadline)
             if known is None:
                 return searcher.infeasible(formulated, deadline)
             return known.lower == inf
 
+        # Each alternative of a goal has to be refuted. Inputs that time does not reach are not
+        # named: that says nothing about them.
         self.impossible = tuple(
             i
             for i, goal in enumerate(self.verifier.goals)
@@ -151,9 +161,13 @@ class LayerPatch:
         """After an interruption: the best patch verified, and where the goals leave no choice
         between clauses the largest lower end that any search reported (all ask one question)."""
         if self.asked is not None:
+            # What combinations before this one found is adopted by now; of the one that was
+            # interrupted only what its replays kept is known.
             for point in self.asked.replays.kept:
                 if point.distance < self.upper:
                     self.best = point.verified
+        # Questions about single inputs report here as well, and may: what is refuted for one input
+        # alone is refuted for all.
         if len(combinations(self.verifier.goals)) == 1 and searcher.seen.lower > self.lower:
             self.lower, self.evidence = searcher.seen.lower, searcher.seen.evidence
         self._agree()
@@ -170,10 +184,13 @@ class LayerPatch:
     ) -> Bracket:
         formulated = self.asked = self._formulate(problem, clauses)
         bracket = searcher.linear(formulated, limit.until)
+        # Where no number is limited no ball is the whole space: a search raises the lower end for
+        # ever and cannot say that there is no patch. The relaxation may.
         if bracket is None and searcher.infeasible(formulated, limit.until):
             bracket = Bracket(inf, Evidence.SOLVER)
         if bracket is None:
             bracket = Bracket()
+            # The published engine starts without a witness and asks its backend alone.
             if not self.options.published:
                 known = None if self.best is None else self.best.change
                 bracket = searcher.begin(formulated, known, limit.until)
@@ -181,8 +198,11 @@ class LayerPatch:
                 large = formulated.question.form.inputs > LARGE
                 end = limit.share(1.0 if large else BY_INPUT_SHARE, searcher.nodes)
                 bracket = self._alone(problem, clauses, bracket, searcher, end)
+            # One input alone has no patch, so all together have none.
             if bracket.lower == inf:
                 return bracket
+            # A patch of another combination is an upper end of the answer: this combination need
+            # not be searched beyond it.
             bracket = searcher.run(formulated, bracket, self.upper, limit)
         self._adopt(formulated, bracket)
         return bracket
@@ -235,6 +255,8 @@ class LayerPatch:
             least = searcher.linear(formulated, stop.until)
             if least is None:
                 least = searcher.begin(formulated, None, stop.until)
+                # Its lower end cannot be above a patch of its own that is no larger than what is
+                # refuted already: nothing would be raised.
                 if least.upper <= bracket.lower:
                     continue
                 least = searcher.run(formulated, least, bracket.upper, stop)
@@ -276,6 +298,8 @@ class LayerPatch:
         )
         if interrupted:
             return replace(made, note="interrupted")
+        # The note of the last search explains why a bracket is open; where it is closed there is
+        # nothing left to explain.
         solved = made.closed and not made.infeasible and searcher is not None
         return replace(made, note="") if solved else made
 

@@ -3,6 +3,8 @@
 A row such as P_t >= p is convex in the scores (:mod:`marapatch.problem.softmax_conditions`): its
 tangents are linear rows that it implies, so no patch that meets the row is smaller than the least
 that meets tangents. Whether a patch meets the row itself is decided with certainty.
+
+Shapes: K classes, R rows; scores and bounds on their errors (K,), linear rows over scores (R, K).
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ class ProbabilityCondition:
         groups = []
         for row in rows:
             group = score_rows(row, transform, classes)
+            # The row says nothing about the scores, so nothing less is asked without it; ``rows``
+            # keeps it, and a patch is judged by these.
             if group is None:
                 continue
             if not group:
@@ -77,6 +81,8 @@ class ProbabilityCondition:
         if not about > 0.0 or not (np.isfinite(scores) & np.isfinite(error)).all():
             return min(about, 0.0)
         ranges = _ranges(scores, error)
+        # The estimate is of plain float64. What is reported is an amount, of it or less, that is
+        # certain as a rational number: 0 says that the rows are met strictly, and not by how much.
         for amount in (SHARE_OF_ESTIMATE * about, 0.5 * about, 0.0):
             if self._met(ranges, Fraction(amount)):
                 return max(float(amount), LEAST)
@@ -87,6 +93,7 @@ class ProbabilityCondition:
         if not (np.isfinite(scores) & np.isfinite(error)).all():
             return False
         ranges = _ranges(scores, error)
+        # None says that nobody can tell, and must not count as missed.
         return any(holds(row, self.transform, (), ranges) is False for row in self.rows)
 
     def linear(self, touching: Sequence[Array]) -> tuple[Array, Array]:
@@ -103,6 +110,9 @@ class ProbabilityCondition:
         matrix, rhs = np.zeros((len(found), classes)), np.zeros(len(found))
         for i, row in enumerate(found):
             for j, coefficient in row.scores.items():
+                # A score may have either sign, so to round a coefficient to either side may ask for
+                # more than the row does: it has to be exact. The right-hand side is rounded down,
+                # and asks for less.
                 matrix[i, j] = nearest(coefficient)
                 if Fraction(float(matrix[i, j])) != coefficient:
                     raise InputError(
@@ -121,6 +131,9 @@ class ProbabilityCondition:
                 direction[j] = float(c)
             value = float(direction @ scores) - float(row.rhs)
             if row.weight:
+                # LSE is convex, so the row is concave and this its derivative: minus the weight
+                # times softmax. Neither the logarithm nor exponentials of shifted - joined <= 0
+                # overflow.
                 classes = list(row.offsets)
                 shifted = scores[classes] + np.array([float(o) for o in row.offsets.values()])
                 joined = np.logaddexp.reduce(shifted)
@@ -138,12 +151,16 @@ class ProbabilityCondition:
 
 def _tangents(row: ScoreRow, touching: Sequence[Array]) -> list[ScoreRow]:
     shares = {tangent_at(row, scores) for scores in touching}
+    # LSE is at least each of its terms, the tangent with all of the share on one class. The largest
+    # is within log(classes) of it wherever the scores are, also far from where the others touch.
     if len(row.offsets) <= MAX_CORNERS:
         shares.update(((j, Fraction(1)),) for j in row.offsets)
     return [row.tangent(dict(each)) for each in sorted(shares)]
 
 
 def _ranges(scores: Array, error: Array) -> list[Interval]:
+    # A difference rounds by no more than half of a step, so a step outward holds the true end.
+    # Scores without an error stay points, at which a sign is decided exactly.
     low, high = np.nextafter(scores - error, -np.inf), np.nextafter(scores + error, np.inf)
     if not error.any():
         low = high = scores

@@ -100,9 +100,12 @@ class Searcher:
         """The bracket of a linear program, where it is one; None where a search must decide."""
         if formulated.question.form.hidden or self.options.search not in ("auto", "tree"):
             return None
+        # A tolerance of 0: the program gives the optimum at once, and nothing could stop before it.
         search = self.options.for_search(Limit(until, self.most), self.nodes, 0.0)
         outcome = last_layer(formulated.question, Bracket(), search, self._report)
         self._take(outcome)
+        # With neither a patch nor a proof that there is none the program has failed, and a search
+        # may still tell.
         known = outcome.bracket.witness is not None or outcome.bracket.lower == inf
         return outcome.bracket if known else None
 
@@ -112,6 +115,8 @@ class Searcher:
         # Within limits the search itself refutes the whole box, by our own bounds: better evidence.
         unlimited = formulated.question.ball.covering_radius == inf
         seconds = until - monotonic()
+        # Where sub-problems are limited in place of seconds, what is answered must not hang on how
+        # fast the machine is.
         if self.options.nodes is None:
             seconds = min(RELAXATION_SHARE * seconds, RELAXATION_SECONDS)
         return trusted and unlimited and infeasible_by_relaxation(formulated.question, seconds)
@@ -123,14 +128,20 @@ class Searcher:
         end = min(until, monotonic() + share * (until - monotonic()))
         witness: Replayed | None = None
         if known is not None:
+            # A patch of another combination of alternatives may meet this one too. Plain float64
+            # tells before a verification is spent on it.
             seen = formulated.replays.seen(known)
             met = question.condition.worst(question.form.evaluate(seen[None]))[0] > 0.0
             witness = formulated.replays(seen) if met else None
         starts = [witness] if witness is not None else self._starts(question, end)
         if not starts:
             return Bracket()
+        # How far away a start is says little about where it leads: each is made nearer before one
+        # is chosen.
         nearer = [shrink(question, start, end) for start in starts]
         witness = min(nearer, key=lambda found: found.distance)
+        # Polishing takes a linear program over all entries. Where these are too many, few of them
+        # are polished: of the norms, L1 has optima with few entries.
         if question.form.inputs <= LARGE:
             witness = polish(question, witness, end)
         elif question.ball.norm is Norm.L1:
@@ -139,6 +150,7 @@ class Searcher:
 
     def _starts(self, question: Question, end: float) -> list[Replayed]:
         """A witness of each way to look for one that finds any; each has a third of the time."""
+        # The third that is left is for making them nearer (``begin``).
         third = (end - monotonic()) / 3.0
         ways: tuple[WitnessSearch, ...] = (
             partial(first_witness, seed=self.options.seed),
@@ -160,6 +172,8 @@ class Searcher:
             )
             return bracket
         whole = question.ball.covering_radius
+        # A search needs a finite ball: that of a patch, of one known from elsewhere, or of the
+        # whole box. Where there is none, a patch is looked for in balls that grow.
         if min(bracket.upper, cutoff, whole) == inf:
             bracket = self._grow(formulated, bracket, limit)
         for _ in range(SEARCHES_A_QUESTION):
@@ -204,6 +218,8 @@ class Searcher:
             before, stop = bracket.lower, limit.share(GROWTH_SHARE, self.nodes)
             bracket = self._ask(formulated, bracket, radius, 0.5 * radius, inf, stop)
             undecided += int(bracket.lower <= before)
+            # As long as nothing is refuted at all the ball is more than the search can refute, so a
+            # smaller one follows. Once something is, larger ones are asked, towards a patch.
             radius *= ASKED_GROWTH if bracket.lower > 0.0 else ASKED_GROWTH**-2
         return bracket
 
@@ -231,6 +247,8 @@ class Searcher:
         self.note = outcome.note
 
     def _report(self, bracket: Bracket, queries: int) -> None:
+        # Every bracket that is reported is proved by itself, so the largest lower end may be kept
+        # over questions about the same goals.
         if bracket.lower > self.seen.lower:
             self.seen = bracket
         if self.progress is not None:

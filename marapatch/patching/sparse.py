@@ -2,7 +2,7 @@
 
 Lower ends: k changes of at most A each sum to at most k A, so k >= (least L1 patch within A) / A;
 for the last layer also the dual bound of a mixed-integer program, which is exact. Upper ends are
-patches, verified like any other.
+patches, verified like any other. Letters: :mod:`marapatch.patching.formulation`.
 """
 
 from __future__ import annotations
@@ -93,6 +93,8 @@ def sparse_patch(
         nodes=None if options.nodes is None else max(1, options.nodes // 2),
     )
     verifier = PatchVerifier(network, weights, given, goals, Norm.L1)
+    # The least L1 patch serves both ends: its lower end bounds the count from below, and its few
+    # entries are the first patch known.
     least = least_change(verifier, first, progress, started)
     if least.already or least.infeasible or least.interrupted:
         return replace(least, norm="l0")
@@ -100,12 +102,17 @@ def sparse_patch(
     # first: a ceiling of 2 + 1e-16 would claim 3.
     lower, evidence = float(ceil(least.lower / max_change * (1.0 - 1e-12))), least.evidence
     best = least
+    # A program of counts is exact where the goals are linear rows over the change: no ReLU follows,
+    # and there is one conjunction to be met.
     behind = tail(network, found.number)
     clauses = combinations(goals)
     if not behind.hidden and len(clauses) == 1 and all(clause.plain for clause in clauses[0]):
+        # Marks keep the least count too, as they keep both norms: an entry moved back to 0 is a
+        # change less.
         formulated = by_weight(PatchProblem.of(verifier), clauses[0])
         left = max(started + seconds - monotonic(), 1.0) if seconds < inf else 1e6
         bound, support = min_l0(formulated.question, 0.5 * left if seconds < inf else left)
+        # Where the solver says no more than the L1 bound does, the better evidence stays.
         if bound > lower:
             lower, evidence = bound, Evidence.SOLVER
         if support is not None:
@@ -135,6 +142,8 @@ def min_l0(question: Question, seconds: float) -> tuple[float, NDArray[np.bool_]
     (weight,) = question.form.output.weights
     rows = sp.csr_array(question.condition.matrix) @ sp.csr_array(weight)
     rhs = question.condition.rhs - question.condition.matrix @ question.form.output.bias
+    # The largest coefficient of a row becomes 1, so that HiGHS' tolerances mean the same in each.
+    # The errors that the form carries are left out here, and so this is the word of a solver.
     scale = np.maximum(abs(rows).max(axis=1).toarray().reshape(-1), 1e-12)
     lower, upper = question.ball.lower, question.ball.upper
     scaled = sp.diags_array(1.0 / scale) @ rows
@@ -162,6 +171,9 @@ def _better(
     )
     if not restricted.free.any():
         return best
+    # Any patch on these numbers will do, whatever its size: a tolerance of one half ends its search
+    # early. In L-infinity a limit on single numbers still allows the question by neuron
+    # (formulation.py).
     if options.nodes is None:
         seconds = min(FEWER_SECONDS, options.timeout or FEWER_SECONDS)
         quick = replace(options, timeout=seconds, tolerance=0.5)
@@ -173,6 +185,7 @@ def _better(
         best.delta is not None and found.changed_weights >= best.changed_weights
     ):
         return replace(best, nodes=nodes)
+    # That tolerance was of the attempt; the answer is judged by the one that was asked for.
     return replace(found, tolerance=options.tolerance, nodes=nodes)
 
 
@@ -191,6 +204,8 @@ def _fewer(
         np.zeros(verifier.weights.bias.size) if best.delta_bias is None else best.delta_bias
     ]
     size = np.abs(np.concatenate(numbers))
+    # That large changes matter most is a guess: it decides what is tried, and nothing that is
+    # claimed.
     order = np.argsort(-size, kind="stable")
     low, high = max(int(lower), 1), best.changed_weights
     limit = Limit(deadline, inf if options.nodes is None else options.nodes)
@@ -199,6 +214,8 @@ def _fewer(
         support = np.zeros(size.size, dtype=bool)
         support[order[:middle]] = True
         found = _better(verifier, support, options, best)
+        # A failure shows nothing about other numbers of that count, so it steers the bisection and
+        # leaves ``lower`` alone.
         if found.changed_weights >= best.changed_weights:
             low = middle + 1
         else:

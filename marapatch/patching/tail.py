@@ -143,6 +143,8 @@ def with_goals(
     """
     outputs = form.outputs // len(clauses)
     if all(clause.plain for clause in clauses):
+        # Without a choice one of the two is 0, or both hold 0, 1 and -1 for classes: the sum is
+        # exact either way.
         matrix = _blocks([clause.rows + clause.choices for clause in clauses], outputs)
         return form, OutputCondition(
             matrix.toarray(), np.concatenate([clause.rhs for clause in clauses])
@@ -166,17 +168,23 @@ class _Chain:
             matrix = np.zeros((len(active), self.form.outputs))
             for i, s in enumerate(active):
                 choices = self.clauses[s].choices
+                # Choices are classes, coefficients 0, 1 and -1: their difference is exact, so that
+                # the errors of the new map are those of its products with the outputs alone.
                 matrix[i, self._span(s)] = choices[k - 1] - choices[k]
             carried = [place.get(s) for s in active]
             # max(a, b) = b + relu(a - b): what is carried is r_k = max_{c<=k} c y - c_k y >= 0, so
             # one ReLU a step and copy does, and no row needs a choice of its own.
             hidden.append(self._map(matrix, carried, hidden))
+            # A copy that has no more choices keeps the place of its last ReLU, which its rows read
+            # below.
             place.update({s: (len(hidden), i) for i, s in enumerate(active)})
         rows = [clause.rows + clause.choices[-1] for clause in self.clauses]
         owner = [s for s, block in enumerate(rows) for _ in range(block.shape[0])]
         last = self._map(
             _blocks(rows, self.outputs).toarray(), [place.get(s) for s in owner], hidden
         )
+        # The rows are the form's outputs now, with their errors: the condition on them is the
+        # identity and rounds nothing.
         form = StandardForm(self.form.inputs, tuple(hidden), last)
         rhs = np.concatenate([clause.rhs for clause in self.clauses])
         return form, OutputCondition(np.eye(rhs.size), rhs)
@@ -214,6 +222,7 @@ class _Chain:
         bias_error = size @ y.bias_error + few * (size @ np.abs(y.bias))
         for lost in (underflow(matrix, y.bias), underflow(matrix, y.bias_error)):
             bias_error = bias_error if lost is None else bias_error + lost
+        # Whoever reads a map relies on sources that increase.
         order = sorted(parts)
         return AffineMap(
             tuple(order),

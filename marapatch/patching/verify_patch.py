@@ -2,6 +2,7 @@
 the original network with the change in it, on every input.
 
 Trusted: float64 arithmetic and the network as read. Not trusted: whoever proposes the change.
+Letters: :mod:`marapatch.patching.formulation`.
 """
 
 from __future__ import annotations
@@ -77,7 +78,11 @@ class PatchVerifier:
         if evaluated is None:
             return None
         outputs, margins = evaluated
+        # Rounded up, also where a difference is no float64 number: an upper end is never
+        # understated.
         size = self.norm.between(new, self.weights.old)
+        # Only said beside the answer. In single precision a lead that real arithmetic has may be
+        # lost, so that a contradiction takes nothing back.
         confirmed = confirm(patched, self.inputs, self.goals)
         return VerifiedPatch(new - self.weights.old, size, margins, outputs, confirmed)
 
@@ -104,6 +109,7 @@ class PatchVerifier:
         for x, goal in zip(self.inputs.astype(np.float64), self.goals, strict=True):
             y, error = form.evaluation_error(x)
             margin = goal.surplus(y, error)
+            # ``not >`` and not ``<=``: a margin that overflowed into NaN is not met.
             if not margin > 0.0:
                 return None
             outputs.append(y)
@@ -120,6 +126,7 @@ def confirm(network: Network, inputs: NDArray[np.floating], goals: Sequence[Goal
     outputs = run_onnx(content, inputs, network)
     if outputs is None:
         return None
+    # No error is subtracted, since it is onnxruntime's own numbers that are asked about.
     nothing = np.zeros(network.outputs)
     return all(goal.surplus(y, nothing) > 0.0 for goal, y in zip(goals, outputs, strict=True))
 
@@ -170,9 +177,13 @@ class Replays:
         if not np.isfinite(claimed).all():
             return None
         change = self.spread(claimed)
+        # The smallest first: the first that is verified is the nearest of these, and is measured as
+        # written.
         for enlarged in ENLARGED:
             verified = self.verifier(enlarged * change)
             if verified is not None:
+                # Kept, so that an interruption does not lose what was verified. The vector is that
+                # of the change as written, which rounding has moved away from the claim.
                 self.kept.append(PatchPoint(self.seen(verified.change), verified))
                 return self.kept[-1]
         return None

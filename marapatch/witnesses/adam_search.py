@@ -1,6 +1,9 @@
 """A first witness where many rows pull in different directions: Adam on the unmet rows.
 
 Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, Algorithm 1.
+
+Shapes: P points, one for each rate with each cushion, and I inputs; points, gradients and moments
+(P, I), rates and cushions (P, 1).
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ def adam_search(question: Question, deadline: float) -> Replayed | None:
     ball, size = question.ball, estimate(question)
     if size == inf:
         return None
+    # A step of Adam is about as long as its rate, however large the gradient: so rates are given in
+    # units of the distance that is to be gone.
     rates = size * np.repeat(RATES, len(CUSHIONS))[:, None]
     cushions = np.tile(CUSHIONS, len(RATES))[:, None]
     points = np.repeat(ball.centre[None], len(rates), axis=0)
@@ -49,12 +54,16 @@ def adam_search(question: Question, deadline: float) -> Replayed | None:
         if monotonic() >= deadline:
             return None
         worst, gradient = ascent(question, points, cushions)
+        # Cushions only steer. A point is replayed as soon as plain float64 finds its rows met at
+        # all.
         for row in np.flatnonzero(worst > 0.0):
             witness = question.replay(points[row])
             if witness is not None:
                 return witness
         mean = FIRST_DECAY * mean + (1.0 - FIRST_DECAY) * gradient
         square = SECOND_DECAY * square + (1.0 - SECOND_DECAY) * gradient**2
+        # Moments that begin at 0 are too small at first, by a known factor: the correction of the
+        # paper.
         first, second = mean / (1.0 - FIRST_DECAY**step), square / (1.0 - SECOND_DECAY**step)
         points = points + rates * (1.0 + step / LEVEL) ** -0.5 * first / (np.sqrt(second) + 1e-12)
         points = np.clip(points, ball.lower, ball.upper)

@@ -2,6 +2,8 @@
 
 Proves nothing; whatever is found was replayed. Source of the method: Madry et al., "Towards Deep
 Learning Models Resistant to Adversarial Attacks", section 2.1, on the least slack of the condition.
+
+Shapes: S starts, I inputs, R rows; ``x`` (S, I), first steps and leaks (S, 1), slacks (S, R).
 """
 
 from __future__ import annotations
@@ -52,14 +54,18 @@ def falsify(
     count = 0
     while monotonic() < deadline and (rounds is None or count < rounds):
         x = generator.uniform(low, high, size=(starts, low.size))
+        # In many dimensions nearly every uniform point is close to some side of the box, so half of
+        # the starts are drawn towards the middle.
         x[: starts // 2] += generator.random((starts // 2, 1)) * (
             question.ball.centre - x[: starts // 2]
         )
         if count == 0:
             x[0] = question.ball.centre
         shortest, longest = FIRST_STEPS
+        # Uniform in the logarithm, so that no length of step is favoured over another.
         first = shortest * (longest / shortest) ** generator.random((starts, 1))
         leak = np.where(generator.random((starts, 1)) < 0.5, LEAK, 0.0)
+        # x + t (centre - x) lies between the two but may round past a side: hence the clip.
         witness = _climb(question, joined, np.clip(x, low, high), first, leak, deadline)
         if witness is not None:
             return witness
@@ -78,9 +84,12 @@ def _climb(
         if witness is not None or step == FALSIFY_STEPS or monotonic() >= deadline:
             return witness
         done = step / FALSIFY_STEPS
+        # The leak is gone by the last steps, which follow the network's own gradient.
         slopes = [np.where(z > 0.0, 1.0, (1.0 - done) * leak) for z in hidden]
         worst = groups.shares(slack) @ question.condition.matrix
         gradient = question.form.pullback(slopes, worst)
+        # A step is a share of each side, and only the sign of the gradient counts: inputs of unlike
+        # ranges and scales move alike.
         x = np.clip(x + first * 0.1**done * (high - low) * np.sign(gradient), low, high)
     return None
 
@@ -90,6 +99,7 @@ def best_witness(question: Question, points: Array, worst: Array) -> Replayed | 
 
     A slack of exactly 0 is tried too: an exact evaluation may find the condition met by equality.
     """
+    # ``not >=`` and not ``<``: a slack that overflowed into NaN is no reason to replay anything.
     if not points.size or not worst.max() >= 0.0:
         return None
     best: Replayed | None = None
@@ -97,6 +107,8 @@ def best_witness(question: Question, points: Array, worst: Array) -> Replayed | 
         if not worst[i] >= 0.0:
             break
         witness = question.replay(points[i])
+        # A witness that onnxruntime contradicts is kept for when no other point replays: whether it
+        # may be given out is for the caller to say (SOUNDNESS: 5).
         if witness is not None and witness.confirmed is not False:
             return witness
         best = best or witness

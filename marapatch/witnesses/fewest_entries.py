@@ -25,6 +25,8 @@ def fewest_entries(
     """
     size, count = lower.size, rhs.size
     eye = sp.eye_array(size, format="csr")
+    # d - upper y <= 0 and d - lower y >= 0: y = 0 leaves d = 0 alone, and y = 1 the entry's own
+    # range. As big-M that range is the least that cuts off no change.
     whole = sp.csr_array(
         sp.vstack(
             [
@@ -35,6 +37,8 @@ def fewest_entries(
         )
     )
     without = np.full(size, inf)
+    # y counts among the ``variables`` too: what is no variable is left out of the assignment, and
+    # whoever reads it needs to know which entries are used.
     program = Program(
         variables=2 * size,
         lower=np.concatenate([lower, np.zeros(size)]),
@@ -44,4 +48,5 @@ def fewest_entries(
         row_lower=np.concatenate([rhs, -without, np.zeros(size)]),
         row_upper=np.concatenate([np.full(count, inf), np.zeros(size), without]),
     )
+    # Nothing of d costs, so that the dual bound is one on the count and on nothing else.
     return minimise_program(program, np.repeat([0.0, 1.0], size), seconds)

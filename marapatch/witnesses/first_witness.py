@@ -1,4 +1,8 @@
-"""A first witness: gradient steps within a radius that grows until every row is met."""
+"""A first witness: gradient steps within a radius that grows until every row is met.
+
+Shapes: P points side by side, I inputs, R rows; points and gradients (P, I), slacks (P, R). Points
+start from no change and are projected onto a ball around 0.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +64,8 @@ def _search(question: Question, deadline: float, seed: int, rounds: int = RADII)
     points = np.zeros((starts, size))
     for _ in range(rounds):
         radius = min(radius, whole)
+        # The first start goes on from where the smaller radius left it. The others are drawn anew,
+        # so that a way that led nowhere is not followed again at every radius.
         points[1:] = projected(question, rng.normal(size=points[1:].shape) * radius, radius)
         for step in range(GRADIENT_STEPS):
             if monotonic() >= deadline:
@@ -68,8 +74,12 @@ def _search(question: Question, deadline: float, seed: int, rounds: int = RADII)
             witness = _try(question, points, worst)
             if witness is not None:
                 return witness
+            # The first step crosses half of the ball. A fixed length would jump to and fro over a
+            # facet, and one that fell to 0 would stand still, so later ones shrink to a share of
+            # the radius.
             eta = radius * max(0.02, 0.5 * 0.9**step)
             points = projected(question, points + eta * _spread(question, gradient), radius)
+        # The ball holds the whole box by now: a larger radius would ask the same again.
         if radius >= whole:
             return None
         radius *= RADIUS_GROWTH
@@ -97,11 +107,15 @@ def shrink(question: Question, witness: Replayed, deadline: float) -> Replayed:
                 break
             eta = radius * max(0.005, 0.1 * 0.9**step)
             points = points + eta * direction(question, gradient)
+            # The first row is scaled, the others move to their nearest points. For L-infinity there
+            # are no others, and what is stacked is that one row.
             scaled = projected(question, points[:1], radius)
             points = np.vstack([scaled, nearest_l1(question, points[1:], radius)])
         if better is not None and better.distance < witness.distance:
             witness = better
         else:
+            # Without success less is asked: halfway back to the witness's own distance. A factor
+            # that led to a nearer one is tried again, so the distance falls geometrically.
             factor = 0.5 * (1.0 + factor)
     return witness
 
@@ -115,6 +129,9 @@ def estimate(question: Question) -> float:
     rows = question.condition.matrix
     pattern = [np.repeat(layer > 0.0, rows.shape[0], axis=0) for layer in z]
     gradient = form.pullback(pattern, rows)
+    # To first order, and by Hoelder, a change of norm r raises a row by at most r times the dual
+    # norm of its gradient, taken over the directions that the box leaves open. A row missed by m
+    # needs r >= m / dual, and all rows are to be met: the largest of these counts.
     displacement_bounds = question.ball.with_radius(inf).displacement_bounds
     dual = question.ball.norm.dual(
         gradient
@@ -139,6 +156,9 @@ def _first_switch(question: Question) -> float:
         if 0 not in layer.sources:
             continue
         weight = abs(layer.weights[layer.sources.index(0)])
+        # A change of norm r moves z_j by at most r times the dual norm of its weights, so that
+        # neuron j keeps its phase within |z_j| / dual. At the median of these half of them may have
+        # left theirs.
         over = weight.sum(axis=1) if question.ball.norm is Norm.LINF else weight.max(axis=1)
         dual = np.asarray(over.toarray() if sp.issparse(over) else over).reshape(-1)
         radii.append(np.abs(values[dual > 0.0]) / dual[dual > 0.0])
@@ -155,8 +175,12 @@ def ascent(question: Question, points: Array, cushion: Array | float = 0.05) -> 
     form, condition = question.form, question.condition
     z, outputs = form.pre_activations(points)
     slack = condition.slack(outputs)
+    # A row that is met by little still counts as unmet, since what lies on the edge in float64 may
+    # fail when it is replayed. 1e-300 keeps a point whose slacks are all 0 from 0 / 0.
     scale = np.abs(slack).max(axis=1, keepdims=True) + 1e-300
     unmet = np.minimum(slack - cushion * scale, 0.0)
+    # Rows weigh by how far they are missed, and 0.2 more: else one that is nearly met would be
+    # given up for the sake of one far away.
     weights = np.where(unmet < 0.0, 0.2 - unmet / scale, 0.0)
     gradient = form.pullback([layer > 0.0 for layer in z], weights @ condition.matrix)
     return np.asarray(slack.min(axis=1)), gradient
@@ -174,6 +198,8 @@ def direction(question: Question, gradient: Array, power: int = 3) -> Array:
     """The step of norm about 1 along the gradient; for L1 most of it on the steepest entries."""
     if question.ball.norm is Norm.LINF:
         return np.sign(gradient)
+    # The power is taken of shares of the largest entry, in [0, 1]: of the gradient itself it might
+    # overflow, or leave nothing.
     top = np.maximum(np.abs(gradient).max(axis=1, keepdims=True), 1e-300)
     share = (np.abs(gradient) / top) ** power * np.sign(gradient)
     return np.asarray(share / np.maximum(np.abs(share).sum(axis=1, keepdims=True), 1e-300))
@@ -185,6 +211,8 @@ def projected(question: Question, points: Array, radius: float) -> Array:
     inside = np.clip(points, ball.lower, ball.upper)
     if ball.norm is Norm.LINF:
         return np.clip(inside, -radius, radius)
+    # The box holds 0, so a point scaled towards 0 stays in it. The maximum leaves points that are
+    # in the ball already where they are.
     total = np.abs(inside).sum(axis=1, keepdims=True)
     return np.asarray(inside * (radius / np.maximum(total, radius)))
 
@@ -194,10 +222,14 @@ def nearest_l1(question: Question, points: Array, radius: float) -> Array:
     one threshold a point, and the smallest become 0."""
     inside = np.clip(points, question.ball.lower, question.ball.upper)
     size = np.abs(inside)
+    # A threshold below 0 says that the point is inside the ball: nothing has to shrink then, and
+    # nothing may grow.
     threshold = np.maximum(simplex_threshold(size, radius), 0.0)
     return np.asarray(np.sign(inside) * np.maximum(size - threshold[:, None], 0.0))
 
 
 def _try(question: Question, points: Array, worst: Array) -> Replayed | None:
+    # Replaying bounds the evaluation's error, or evaluates exactly: it is asked only where plain
+    # float64 finds every row strictly met.
     best = int(worst.argmax())
     return question.replay(points[best]) if worst[best] > 0.0 else None

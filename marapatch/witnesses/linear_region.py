@@ -2,6 +2,8 @@
 
 With the activation pattern fixed the network is affine. Linear programs here propose points and
 multipliers; points are replayed and multipliers turned into rigorous bounds by whoever asks.
+
+Shapes: I inputs, R rows; ``matrix`` (R, I), ``rhs``, ``scales``, dual values (R,), a change (I,).
 """
 
 from __future__ import annotations
@@ -219,6 +221,8 @@ def _by_one_program(
 ) -> Nearest | None:
     """Where the norm is a sum of columns: minimise it."""
     sides = question.ball.with_radius(np.inf).displacement_bounds
+    # Rows of one size, so that HiGHS' absolute tolerances mean the same in each. The dual values
+    # are those of the scaled rows then: whoever makes a bound of them divides by the scales.
     matrix = region.matrix / region.scales[:, None]
     rhs = region.rhs / region.scales
     program = LinearProgram(
@@ -243,6 +247,8 @@ def _by_radius(question: Placed, region: Region, limit: float, deadline: float) 
         if here is None:
             return None
         if here.slope <= 0.0:
+            # A concave function that is below 0 where it no longer rises is below 0 at every
+            # radius.
             if here.slack < 0.0:
                 return None
             # The ball does not bind here: go below the root, from where tangents lead to it.
@@ -252,6 +258,9 @@ def _by_radius(question: Placed, region: Region, limit: float, deadline: float) 
                 return Nearest(reached, here.change, here.dual_value)
             continue
         following = radius - here.slack / here.slope
+        # The slack lies below its tangent, so the tangent is at least 0 where the slack is: its
+        # root is no larger than the least radius. With that beyond the limit nothing is near
+        # enough.
         if following > limit * (1.0 + 1e-12):
             return None
         if abs(following - radius) <= 1e-9 * limit:

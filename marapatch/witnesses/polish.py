@@ -58,10 +58,14 @@ def polish(
     if not fits(question.form):
         return best
     while monotonic() < deadline:
+        # Only nearer points are looked for, and what is stable over the ball at the witness needs
+        # no row in a region: the nearer the witness, the smaller the programs.
         bounds = linear_bounds(question.form, question.ball.with_radius(best.distance), deadline)
         better = _descend(question, bounds, best, deadline)
         if better is None or better.distance >= best.distance:
             break
+        # The next round costs bounds over the smaller ball, and a ball that is hardly smaller makes
+        # hardly another neuron stable.
         much = better.distance < best.distance * (1.0 - 1e-5)
         best = better
         if not much:
@@ -100,11 +104,15 @@ def confirm(
 
     One that onnxruntime decides alike, in single precision, is preferred where there is one.
     """
+    # The optimum lies where a row of the condition holds with equality, and so may well not replay:
+    # a witness has to lead by more than the error of its evaluation.
     first = question.replay(question.ball.centre + nearest.change)
     if first is not None and first.confirmed is not False:
         return first
     program = SlackProgram(question, here, deadline)
     room = question.ball.radius if np.isfinite(question.ball.radius) else 1.0
+    # A little farther out the deepest point has slack in every row. It may leave the ball over
+    # which neurons were found stable, and so the region: replaying notices.
     farther = [nearest.distance * (1.0 + share) for share in LOOSENING]
     farther += [nearest.distance + share * room for share in LOOSENING_OF_ROOM]
     for distance in farther:
@@ -129,12 +137,16 @@ def _descend(
     here = region(question, pattern, bounds)
     nearest = nearest_in_region(question, here, witness.distance, deadline)
     while nearest is not None:
+        # An optimum that does not replay is stepped on from all the same: that of the next region
+        # may.
         best = confirm(question, here, nearest, deadline) or best
         following = None
         for other in _neighbours(pattern, here, nearest):
             if monotonic() >= deadline:
                 return best
             there = region(question, other, bounds)
+            # Nearer by more than rounding makes of one number, so that two regions with a common
+            # optimum on their facet are not stepped between for ever.
             limit = nearest.distance * (1.0 - 1e-6)
             following = nearest_in_region(question, there, limit, deadline)
             if following is not None:
@@ -146,8 +158,12 @@ def _descend(
 
 def _neighbours(pattern: Pattern, here: Region, nearest: Nearest) -> Iterator[Pattern]:
     """Patterns across the facets that cost most, then all of those at once."""
+    # The dual value of a row is how fast the least distance falls as the row is relaxed: a facet
+    # without one does not hold the optimum back, and nothing is to be gained behind it.
     order = np.argsort(-nearest.dual_value)
     costly = [here.neuron[i] for i in order if nearest.dual_value[i] > 1e-9]
+    # Rows of the condition (layer -1) are no facets of the activation pattern: there is no phase to
+    # flip.
     flips = [n for n in costly if n[0] >= 0][:FACETS]
     for flip in flips:
         yield _flip(pattern, [flip])

@@ -1,4 +1,7 @@
-"""A question with all entries but some left at 0: few enough of them for linear programs."""
+"""A question with all entries but some left at 0: few enough of them for linear programs.
+
+Shapes: I inputs of the whole question, C of them kept; ``columns`` (C,), a lifted vector (I,).
+"""
 
 from __future__ import annotations
 
@@ -49,8 +52,12 @@ class RestrictedPoint:
 def restricted(question: Question, columns: Columns) -> Question:
     """The question with all entries but ``columns`` left at 0: its witnesses are witnesses."""
     form, ball = question.form, question.ball
+    # An entry held at 0 adds nothing to any row: without its column the form says the same, and its
+    # errors stay bounds. Maps that do not read the input stay as they are.
     maps = [_columns(layer, columns) for layer in (*form.hidden, form.output)]
     small = StandardForm(columns.size, tuple(maps[:-1]), maps[-1])
+    # What does not move adds nothing to a norm either, so radius and distances are those of the
+    # whole question.
     part = replace(
         ball,
         centre=ball.centre[columns],
@@ -59,6 +66,7 @@ def restricted(question: Question, columns: Columns) -> Question:
     )
 
     def replay(claimed: Array) -> Replayed | None:
+        # Judged as a point of the whole question: nothing rests on the smaller form.
         found = question.replay(lifted(claimed, columns, form.inputs))
         return None if found is None else RestrictedPoint(found.input[columns], found)
 
@@ -78,6 +86,8 @@ def _columns(layer: AffineMap, columns: Columns) -> AffineMap:
     at = layer.sources.index(0)
 
     def cut(matrices: Sequence[Matrix | None]) -> tuple[Matrix | None, ...]:
+        # Taken by columns, hence csc; an error of None (exact) stays None, since a part of what is
+        # exact is exact.
         return tuple(
             sp.csr_array(sp.csc_array(m)[:, columns]) if k == at and m is not None else m
             for k, m in enumerate(matrices)

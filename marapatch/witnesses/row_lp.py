@@ -2,7 +2,8 @@
 or the one that violates them least. Rows enter a program only once they are violated: of the
 phases of a deep network few ever matter, and the programs stay small.
 
-Everything here proposes; whoever asks replays.
+Everything here proposes; whoever asks replays. Shapes: R rows, I inputs; ``matrix`` (R, I), ``rhs``
+(R,), a change, its bounds and weights (I,).
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Rows:
     def scaled(matrix: Array, rhs: Array, lower: Array, upper: Array) -> Rows:
         """With rows divided by the sum of their absolute coefficients; rows of 0 stay."""
         size = np.abs(matrix).sum(axis=1)
+        # By how much a row of this scale is missed is a length: all entries moved by as much make
+        # up for it. So one tolerance fits rows of any size.
         size = np.where(size > 0.0, size, 1.0)
         return Rows(matrix / size[:, None], rhs / size, lower, upper)
 
@@ -96,17 +99,22 @@ def least_violation(rows: Rows, deadline: float = inf) -> Array | None:
 def _lazily(rows: Rows, solve: Solver, rounds: int = ROUNDS) -> Array | None:
     """Solve over the rows that are violated so far, until no other is. After fewer ``rounds``
     than :data:`ROUNDS` the last solution will do."""
+    # No change at all meets the rows with rhs <= 0: only the others are needed to begin with.
     order = np.argsort(-rows.rhs, kind="stable")
     chosen = np.asarray(order[rows.rhs[order] > 0.0][:AT_ONCE])
     change = np.zeros(rows.lower.size)
     for _ in range(rounds):
         if chosen.size:
             found = solve(rows.take(chosen))
+            # What cannot be met by some rows cannot be met by all. Being out of time looks the
+            # same, and so None proves nothing.
             if found is None:
                 return None
             change = found
         # An optimum over some rows that meets the others too is the optimum over all.
         missed = rows.missed(change)
+        # A row of the program may be missed within the tolerance, or because its rows are elastic:
+        # to add it once more would change nothing.
         missed[chosen] = 0.0
         worst = _worst(missed)
         if not worst.size:
@@ -122,6 +130,8 @@ def _worst(missed: Array) -> NDArray[np.int64]:
 
 def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
     """By columns: those that gain most first, then those that the dual values ask for."""
+    # The most that an entry can add to any row within its bounds. One that adds to none only costs:
+    # it is 0 in some optimum and needs no column.
     gain = np.maximum(rows.matrix * rows.upper, rows.matrix * rows.lower).max(axis=0)
     order = np.argsort(-gain / np.maximum(weights, 1e-300), kind="stable")
     order = order[gain[order] > 0.0]
@@ -139,6 +149,7 @@ def _min_l1(rows: Rows, weights: Array, deadline: float) -> Array | None:
             asked = order[count:][short > ROW_TOLERANCE]
             if not asked.size:
                 return change
+            # The rest loses its order here (setdiff1d sorts); from now on the dual values choose.
             order = np.concatenate([used, asked, np.setdiff1d(order[count:], asked)])
             count += asked.size
         elif count == order.size or monotonic() >= deadline:
@@ -152,6 +163,7 @@ def _min_l1_over(
 ) -> tuple[Array, Array] | None:
     """The optimum where only the entries ``used`` change, and the dual values of the rows."""
     matrix = rows.matrix[:, used]
+    # d = p - m with p, m >= 0: both cost, so at an optimum one of the two is 0 and p + m is |d|.
     up, down = np.maximum(rows.upper[used], 0.0), np.maximum(-rows.lower[used], 0.0)
     program = LinearProgram(
         _by_columns(np.hstack([matrix, -matrix])),
@@ -194,6 +206,8 @@ def _min_linf(rows: Rows) -> Array | None:
 def _elastic(rows: Rows, deadline: float) -> Array | None:
     size, count = rows.lower.size, rows.rhs.size
     unit = float(np.maximum(np.abs(rows.lower), np.abs(rows.upper)).max(initial=0.0)) or 1.0
+    # All entries at their farthest cost CHANGE_COST together, no more than a violation of that
+    # size: the change decides only where the violations are nearly the same.
     cost = np.concatenate([np.full(2 * size, CHANGE_COST / (size * unit)), np.ones(count)])
     program = LinearProgram(
         _by_columns(np.hstack([rows.matrix, -rows.matrix, np.eye(count)])),
@@ -219,4 +233,6 @@ def min_l0(rows: Rows, seconds: float) -> tuple[Array | None, bool]:
     if optimum.assignment is None:
         return None, False
     change, used = np.split(optimum.assignment, 2)
+    # A binary may be off by HiGHS' tolerance, which lets the entry move by as much of its range.
+    # What is not used goes back to exactly 0, so that it does not count as changed.
     return np.where(used > 0.5, change, 0.0), not optimum.reason
