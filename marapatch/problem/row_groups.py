@@ -32,7 +32,11 @@ class Groups:
         """
         joined = -np.logaddexp.reduceat(-least, self.starts, axis=1)
         sizes = np.diff(self.starts, append=least.shape[1])
-        return np.asarray((joined - (sizes > 1) * ROUNDING * (1.0 + np.abs(joined))).max(axis=1))
+        # A row whose bound overflowed to -inf says nothing, and 0 * inf is NaN, which every
+        # comparison would take for refuted: what is no number refutes nothing.
+        lost = np.where(sizes > 1, ROUNDING * (1.0 + np.abs(joined)), 0.0)
+        value = joined - lost
+        return np.asarray(np.where(np.isnan(value), -np.inf, value).max(axis=1))
 
     def slack(self, slack: Array) -> Array:
         """The slack of each group, (batch, groups), met if >= 0, from those of rows."""

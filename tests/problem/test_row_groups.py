@@ -22,3 +22,14 @@ def test_groups_of_rows_in_float64() -> None:
     single = Groups(np.arange(2))
     least = np.array([[1e-300, -3.0], [-1e-300, -2.0]])
     np.testing.assert_array_equal(single.refuted(least), [1e-300, -1e-300])
+
+
+def test_a_row_whose_bound_overflowed_refutes_nothing() -> None:
+    """0 times infinity is NaN, which is neither above 0 nor at most 0."""
+    least = np.array([[-np.inf, 1.0], [-np.inf, -np.inf], [-np.inf, -2.0], [np.nan, -1.0]])
+    with np.errstate(all="ignore"):
+        single = Groups(np.arange(2)).refuted(least)
+        joined = Groups(np.array([0])).refuted(least)
+    assert single.tolist() == [1.0, -np.inf, -2.0, -1.0]
+    assert not (joined > 0.0).any()
+    assert not np.isnan(joined).any()

@@ -55,6 +55,10 @@ class BoxTree:
         """Whether it is about to end; not known of halved boxes."""
         return False
 
+    def aim(self, bracket: Bracket) -> None:
+        """Take ``bracket``, which knows more; the next box is of its target."""
+        self.bracket = bracket
+
     def advance(self, until: float, nodes: float = inf) -> None:
         """Continue until the bracket is closed, it is ``until``, or about so many more boxes
         (``nodes``) are bounded."""

@@ -82,7 +82,7 @@ class _Schedule:
             self._advance(main, ending)
         if whole.finite and not self.options.closed(self.bracket):
             self._smaller_radii(whole.share(SMALLER_RADII_SHARE, self.bounded))
-            main.bracket = self._merged(main.bracket)
+            main.aim(self._merged(main.bracket))
             self._advance(main, whole)
 
     def _tree(self, options: SearchOptions) -> ReluTree | BoxTree:

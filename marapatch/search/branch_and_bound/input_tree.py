@@ -320,7 +320,7 @@ class InputSplit:
         """Bound ``boxes``; keep open what is not refuted; the witness found on the way, if any."""
         bounded, points = self.bounder.bound(boxes)
         self.bounded += len(boxes)
-        left = np.flatnonzero(bounded.value <= 0.0)
+        left = np.flatnonzero(~(bounded.value > 0.0))
         if not left.size:
             return None
         left = left[np.argsort(-bounded.value[left])]  # those refuted least are halved first

@@ -132,9 +132,11 @@ def ask_backend(
 ) -> LeafAnswer:
     """Ask ``backend`` whether the leaf has an input within ``target``."""
     bounds, bounder = root.bounds, root.bounder
-    ball = question.ball.with_radius(min(target / (1.0 - SHRINKAGE), bounds.ball.radius))
+    # The node's bounds hold within the bounder's ball, which narrows with the target; it reaches a
+    # little farther than the target, so that a little more is asked than is claimed.
+    ball = question.ball.with_radius(min(target / (1.0 - SHRINKAGE), bounder.ball.radius))
     split = Bounds(
-        bounds.ball,
+        bounder.ball,
         tuple(node.lower[0, s] for s in bounder.spans),
         tuple(node.upper[0, s] for s in bounder.spans),
         bounds.output,

@@ -7,7 +7,6 @@ from math import inf
 from time import monotonic
 from typing import Protocol
 
-from marapatch.bounds.subproblems import NodeBounder
 from marapatch.problem.bracket import Bracket
 from marapatch.problem.question import Question
 from marapatch.problem.verdict import Evidence, Sat
@@ -26,13 +25,15 @@ SHARED_NODES = 1024
 
 
 class Divisible(Protocol):
-    """What a tree shows of itself to be worked on in parts."""
+    """What a tree shows of itself to be worked on in parts; ``whole``: whether what is open is all
+    that is open of the question."""
 
     question: Question
     backend: Backend
     options: SearchOptions
     bracket: Bracket
     target: float
+    whole: bool
     deadline: float
     last: float
     bounded: int
@@ -44,10 +45,6 @@ class Divisible(Protocol):
     @property
     def root_state(self) -> RootState:
         """What all nodes share."""
-
-    @property
-    def bounder(self) -> NodeBounder:
-        """What bounds nodes."""
 
     def aim(self, bracket: Bracket) -> None:
         """Take ``bracket``, which has a nearer witness."""
@@ -83,16 +80,13 @@ def share(tree: Divisible, workers: Workers, expand: Callable[[Part], ExpandedPa
         tree.evidence = Evidence.weakest(tree.evidence, expanded.evidence)
         if expanded.witness is not None and expanded.witness.distance < tree.bracket.upper:
             tree.aim(tree.bracket.tighten(Sat(expanded.witness)))
-    if tree.target > 0.0:
-        tree.bounder.shrink(tree.target)
     tree.open_nodes.renew((node for expanded in results for node in expanded.open), tree.target)
 
 
 def resume(tree: Divisible, part: Part) -> ExpandedPart:
     """Work on the open nodes of another tree of the same question."""
-    tree.root = RootState.of(tree.question, part.bounds)
-    if part.target > 0.0:
-        tree.bounder.shrink(part.target)
+    tree.root, tree.whole = RootState.of(tree.question, part.bounds), False
+    tree.root.narrow(part.target)
     tree.target = part.target
     tree.open_nodes.renew(part.open, part.target)
     tree.advance(part.until, part.most)

@@ -62,6 +62,7 @@ class ReluTree:
     Without a witness and a cutoff the ball's own radius is where the tree begins; it must then
     be finite. Leaves that only a solver can close are put to ``backend``, unless the options
     accept no such evidence. ``bracket``, ``queries``, ``bounded``: what came of it so far.
+    ``whole``: whether its open nodes are all of the question; else they are a part of another's.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class ReluTree:
         self.floor = 0.0
         self.proved = 0.0
         self.target = options.target(start, question.ball)
+        self.whole = True
 
     @property
     def root_state(self) -> RootState:
@@ -106,9 +108,11 @@ class ReluTree:
         return self.root_state.bounder
 
     def aim(self, bracket: Bracket) -> None:
-        """Take ``bracket``, which has a nearer witness: less has to be refuted."""
+        """Take ``bracket``; where it has a nearer witness less has to be refuted."""
         self.bracket = bracket
         self.target = min(self.target, self.options.target(bracket, self.question.ball))
+        if self.root is not None:
+            self.root.narrow(self.target)
 
     @property
     def remaining(self) -> float:
@@ -253,7 +257,8 @@ class ReluTree:
         # There is nothing beyond the box: refuted to its edge is refuted everywhere.
         if least >= self.question.ball.covering_radius:
             least = inf
-        if least > self.bracket.lower:
+        # Of a part the least radius is no lower end: a nearer witness may lie in another.
+        if self.whole and least > self.bracket.lower:
             self.bracket = self.bracket.tighten(Unsat(least, self.evidence))
         self.report(self.bracket, len(self.queries))
 
@@ -264,8 +269,6 @@ class ReluTree:
             until = monotonic() + POLISH_SHARE * min(self.remaining, 60.0)
         polished = polish(self.question, witness, until, self.options.tolerance)
         self.aim(self.bracket.tighten(Sat(polished)))
-        if self.target > 0.0:
-            self.bounder.shrink(self.target)
 
     def _radius(self) -> float:
         """Where a leaf has to be refuted by now."""

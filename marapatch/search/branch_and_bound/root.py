@@ -37,6 +37,11 @@ class RootState:
         bounder = NodeBounder(question.form, bounds, question.condition)
         return RootState(bounds, bounder, LpMultipliers(bounder))
 
+    def narrow(self, target: float) -> None:
+        """From now on nodes are to be refuted up to ``target`` only."""
+        if target > 0.0:
+            self.bounder.shrink(asked_radius(target))
+
 
 @dataclass(frozen=True, eq=False)
 class BoundedRoot:
@@ -52,6 +57,12 @@ class BoundedRoot:
     floor: float
     floor_proof: Nodes | None
     bounded: int
+
+
+def asked_radius(target: float) -> float:
+    """The radius within which nodes are bounded so as to be refuted up to ``target``: a little
+    farther, for what a solver refutes counts for a little less."""
+    return target * (1.0 + 2.0 * SHRINKAGE)
 
 
 def bound_root(
@@ -73,8 +84,7 @@ def bound_root(
     def over() -> bool:
         return monotonic() >= deadline or bounded >= most
 
-    # A little farther than the target: what a solver refutes counts for a little less.
-    ball = question.ball.with_radius(target * (1.0 + 2.0 * SHRINKAGE))
+    ball = question.ball.with_radius(asked_radius(target))
     state = RootState.of(question, cached_bounds(question.form, ball, deadline))
     bounder, lp_multipliers = state.bounder, state.lp_multipliers
     result = bounder.bound(bounder.root(state.bounds), ROOT_STEPS, deadline)
