@@ -22,6 +22,8 @@ PROPAGATION_ROUNDS = 20
 PROGRESS = 1e-3
 """A further round is made only where a bound became finite or its range shrank by this share."""
 
+LARGEST = float(np.finfo(np.float64).max)
+
 UNIT = 2.0**-53
 """The unit roundoff of float64."""
 
@@ -55,7 +57,17 @@ def activity(row: Row, lower: Array, upper: Array) -> tuple[float, float]:
     with np.errstate(over="ignore"):
         low, high = c * lower[row.variables], c * upper[row.variables]
     smallest, largest = np.where(c > 0.0, low, high), np.where(c > 0.0, high, low)
-    return float(smallest.sum() - _error(smallest)), float(largest.sum() + _error(largest))
+    return _least_sum(smallest), -_least_sum(-largest)
+
+
+def _least_sum(terms: Array) -> float:
+    """No more than the sum of numbers that are at least ``terms``."""
+    # A term that overflowed upwards is at least the largest number; a sum that did says nothing,
+    # for what was to be taken off it may be as large. Minus infinity stays what it is.
+    with np.errstate(over="ignore", invalid="ignore"):
+        terms = np.minimum(terms, LARGEST)
+        least = float(terms.sum() - _error(terms))
+    return least if least <= LARGEST else -inf
 
 
 def _error(terms: Array) -> float:
@@ -125,10 +137,13 @@ def _tighten_half(
     others = finite.sum() - finite if count == 0 else np.where(infinite, finite.sum(), -inf)
     # The sum's error, and as much again for taking a term out of it; then that of rhs.
     slack = 2.0 * _error(finite) + 8.0 * UNIT * abs(rhs)
-    bound = (rhs - others + slack) / c
-    # The quotient rounds as well: one number further out.
-    bound = np.nextafter(bound, np.where(c > 0.0, inf, -inf))
+    with np.errstate(over="ignore", invalid="ignore"):
+        bound = (rhs - others + slack) / c
     positive = c > 0.0
+    far = np.where(positive, inf, -inf)
+    # The quotient rounds as well: one number further out. A sum that overflowed bounds nothing.
+    usable = np.isfinite(bound) & np.isfinite(finite.sum())
+    bound = np.where(usable, np.nextafter(bound, far), far)
     upper[variables] = np.where(positive, np.minimum(upper[variables], bound), upper[variables])
     lower[variables] = np.where(positive, lower[variables], np.maximum(lower[variables], bound))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import inf
 
 import numpy as np
@@ -73,3 +74,30 @@ class TestPropagation:
         bounds = propagate(Query.of(pool, [row({x: 1e300, y: 1.0}, "<=", 0.0)]))
         assert bounds is not None
         assert bounds[1][1] == inf
+
+
+HUGE = 1.7e308
+
+
+@pytest.mark.parametrize("sense", ["<=", ">="])
+def test_sums_and_products_that_overflow_refute_nothing(sense: str) -> None:
+    """Every query here has a solution, whose rows float64 cannot add up."""
+    sign = 1.0 if sense == "<=" else -1.0
+    product = [(1e200, 1.9e108, 2e108), (-1.0, 0.0, HUGE), (-1.0, 0.0, HUGE)]  # 1.9e308 - 3.4e308
+    total = [(1.0, 1e308, 1.1e308), (1.0, 1e308, 1.1e308), (-1.0, 1e308, HUGE)]  # 2e308 - 1.7e308
+    for terms in (product, total, total[::-1]):
+        pool = VariablePool()
+        names = [pool.fresh("x", low, high) for _, low, high in terms]
+        coefficients = {x: sign * c for x, (c, _, _) in zip(names, terms, strict=True)}
+        query = Query.of(pool, [row(coefficients, sense, sign * 5e307)])  # type: ignore[arg-type]
+        exact = sum(Fraction(c) * Fraction(low if c > 0 else high) for c, low, high in terms)
+        assert exact <= Fraction(5e307)  # at that corner
+        reduced = reduce(query)
+        assert reduced is not None
+        bounds = propagate(reduced)
+        assert bounds is not None
+        assert not np.isnan(bounds).any()
+        for i, (c, low, high) in enumerate(terms):
+            assert bounds[0][i] <= (low if c > 0 else high) <= bounds[1][i]
+        least, most = activity(query.constraints[0], query.lower, query.upper)  # type: ignore[arg-type]
+        assert least <= sign * exact <= most
