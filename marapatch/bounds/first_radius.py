@@ -45,7 +45,7 @@ def first_radii(form: StandardForm, ball: Ball, rows: OutputCondition, until: fl
     proved = np.zeros(rows.rhs.size)
     if not proved.size:
         return proved
-    low, high = 0.0, ball.radius
+    low, high, failed = 0.0, ball.radius, False
     radius = min(START * _estimate(form, ball, rows), ball.radius)
     for count in range(TRIES):
         if not 0.0 < radius < inf or monotonic() >= until:
@@ -61,10 +61,12 @@ def first_radii(form: StandardForm, ball: Ball, rows: OutputCondition, until: fl
         least = float(proved.min())
         # No row's radius exceeds the ball's: the least is as large only where all rows are refuted
         # over the whole ball.
-        low, high = (max(low, radius), high) if least >= radius else (max(low, least), radius)
+        whole = least >= radius
+        low, high = (max(low, radius), high) if whole else (max(low, least), radius)
+        failed = failed or not whole
         if low >= high or (low > 0.0 and high <= NARROWING * low):
             break
-        doubled = min(2.0 * low, high) if high == ball.radius else float(np.sqrt(low * high))
+        doubled = float(np.sqrt(low * high)) if failed else min(2.0 * low, high)
         radius = doubled if low > 0.0 else 0.25 * radius
     return proved
 

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from small_networks import small_case
 
+from marapatch.bounds import first_radius
+from marapatch.bounds.bounds import Bounds
+from marapatch.bounds.crown import linear_bounds
 from marapatch.bounds.first_radius import first_radii
+from marapatch.network.affine_relu.standard_form import StandardForm
+from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 from marapatch.problem.norm import PROVED, Norm
 
@@ -38,6 +43,28 @@ def test_first_radii_are_below_every_witness(norm: Norm, seed: int) -> None:
         for point, slack in zip(points, rows.slack(form.evaluate(points)), strict=True):
             distance = norm.between(point, ball.centre)
             assert (distance > radii[slack >= 0.0]).all()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 1.0])
+def test_no_radius_is_tried_twice(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where bounds fail at the largest radius of interest first."""
+    tried: list[float] = []
+
+    def bounds(form: StandardForm, ball: Ball, until: float) -> Bounds:
+        tried.append(ball.radius)
+        return linear_bounds(form, ball, until)
+
+    monkeypatch.setattr(first_radius, "linear_bounds", bounds)
+    for seed in range(20):
+        case = small_case(seed)
+        form = case.question.form
+        ball = case.question.ball.with_radius(share * case.question.ball.covering_radius)
+        best = int(form.evaluate(ball.centre[None])[0].argmax())
+        others = [t for t in range(form.outputs) if t != best]
+        matrix = np.eye(form.outputs)[others] - np.eye(form.outputs)[best]
+        tried.clear()
+        first_radii(form, ball, OutputCondition(matrix, np.zeros(len(others))), inf)
+        assert len(tried) == len(set(tried))
 
 
 def test_without_time_nothing_is_claimed() -> None:
