@@ -262,8 +262,10 @@ class _Search:
         started = monotonic()
         options = self.options
         smaller = shrunk(goal, x, options.minimise, self.deadline, options.exact)
-        self._stage("shrink", started, smaller, "")
-        return smaller
+        # A change added to the image again is rounded: what is returned has to replay as it is.
+        again = self._replayed(goal, smaller)
+        self._stage("shrink", started, again, "" if again is not None else "did not replay")
+        return x if again is None else again
 
     def _replayed(self, goal: Target, x: Array) -> Array | None:
         witness = goal.replay(Norm.L1)(x)

@@ -30,7 +30,7 @@ from marapatch.patching.formulation import PatchProblem, by_weight
 from marapatch.patching.free_weights import free_weights
 from marapatch.patching.goals import combinations
 from marapatch.patching.options import DEFAULT_MARGIN, PatchOptions
-from marapatch.patching.patch import Patch
+from marapatch.patching.patch import Patch, check_agreement
 from marapatch.patching.solve import Listener
 from marapatch.patching.verify_patch import PatchVerifier
 from marapatch.problem.conditions import Rule
@@ -96,11 +96,13 @@ def sparse_patch(
     # The least L1 patch serves both ends: its lower end bounds the count from below, and its few
     # entries are the first patch known.
     least = least_change(verifier, first, progress, started)
-    if least.already or least.infeasible or least.interrupted:
+    if least.already or least.infeasible:
         return replace(least, norm="l0")
     # k changes of at most A sum to at most k A, so k >= lower / A; the quotient is rounded down
     # first: a ceiling of 2 + 1e-16 would claim 3.
     lower, evidence = float(ceil(least.lower / max_change * (1.0 - 1e-12))), least.evidence
+    if least.interrupted:
+        return _counted(least, lower, "interrupted")
     best = least
     # A program of counts is exact where the goals are linear rows over the change: no ReLU follows,
     # and there is one conjunction to be met.
@@ -119,19 +121,16 @@ def sparse_patch(
             spread = formulated.replays.spread(support.astype(np.float64)) != 0.0
             best = _better(verifier, spread, options, best)
     best = _fewer(verifier, options, best, lower, started + seconds)
-    count = float(best.changed_weights) if best.delta is not None else inf
-    note = "" if count == lower else "fewer changes are neither found nor refuted"
-    return replace(
-        best,
-        norm="l0",
-        lower=min(lower, count),
-        upper=count,
-        evidence=evidence,
-        queries=least.queries,
-        nodes=best.nodes,
-        seconds=monotonic() - started,
-        note=note,
-    )
+    patch = replace(best, evidence=evidence, queries=least.queries, seconds=monotonic() - started)
+    closed = best.delta is not None and best.changed_weights == lower
+    return _counted(patch, lower, "" if closed else "fewer changes are neither found nor refuted")
+
+
+def _counted(patch: Patch, lower: float, note: str) -> Patch:
+    """``patch`` with its number of changes as upper end, and ``lower``, a number too."""
+    count = inf if patch.delta is None else float(patch.changed_weights)
+    check_agreement(patch.layer, lower, count)
+    return replace(patch, norm="l0", lower=lower, upper=count, note=note)
 
 
 def min_l0(question: Question, seconds: float) -> tuple[float, NDArray[np.bool_] | None]:

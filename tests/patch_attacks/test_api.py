@@ -14,8 +14,9 @@ from marapatch.errors import InputError
 from marapatch.network.graph import Network, dense_network
 from marapatch.network.layers import Affine, LeakyRelu, Relu, Sum
 from marapatch.network.parameters import Parameters
+from marapatch.patch_attacks import api as api_module
 from marapatch.patch_attacks import halving as halving_module
-from marapatch.patch_attacks.api import PatchAttack, patch_attack
+from marapatch.patch_attacks.api import PatchAttack, patch_attack, replay_of
 from marapatch.patch_attacks.options import PatchAttackOptions
 from marapatch.problem.conditions import Rule
 
@@ -60,6 +61,26 @@ def test_targets_and_rules(rule: Rule) -> None:
     assert found.found
     assert (found.wanted, found.target) == (order[1], order[1])
     check(net, image, found, rule)
+
+
+def test_what_shrinking_gives_is_replayed_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that is added to the image again is rounded, and may be no success any more."""
+    net, image = network(3), np.random.default_rng(3).random(SIZE)
+    monkeypatch.setattr(api_module, "shrunk", lambda goal, *_: goal.domain.x.copy())
+    found = patch_attack(net, image, box=WIDE, options=FAR)
+    assert found.found
+    check(net, image, found)
+    assert "did not replay" in {stage.note for stage in found.stages}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_success_replays_without_changing_a_number(seed: int) -> None:
+    net, image = network(seed), np.random.default_rng(seed).random(SIZE)
+    found = patch_attack(net, image, box=WIDE, options=FAR)
+    assert found.adversarial is not None
+    again = replay_of(net, image, found.target, box=WIDE, options=FAR)(found.adversarial)
+    assert again is not None
+    assert np.array_equal(again.input, found.adversarial)
 
 
 def test_the_box_and_the_largest_change_are_kept() -> None:

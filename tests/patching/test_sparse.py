@@ -6,10 +6,14 @@ from math import inf
 
 import numpy as np
 import pytest
+from patch_questions import network
 from small_patches import MARGIN, draw, formulated
 
+from marapatch.errors import ContradictionError
+from marapatch.patching import sparse
 from marapatch.patching.goals import one_of
 from marapatch.patching.options import PatchOptions
+from marapatch.patching.solve import PatchProgress
 from marapatch.patching.sparse import sparse_patch
 from marapatch.problem.conditions import Rule
 
@@ -50,3 +54,36 @@ def test_one_weight_too_few_is_never_claimed() -> None:
         network, case.inputs, goal, layer=0, max_change=0.8, options=PatchOptions(nodes=2000)
     )
     assert patch.lower <= least <= patch.upper
+
+
+def test_an_interrupted_search_for_the_fewest_has_counts_as_ends() -> None:
+    net, inputs = network()
+    wanted = 3 - int(net.evaluate(inputs[:1]).argmax())
+
+    def stop(progress: PatchProgress) -> None:
+        if progress.lower > 0.0 and progress.upper < inf:
+            raise KeyboardInterrupt
+
+    patch = sparse_patch(
+        net,
+        inputs[0],
+        wanted,
+        layer=0,
+        max_change=0.5,
+        options=PatchOptions(tolerance=1e-6, nodes=2000),
+        progress=stop,
+    )
+    assert patch.interrupted
+    assert patch.upper == patch.changed_weights >= patch.lower == int(patch.lower) >= 1
+    assert patch.note == "interrupted"
+
+
+def test_a_proof_against_a_patch_that_is_known_surfaces() -> None:
+    net, inputs = network()
+    wanted = 3 - int(net.evaluate(inputs[:1]).argmax())
+    patch = sparse_patch(
+        net, inputs[0], wanted, layer=1, max_change=1.0, options=PatchOptions(nodes=500)
+    )
+    assert patch.delta is not None
+    with pytest.raises(ContradictionError):
+        sparse._counted(patch, patch.upper + 1.0, "")
