@@ -319,9 +319,4 @@ def _domain(
 ) -> InputBox:
     """The image and where it may go, as numbers of the network's input type."""
     ball, _ = ball_of(network, image, Norm.LINF, box, None)
-    x = ball.centre
-    lower, upper = np.maximum(ball.lower, x - max_pixel), np.minimum(ball.upper, x + max_pixel)
-    # The change measured must not exceed the limit, however the ends were rounded.
-    lower = np.where(x - lower > max_pixel, np.nextafter(lower, inf), lower)
-    upper = np.where(upper - x > max_pixel, np.nextafter(upper, -inf), upper)
-    return InputBox(x, lower, upper)
+    return InputBox.within(ball.centre, ball.lower, ball.upper, max_pixel)

@@ -38,8 +38,7 @@ def relaxed(form: StandardForm, values: Array, condition: OutputCondition) -> Ou
     # that has a falling path only where that one has no rising path, and with a negative weight, so
     # that its pre-activation is overstated: inactive by its row, that one is inactive in truth;
     # active, it gives no more than its line says. Both are on the safe side.
-    rows = tuple(down | ~up for up, down in marks)
-    rows = tuple(r & (up | down) for r, (up, down) in zip(rows, marks, strict=True))
+    rows = tuple(down for _, down in marks)
     here = region_of(form, np.zeros(values.size), condition, pattern, rows)
     return OutputCondition(here.matrix, here.rhs)
 

@@ -57,6 +57,15 @@ class InputBox:
     lower: Array
     upper: Array
 
+    @staticmethod
+    def within(x: Array, lower: Array, upper: Array, most: float) -> InputBox:
+        """The part of the box in which no entry of ``x`` changes by more than ``most``, however
+        the ends are rounded."""
+        low, high = np.maximum(lower, x - most), np.minimum(upper, x + most)
+        low = np.where(x - low > most, np.nextafter(low, inf), low)
+        high = np.where(high - x > most, np.nextafter(high, -inf), high)
+        return InputBox(x, low, high)
+
     @property
     def extent(self) -> Array:
         """By how much each entry can change at most."""
@@ -96,12 +105,11 @@ def realise(
             f"{condition.matrix.shape[1]}"
         )
     x = flat[0]
-    lower = np.maximum(np.broadcast_to(_flat(box[0]), x.shape), x - max_pixel)
-    upper = np.minimum(np.broadcast_to(_flat(box[1]), x.shape), x + max_pixel)
+    lower, upper = (np.broadcast_to(_flat(end), x.shape) for end in box)
     # To clip the image would measure the change from another one than was given.
     if ((x < lower) | (x > upper)).any():
         raise InputError("the image lies outside the box; clip it or widen the box")
-    domain = InputBox(x, lower, upper)
+    domain = InputBox.within(x, lower, upper, max_pixel)
     found, met = realised(form, condition, domain, minimise, timeout, backend)
     return found.reshape(np.shape(image)) if met else None
 
@@ -228,14 +236,12 @@ def _by_queries(rows: Rows, minimise: Minimise, backend: str, seconds: float) ->
     if found is None:
         return None
     if minimise == "l0":
-        failed = 0
-        while monotonic() < until and failed < changed(found):
-            limit = (failed + changed(found)) // 2 if failed else changed(found) - 1
-            fewer = _solved(rows, limit, backend, until - monotonic())
-            if fewer is None:
-                failed = limit + 1
-            else:
-                found = fewer
+        while monotonic() < until and changed(found) > 0:
+            fewer = _solved(rows, changed(found) - 1, backend, until - monotonic())
+            # A solution may miss the limit by the solver's tolerance: then it is no fewer.
+            if fewer is None or changed(fewer) >= changed(found):
+                break
+            found = fewer
         return found
     # ``confirm=None`` below: no lower end is made of the answer, so no second solver has to vouch
     # for it.

@@ -122,11 +122,10 @@ class FreeWeights:
                 new = np.where(moved > self.upper, np.nextafter(new, self.dtype.type(-inf)), new)
                 new = np.where(moved < self.lower, np.nextafter(new, self.dtype.type(inf)), new)
             moved = new.astype(np.float64) - self.old
+        # A number that may not change has limits of 0 and must not be rounded either: where the
+        # file's type does not hold it, the change is refused.
         fits = np.isfinite(moved) & (moved >= self.lower) & (moved <= self.upper)
-        # A number that may not change must not be rounded either: where the file's type does not
-        # hold it, the change is refused.
-        still = self.free | (moved == 0.0)
-        return moved if bool((fits & still).all()) else None
+        return moved if bool(fits.all()) else None
 
     def split(self, change: Array) -> tuple[Array, Array]:
         """A change of all numbers as (change of the weights, change of the biases)."""
