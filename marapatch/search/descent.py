@@ -31,7 +31,7 @@ def descent(
 ) -> Outcome:
     """Ask ``upper - tolerance``; polish every witness; where undecided, raise ``lower`` from below.
 
-    Without a witness the first steps are those of the bisection, until there is one.
+    Without a witness it is the bisection.
     """
     deadline = monotonic() + options.timeout
     confirm = options.confirm is not False
