@@ -103,6 +103,8 @@ def recheck(
     where a record is no tree over its neurons.
     """
     sha256 = None if network.source is None else network.source.sha256
+    # The check would be right about any network with as many neurons, but what was claimed is about
+    # the function of one file.
     if certificate.sha256 != sha256:
         raise InputError(
             f"the trees are of another network file (sha256 {certificate.sha256}), not of this "
@@ -112,6 +114,7 @@ def recheck(
         raise InputError("the trees are of a network with another number of inputs")
     ball, checks, upper = certificate.ball, [], inf
     note = _misplaced(certificate, network)
+    # Not `network.standard_form`: the search believed that one, and an error in it would pass.
     form = form_of(network)
     total = sum(len(tree) for claim in certificate.claims for tree in claim.trees)
     done = 0
@@ -124,8 +127,11 @@ def recheck(
                 if progress is not None:
                     progress(before + nodes, total)
 
+            # `ball` has an infinite radius here; each tree is checked over the ball of its own.
             found.append(recheck_tree(tree, form, ball, condition, watch))
             done += len(tree)
+        # Each tree is a proof by itself, so the best one counts; the least would let a second,
+        # weaker tree take away what the first proved.
         radius, given = (
             inf if best >= ball.covering_radius > 0.0 else best  # there is nothing beyond the box
             for best in (
@@ -135,7 +141,9 @@ def recheck(
         )
         checks.append(TargetCheck(claim.target, claim.lower, radius, given, tuple(found)))
         if certificate.witness is not None and not note:
+            # A witness of any claimed target is one of the decision that the bracket is about.
             upper = min(upper, _distance(certificate.witness, network, ball, condition))
+    # Without a witness claimed both are infinite: there is nothing to hold.
     verified = upper <= certificate.upper * (1.0 + NEAR_CLAIM)
     if not (verified or note):
         note = (
@@ -145,6 +153,8 @@ def recheck(
         )
     return Recheck(
         image=certificate.image,
+        # The least, as an input decided as any of the targets counts; of classes that are not
+        # claimed nothing is said.
         lower=min(check.radius for check in checks),
         given=min(check.given for check in checks),
         upper=upper,
@@ -161,6 +171,7 @@ def _misplaced(certificate: Certificate, network: Network) -> str:
     if witness is None:
         return "" if certificate.upper == inf else "there is no witness at the upper end"
     with np.errstate(over="ignore"):
+        # Replay would round the vector first and judge what comes of it: not what is stored.
         typed = witness.astype(network.input_dtype).astype(np.float64)
     for wrong, what in (
         (typed != witness, f"no number of the network's input type {network.input_dtype}"),
@@ -192,6 +203,8 @@ def difference(ball: Ball, image: Array, network: Network) -> int | None:
     kind = network.input_dtype
     with np.errstate(over="ignore"):
         typed = image.astype(kind)
+    # Rounding an entry of the box to nearest leaves it by one step of the type at most, where it
+    # begins between two numbers of the type; a step of nextafter to the number itself is none.
     inward = np.where(typed > ball.upper, -np.inf, np.where(typed < ball.lower, np.inf, typed))
     nearest = np.nextafter(typed, inward.astype(kind)).astype(np.float64)
     wrong = nearest != ball.centre

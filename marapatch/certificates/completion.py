@@ -74,6 +74,7 @@ class Completion:
         self.inside = divided(record, sum(map_.outputs for map_ in form.hidden), condition.rhs.size)
         self.record = record
         self.radius: float | None = None
+        # Beyond the covering radius there is no further input to refute.
         self.claimed = min(record.radius, ball.covering_radius)
         self.question = form, ball, condition
         self.reached = self.claimed
@@ -92,10 +93,13 @@ class Completion:
         record = self.record
         with np.errstate(all="ignore"):  # what overflows proves nothing, here as in the check
             for done, (number, node) in enumerate(walk(self.checker, record, self.inside)):
+                # `radius` stays None: the leaves not looked at may support nothing at all.
                 if monotonic() > until:
                     return
                 if progress is not None:
                     progress(done + 1, len(record))
+                # A solver is asked where all phases are fixed and bounds do not decide: there is
+                # nothing left to divide.
                 if not (self.inside[number] or record.solver_certified[number] or node.empty):
                     leaf = self._leaf(number, node, multipliers_of(record, number))
                     self.short += self._counted([leaf])
@@ -106,10 +110,13 @@ class Completion:
         of nodes allowed goes and the clock has not reached ``until``."""
         if self.radius is None or not self.short:
             return
+        # A stack: the parts of one leaf are done before the next is begun, so that few nodes with
+        # their bounds are kept at a time.
         waiting, self.short = self.short[::-1], []
         with np.errstate(all="ignore"):
             while waiting and monotonic() <= until:
                 waiting += self._improved(waiting.pop(), until)
+        # What time left waiting is a part of the cover still, and counts as far as it reached.
         self.radius = min([self.reached, *(leaf.reached for leaf in waiting)])
         self.record = self._written()
 
@@ -120,11 +127,17 @@ class Completion:
         best = max([leaf, *found], key=lambda each: each.reached)
         self.better[best.number] = best.multipliers
         unstable = bounded[-1].nodes.unstable
+        # Both parts or neither: a node with one child does not cover its inputs, and the checker
+        # would refuse the whole record.
         if self._enough(best) or len(self.added) + 2 > self.most or not unstable.any():
             self.reached = min(self.reached, best.reached)
             return []
+        # `trial` splits only what scores above 0: 1e-12 lets in unstable neurons whose relaxation
+        # seems to cost nothing, and -1 keeps out stable ones, a part of which would be the leaf
+        # again.
         score = np.where(unstable, bounded[-1].score + 1e-12, -1.0)
         neuron = int(trial(self.bounder, bounded[-1].nodes, score)[0])
+        # As in the check: parts are bounded under the cut of the very multipliers that are written.
         parent = self.checker.with_cut(best.node, *best.multipliers)
         parts = []
         for phase in (1, -1):
@@ -146,6 +159,7 @@ class Completion:
         return _Leaf(number, node, multipliers, supported(self.checker, node, multipliers))
 
     def _enough(self, leaf: _Leaf) -> bool:
+        # Half of what the check lets pass, so that what is enough here is enough there.
         return leaf.reached >= self.claimed * (1.0 - 0.5 * NEAR_CLAIM)
 
     @cached_property
@@ -171,7 +185,11 @@ class Completion:
         """The node with better multipliers, by supergradient steps and by a linear program."""
         node = leaf.node
         alpha, beta, row_multipliers = (part[None] for part in leaf.multipliers)
+        # The rule of `Checker.cut`: a beta acts on each neuron whose sign is known, by bounds or by
+        # a split, and has to mean the same here and there.
         sign = np.where(node.low >= 0.0, 1, np.where(node.high <= 0.0, -1, node.phases))
+        # `Nodes` holds convex combinations. A form that is above 0 stays so when row multipliers
+        # and beta are divided by one number > 0; with no row the phases alone are refuted.
         total = row_multipliers.sum() or 1.0
         nodes = Nodes(
             lower=node.low[None],

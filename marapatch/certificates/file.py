@@ -63,6 +63,7 @@ class Certificate:
         if not self.claims:
             raise InputError("there is no tree: no target was searched")
         targets = [claim.target for claim in self.claims]
+        # Of two claims of one target one could hide the other: results are read by target.
         if len(set(targets)) < len(targets):
             raise InputError(f"a target is claimed twice: {_short(targets)}")
         if not 0.0 <= self.margin < inf:
@@ -70,12 +71,15 @@ class Certificate:
         for what, number in [("upper end", self.upper)] + [
             (f"lower end of target {claim.target}", claim.lower) for claim in self.claims
         ]:
+            # Not `number < 0`, which is false of NaN; and NaN would answer every comparison of the
+            # check with no.
             if not number >= 0.0:
                 raise InputError(f"the {what} is {number}; it must be at least 0")
         if self.witness is not None:
             self._check_witness(self.witness)
 
     def _check_witness(self, witness: NDArray[Any]) -> None:
+        # A witness of one entry would broadcast to a whole input: not the vector that is stored.
         if witness.shape != self.ball.centre.shape:
             raise InputError(
                 f"the witness has shape {witness.shape}, the centre {self.ball.centre.shape}"
@@ -95,6 +99,8 @@ class Certificate:
     @property
     def question(self) -> str:
         """What the claims are about, in words."""
+        # Fixed entries have a side of length 0 anywhere: with them the range told would be wider
+        # than any entry may move in.
         free = self.ball.lower < self.ball.upper
         low = self.ball.lower[free].min(initial=inf)
         high = self.ball.upper[free].max(initial=-inf)
@@ -110,6 +116,8 @@ class Certificate:
         about = {
             "format": TREE_FORMATS[-1],
             "sha256": self.sha256,
+            # Worked out from the centre again when it is read: with another centre the name is
+            # wrong.
             "image": self.image,
             "norm": self.ball.norm.value,
             "decision": self.rule.value,
@@ -136,6 +144,8 @@ class Certificate:
                 for k, parts in enumerate(tree.rounds):
                     named = zip(_MULTIPLIERS, parts, strict=True)
                     arrays |= {f"{i}/{j}/round {k}/{name}": part for name, part in named}
+        # By way of memory: savez gives a name without .npz another one, and an interrupt would
+        # leave half a file.
         content = io.BytesIO()
         np.savez_compressed(content, about=np.array(json.dumps(about)), **arrays)
         write_whole(Path(path), content.getvalue())
@@ -160,6 +170,7 @@ class Certificate:
 
 def sha256_of(centre: NDArray[np.float64]) -> str:
     """What names an image in a certificate; see :attr:`Certificate.image`."""
+    # One order of bytes on every machine: the name must not depend on who works it out.
     return hashlib.sha256(np.ascontiguousarray(centre, dtype="<f8").tobytes()).hexdigest()
 
 
@@ -179,6 +190,7 @@ def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
     if "about" not in arrays or arrays["about"].dtype.kind != "U" or arrays["about"].ndim:
         raise InputError("holds no text 'about' that says what the trees are of")
     about = json.loads(str(arrays["about"]))
+    # A later version may mean something else by the same names, so nothing of it is believed.
     if about["format"] not in TREE_FORMATS:
         known = " or ".join(map(repr, TREE_FORMATS))
         raise InputError(f"is of the format {_short(about['format'])}, not {known}")
@@ -195,6 +207,8 @@ def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
                 for k in range(_whole(tree["rounds"], "rounds"))
             )
             parts = {of: arrays[f"{i}/{j}/{name}"] for name, of in _ARRAYS.items()}
+            # The arrays are looked through by `recheck.divided`, which knows how many neurons and
+            # rows there have to be.
             trees.append(TreeRecord(_number(tree["radius"], "radius"), rounds=rounds, **parts))
         target, lower = _whole(claim["target"], "target"), _number(claim["lower"], "lower")
         claims.append(TargetClaim(target, lower, tuple(trees)))
@@ -211,6 +225,7 @@ def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
         witness=_vector(arrays, "witness") if "witness" in arrays else None,
         claims=tuple(claims),
     )
+    # The first version does not name the image.
     if about["format"] != TREE_FORMATS[0] and about["image"] != certificate.image:
         raise InputError(
             f"names the image {_short(about['image'])}, but its centre has the sha256 "
@@ -221,6 +236,8 @@ def _built(arrays: Mapping[str, NDArray[Any]]) -> Certificate:
 
 def _vector(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
     """One of the arrays that must be float64 of the centre's shape, exactly as stored."""
+    # No other type is converted: what rounding made of a wider one would be another box or witness
+    # than the one stored.
     array, shape = arrays[name], arrays["centre"].shape
     if array.dtype.newbyteorder("=") != np.float64 or array.ndim != 1 or array.shape != shape:
         raise InputError(
@@ -231,6 +248,7 @@ def _vector(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64
 
 
 def _number(value: Any, what: str) -> float:
+    # To Python True is an int, and in JSON it is no number.
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{what} is {_short(value)}, not a number")
     return float(value)

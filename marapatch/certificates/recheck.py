@@ -77,6 +77,7 @@ def recheck_tree(
     inside = divided(record, neurons, condition.rhs.size)
     leaves = int((~inside).sum())
     solver_certified = int(record.solver_certified.sum())
+    # Beyond the covering radius the ball is the whole box: there is no further input to refute.
     radius = min(record.radius, ball.covering_radius)
     if not radius > 0.0:
         return Rechecked(0.0, 0.0, len(record), leaves, 0, solver_certified)
@@ -86,10 +87,13 @@ def recheck_tree(
         for done, (number, node) in enumerate(walk(checker, record, inside)):
             if progress is not None:
                 progress(done + 1, len(record))
+            # A divided node is proved by its parts. Valid bounds that contradict each other leave
+            # no input that meets the condition, and there is nothing to multiply.
             if inside[number] or node.empty:
                 continue
             reached = supported(checker, node, multipliers_of(record, number))
             proved = min(proved, reached)
+            # The flag is as the file has it: it may spare a leaf in `given`, never in `proved`.
             if not record.solver_certified[number]:
                 given = min(given, reached)
                 short += reached < radius
@@ -99,6 +103,8 @@ def recheck_tree(
 def supported(checker: Checker, leaf: Node, multipliers: Multipliers) -> float:
     """The radius up to which ``leaf`` is refuted: by itself or, as what refutes a node refutes
     its parts, by a node above it."""
+    # A cut is at most 0 at every input of its node that meets the condition, within any smaller
+    # ball too: where it is above 0 there is no such input.
     reached = checker.over.radius_of(checker.cut(leaf, *multipliers))
     above = leaf.above
     while reached < checker.ball.radius and above is not None:
@@ -121,6 +127,7 @@ def _double(alpha: Any, beta: Any, row_multipliers: Any) -> Multipliers:
 
 def walk(checker: Checker, record: TreeRecord, inside: Flags) -> Iterator[tuple[int, Node]]:
     """Every node with its bounds, children after their parents; few are kept at a time."""
+    # `divided` has seen that each divided node has two parts: after the second its bounds go.
     waiting = np.where(inside, 2, 0)
     kept: dict[int, Node] = {}
     for number, parent in enumerate(record.parent.tolist()):
@@ -133,6 +140,7 @@ def walk(checker: Checker, record: TreeRecord, inside: Flags) -> Iterator[tuple[
             waiting[parent] -= 1
             if not waiting[parent]:
                 del kept[parent]
+        # The parts inherit this cut: what holds at all inputs of a node holds at those of a part.
         if inside[number]:
             kept[number] = checker.with_cut(node, *multipliers_of(record, number))
         yield number, node
@@ -146,6 +154,7 @@ def divided(record: TreeRecord, neurons: int, rows: int) -> Flags:
     if not count:
         raise InputError("the tree has no nodes")
     for name, kinds, shape in (
+        # Signed: as unsigned numbers -1 would be a large one, and no phase less than 0.
         ("parent", "i", (count,)),
         ("neuron", "i", (count,)),
         ("phase", "i", (count,)),
@@ -170,6 +179,8 @@ def _looked_at(array: Any, what: str, kind: str, shape: tuple[int, ...]) -> None
         found = f"{getattr(array, 'dtype', type(array).__name__)} {np.shape(array)}"
         words = {"i": "whole numbers", "b": "booleans", "f": "floating-point numbers"}
         raise InputError(f"{what} is {found}; it must be {words[kind]} {shape}")
+    # They could prove nothing, as NaN ends as a bound of minus infinity: refused, so as not to look
+    # like a leaf that merely falls short.
     if kind == "f" and not np.isfinite(array).all():
         raise InputError(f"{what} contains NaN or infinity")
 
@@ -184,7 +195,10 @@ def _covering(record: TreeRecord, neurons: int) -> Flags:
     later = np.arange(1, count)
     for wrong, text in (
         (parent[1:] < 0, "is a second root"),
+        # So there is no cycle, and `walk` meets every parent before its parts.
         (parent[1:] >= later, "comes before its parent"),
+        # Two phases of 0 would pass for opposite ones below, and `child` takes both for inactive:
+        # the active part would be left out.
         (np.abs(record.phase[1:]) != 1, "has a phase that is neither 1 nor -1"),
         (
             (record.neuron[1:] < 0) | (record.neuron[1:] >= neurons),
@@ -200,6 +214,7 @@ def _covering(record: TreeRecord, neurons: int) -> Flags:
         raise InputError(
             f"node {node} of the tree has {children[node]} parts instead of 2: they do not cover it"
         )
+    # With two parts or none for each node, sorted by parent, the parts of one stand side by side.
     pairs = later[np.argsort(parent[1:], kind="stable")].reshape(-1, 2)
     first, second = pairs[:, 0], pairs[:, 1]
     wrong = (record.neuron[first] != record.neuron[second]) | (
@@ -212,6 +227,7 @@ def _covering(record: TreeRecord, neurons: int) -> Flags:
             "not cover it"
         )
     inside: Flags = children == 2
+    # A solver's word counts for leaves: for a divided node it would be counted and never used.
     wrong = inside & record.solver_certified
     if wrong.any():
         node = int(np.flatnonzero(wrong)[0])

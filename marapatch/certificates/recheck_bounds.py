@@ -23,6 +23,10 @@ from marapatch.network.layers import Array
 from marapatch.problem.ball import Ball
 from marapatch.problem.conditions import OutputCondition
 
+# Shapes: I inputs, N neurons of all ReLU layers one after the other, n of one layer, R rows of the
+# condition, F forms bounded at once. Bounds of a node are (N,), lines (n,), row multipliers (R,);
+# forms are (F, I) with constants (F,), a cut is (1, I) with (1,).
+
 BLOCK_ENTRIES = 2_000_000
 """Entries of the forms that are minimised at once."""
 
@@ -119,6 +123,8 @@ class Checker:
             highs.append(high)
             pre_sizes.append(size)
             ranges.append((np.maximum(low, 0.0), np.maximum(high, 0.0)))
+            # 0 <= relu(z) <= max(high, 0): a neuron that is inactive over the whole ball costs
+            # nothing.
             sizes.append(np.maximum(high, 0.0))
         return np.concatenate(lows), np.concatenate(highs), sizes, pre_sizes
 
@@ -161,6 +167,7 @@ class Checker:
     def child(self, parent: Node, neuron: int, phase: int) -> Node:
         """The part of ``parent`` where ``neuron`` is active (+1) or inactive (-1)."""
         low, high, phases = parent.low.copy(), parent.high.copy(), parent.phases.copy()
+        # Both parts are closed, z = 0 is in either: together they leave out no input.
         if phase > 0:
             low[neuron] = max(low[neuron], 0.0)
         else:
@@ -203,6 +210,8 @@ class Checker:
         """
         low, high = node.low[span], node.high[span]
         active, open_ = low >= 0.0, (low < 0.0) & (high > 0.0)
+        # The chord from (low, 0) to (high, high) has three roundings, and may pass below either end
+        # by a few u (|low| + |high|): the lift is more than that.
         width = np.where(open_, high - low, 1.0)
         chord = np.where(open_, high / width, active * 1.0)
         size = np.abs(low) + np.abs(high)
@@ -263,12 +272,16 @@ class Checker:
                 low[span] = np.maximum(low[span], least)
                 high[span] = np.minimum(high[span], most)
             open_ = np.flatnonzero((low[span] < 0.0) & (high[span] > 0.0))
+            # The first layer after every split: it is linear in the input, so that the new cut acts
+            # on it without any relaxation in between.
             if open_.size and (k > split or k == 0):
                 unit = np.eye(span.stop - span.start)[open_]
                 both = np.concatenate([unit, -unit])
                 form = self._backward(self.maps[k], both, relaxations)
                 least = self.over.least_under(form, node.cut)
                 at = span.start + open_
+                # Of two lower bounds that hold the larger one does; minus the least -z is an upper
+                # one.
                 low[at] = np.maximum(low[at], least[: open_.size])
                 high[at] = np.minimum(high[at], -least[open_.size :])
             relaxations.append(self._line(replace(node, low=low, high=high), span))

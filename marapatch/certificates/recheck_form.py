@@ -81,6 +81,7 @@ class _Vector:
         """The sum; where two numbers other than 0 meet, it is rounded."""
         weight = _wide(self.weight, other) + _wide(other.weight, self)
         both = _pattern(_wide(self.weight, other)) * _pattern(_wide(other.weight, self))
+        # u |sum| and no absolute term: a sum that is small enough to be subnormal is exact.
         lost = gamma(2) * abs(weight * both)
         error = (_wide(self.error, other) + _wide(other.error, self)) * (1.0 + gamma(2)) + lost
         bias = self.bias + other.bias
@@ -91,6 +92,7 @@ class _Vector:
 
     def scaled(self, factor: float, doubt: float = 0.0) -> _Vector:
         """``c`` times this, where c is within a share ``doubt`` of ``factor``."""
+        # A change of sign or of the exponent rounds nothing; what overflows is refused in `map_of`.
         if factor in (1.0, -1.0, 2.0) and not doubt:
             weight, bias = factor * self.weight, factor * self.bias
             return _Vector(weight, abs(factor) * self.error, bias, abs(factor) * self.bias_error)
@@ -122,6 +124,8 @@ def form_of(network: Network) -> StandardForm:
 def _form_of(network: Network) -> StandardForm:
     builder = _Builder(network.inputs)
     vectors = {network.input_node: builder.last()}
+    # ReLU layers are numbered as this loop meets them: in another order a record's splits would be
+    # of other neurons, and its multipliers refute next to nothing.
     for node in network.order:
         if node != network.input_node:
             taken = [vectors[name] for name in network.predecessors(node)]
@@ -144,6 +148,7 @@ class _Builder:
         return _Vector(weight, nothing, np.zeros(end - start), np.zeros(end - start))
 
     def relu(self, vector: _Vector) -> _Vector:
+        # The errors stay with the map: what leaves the ReLU is a source of its own, with none.
         self.hidden.append(self.map_of(vector))
         self.ends.append(self.ends[-1] + vector.size)
         return self.last()
@@ -160,6 +165,7 @@ class _Builder:
         pairs = zip(self.ends, self.ends[1:], strict=False)
         for source, (start, end) in enumerate(pairs):
             weight, error = vector.weight[:, start:end], vector.error[:, start:end]
+            # A coefficient that cancelled to 0 may have an error, and a source left out has none.
             if source == 0 or weight.nnz or error.nnz:
                 sources.append(source)
                 weights.append(_compact(weight))
@@ -201,6 +207,7 @@ class _Builder:
 
     def clip(self, x: _Vector, low: float, high: float) -> _Vector:
         """``low + relu(x - low) - relu(x - high)``, each part where its bound is finite."""
+        # As low <= high the second ReLU is 0 wherever the first one is, so both may take x itself.
         below = self.relu(x.moved(-low)).moved(low) if isfinite(low) else x
         return below.plus(self.relu(x.moved(-high)).scaled(-1.0)) if isfinite(high) else below
 
@@ -229,6 +236,8 @@ def _product(outer: Matrix, inner: Matrix) -> tuple[Matrix, Matrix]:
     rounded = sp.csr_array(_pattern(count) - exact)
     size = sp.csr_array(abs(outer) @ abs(inner))
     terms = int(np.diff(outer.indptr).max(initial=0)) + 2
+    # n products are off by gamma(n) |outer| |inner| and by what underflows of each, where they are
+    # rounded at all. `size` is rounded too, which gamma, being twice what is needed, covers.
     lost = gamma(terms) * (size * rounded) + (SMALL * terms) * rounded
     return sp.csr_array(outer @ inner), sp.csr_array(lost)
 
@@ -237,6 +246,7 @@ def _enlarged(size: Matrix, error: Matrix, terms: int) -> Matrix:
     """At least ``size @ error``."""
     if not error.nnz:
         return sp.csr_array((size.shape[0], error.shape[1]))
+    # By pattern: an error whose product underflows to 0 is still one.
     reached = _pattern(sp.csr_array(_pattern(size) @ _pattern(error)))
     return sp.csr_array((size @ error) * (1.0 + gamma(terms)) + (SMALL * terms) * reached)
 
@@ -244,6 +254,7 @@ def _enlarged(size: Matrix, error: Matrix, terms: int) -> Matrix:
 def _pattern(matrix: Matrix, *, ones: bool = False) -> Matrix:
     """1 where an entry is other than 0 (``ones``: where it is 1 or -1), and nothing elsewhere."""
     kept = np.abs(matrix.data) == 1.0 if ones else matrix.data != 0.0
+    # A copy: eliminate_zeros writes into the indices, which else are those of `matrix` itself.
     pattern = sp.csr_array(
         (kept.astype(np.float64), matrix.indices, matrix.indptr), shape=matrix.shape, copy=True
     )
@@ -253,6 +264,7 @@ def _pattern(matrix: Matrix, *, ones: bool = False) -> Matrix:
 
 def _wide(matrix: Matrix, other: _Vector) -> Matrix:
     """``matrix`` with at least as many columns as ``other`` has."""
+    # Columns that a vector lacks are of ReLU layers made after it: it takes nothing of them.
     columns = max(matrix.shape[1], other.weight.shape[1])
     return sp.csr_array(
         (matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], columns)

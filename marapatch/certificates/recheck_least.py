@@ -85,6 +85,8 @@ class BallMinimum:
         weights = form.weights
         ball = self.ball if radius is None else self.ball.with_radius(radius)
         down, up = (self.down, self.up) if radius is None else ball.displacement_bounds
+        # w x is least at centre - down where w > 0, and at centre + up where w < 0. Shapes: forms
+        # by row (F, I), constants (F,), room like the weights.
         room = np.where(weights > 0.0, down, up)
         gain = np.abs(weights)
         if ball.norm is Norm.L1:
@@ -105,6 +107,8 @@ class BallMinimum:
         """A radius, at most the ball's, up to which the one row of ``form`` is more than 0."""
         if self.least(form)[0][0] > 0.0:
             return self.ball.radius
+        # `low` moves to radii that are refuted themselves: that a smaller ball is refuted as well,
+        # which rounding could deny, is not used.
         low, high = 0.0, self.ball.radius
         for _ in range(RADIUS_BISECTIONS):
             middle = 0.5 * (low + high)
@@ -134,4 +138,5 @@ def _knapsack(gain: Array, room: Array, radius: float) -> tuple[Array, Array]:
     moved = np.zeros_like(room)
     taken = np.clip(radius - (spent - ordered), 0.0, ordered)
     np.put_along_axis(moved, order, taken, axis=1)
+    # Where everything fits, the distance does not bind, and its dual value is 0.
     return np.where(full[:, -1], dual, 0.0), moved

@@ -50,11 +50,14 @@ class Map:
 
     @staticmethod
     def of(layer: AffineMap, parts: tuple[Part, ...], sizes: Sequence[Array]) -> Map:
+        # Shapes: a part's matrix (outputs, size of its source), `carried` and `strayed` (outputs,).
         carried, strayed, spread = np.abs(layer.bias), np.array(layer.bias_error), 1.0
         for part in parts:
             reach = sizes[part.source]
+            # Every product of a row may underflow; a row of zeros has none, and loses nothing.
             floor = SMALL * (part.size.shape[1] + 1)
             carried = carried + part.size @ reach + floor * (part.size > 0.0).any(axis=1)
+            # A coefficient that lost e to underflow changes the form by at most e times its |a|.
             spread += 1.0 + float(reach.sum())
             if part.inexact is not None:
                 strayed = strayed + part.inexact @ reach
