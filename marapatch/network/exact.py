@@ -52,6 +52,7 @@ class Rationals:
     def of(values: Array | Sequence[Fraction]) -> Rationals:
         """The exact values of float64 numbers, or fractions as they are."""
         fractions = [Fraction(v) if isinstance(v, Fraction) else Fraction(float(v)) for v in values]
+        # For float64 numbers a power of two; fractions of a property may have any denominator.
         common = lcm(1, *(f.denominator for f in fractions))
         return Rationals(
             _integers([f.numerator * (common // f.denominator) for f in fractions]), common
@@ -67,6 +68,8 @@ class Rationals:
 
     def shortened(self) -> Rationals:
         """The same numbers, powers of two that all of them have in common left out."""
+        # The lowest bit set in any of the numbers: 2^zeros divides all of them, negative ones too,
+        # whose two's complement ends in as many zeros.
         bits = self.denominator
         for n in self.numerators:
             bits |= int(n)
@@ -96,6 +99,8 @@ def exact_outputs(network: Network, x: Array | Sequence[Fraction]) -> tuple[Frac
     for node in network.order:
         if node != network.input_node:
             taken = [values[p] for p in network.predecessors(node)]
+            # Without shortening, numbers would widen by a layer's exponents even where all are
+            # even.
             values[node] = _applied(network.layer(node), taken).shortened()
     return values[network.output_node].fractions()
 
@@ -109,6 +114,7 @@ def near(value: Fraction) -> float:
 
 
 def _integers(values: Sequence[int]) -> Integers:
+    # Objects from the start: of small numbers numpy would make int64, and their sums wrap.
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
@@ -117,14 +123,17 @@ def _integers(values: Sequence[int]) -> Integers:
 def _scaled(values: Array) -> tuple[Integers, int]:
     """Integers and a power of two p: ``values`` is ``integers / 2^p`` (flat)."""
     mantissa, exponent = np.frexp(values)
+    # 0.5 <= |mantissa| < 1 with 53 bits, so this is a whole number below 2^53: nothing is lost.
     whole = (mantissa * 2.0**53).astype(np.int64)
     shift = exponent.astype(np.int64) - 53
+    # Zeros are left out: their exponent says nothing, and could only widen the others.
     least = min(int(shift[whole != 0].min(initial=0)), 0)
     up = np.where(whole != 0, shift - least, 0)
     return _integers([w << u for w, u in zip(whole.tolist(), up.tolist(), strict=True)]), -least
 
 
 def _affine(layer: Affine, x: Rationals) -> Rationals:
+    # Behind a ReLU many entries are 0, and the time goes into products of Python integers.
     used = np.flatnonzero(x.numerators != 0)
     sums, power = _product(layer.weight, used, x.numerators[used])
     bias, bias_power = _scaled(layer.bias)
@@ -140,6 +149,7 @@ def _product(matrix: Matrix, used: Any, numerators: Integers) -> tuple[Integers,
     if part.nnz:
         entries, power = _scaled(part.data)
         products = entries * numerators[part.indices]
+        # For an empty row reduceat would give the entry that comes next instead of 0.
         rows = np.flatnonzero(np.diff(part.indptr) > 0)
         sums[rows] = np.add.reduceat(products, part.indptr[:-1][rows])
         return sums, power
@@ -156,6 +166,7 @@ def _clip(x: Rationals, low: float, high: float) -> Rationals:
     common = lcm(x.denominator, *(end.denominator for end in ends))
     numerators = x.over(common)
     if isfinite(low):
+        # A whole number: `common` is a multiple of the bound's own denominator.
         numerators = np.maximum(numerators, int(Fraction(low) * common))
     if isfinite(high):
         numerators = np.minimum(numerators, int(Fraction(high) * common))
@@ -171,6 +182,8 @@ def _applied(layer: Layer, taken: Sequence[Rationals]) -> Rationals:
             return Rationals(np.maximum(x.numerators, 0), x.denominator)
         case LeakyRelu(slope=slope):
             below = _pointwise(x, slope)
+            # Both branches over one denominator, a multiple of that of x, as the vector has only
+            # one.
             above = x.over(below.denominator)
             return Rationals(np.where(x.numerators < 0, below.numerators, above), below.denominator)
         case Abs():

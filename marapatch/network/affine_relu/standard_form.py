@@ -63,6 +63,8 @@ class AffineMap:
             size = size + abs(weight) @ activations[s]
             if inexact is not None:
                 error = error + inexact @ activations[s]
+        # NaN, of 0 times an infinite activation, compares false: without isnan such an output would
+        # pass for exactly 0.
         live = self._live(activations, (size > 0.0) | (error > 0.0) | np.isnan(size))
         inexact_rows = live if self._inexact else live & (error > 0.0)
         return np.asarray(size + SMALL * live), np.asarray(error + SMALL * inexact_rows)
@@ -97,6 +99,7 @@ class AffineMap:
     @property
     def terms(self) -> int:
         """The largest number of products summed for one output."""
+        # The bias is one term more: it is added to the products, and that rounds.
         count = np.ones(self.outputs)
         for weight in self.weights:
             if sp.issparse(weight):
@@ -189,6 +192,8 @@ class StandardForm:
         for layer in (*self.hidden, self.output):
             computed = layer(values)[0]
             size, inexact = layer.magnitude(
+                # |true a| <= |computed a| + error: the inexact coefficients act on the true
+                # activations.
                 [np.abs(v[0]) + e for v, e in zip(values, errors, strict=True)]
             )
             operations = layer.terms + len(layer.sources)
@@ -199,12 +204,16 @@ class StandardForm:
             own = (gamma(operations) * size + inexact) * (1.0 + gamma(operations + 16))
             own += SMALL * (size > 0.0)  # of the products, and of those of this bound itself
             error = (carried + own) * (1.0 + gamma(operations + 16))
+            # The true z is within `error` of the computed one: above it the neuron is surely
+            # active, at or below its negative surely inactive, and between them open.
             possible = computed > -error
             active = computed > error
             owns.append(own)
             masks.append(active)
             opens.append(np.where(possible & ~active, error, 0.0))
             values.append(np.maximum(computed, 0.0)[None, :])
+            # ReLU has slope at most 1, so it enlarges no error; of a neuron that is surely inactive
+            # both values are 0.
             errors.append(np.where(possible, error, 0.0))
         # Without a ReLU both bounds are one, and from very many outputs gradients are too large.
         if not self.hidden or self.outputs * max(self.sizes) > MOST_GRADIENTS:
@@ -230,6 +239,8 @@ class StandardForm:
         for k in range(len(self.hidden), 0, -1):
             incoming = gradients[k]
             if incoming is not None:
+                # The mask of an open neuron is 0: what is before it is not followed through it, and
+                # its whole error, `opens`, is multiplied by the derivative behind it instead.
                 through = incoming * masks[k - 1]
                 least = min(least, least_size(through) * self.hidden[k - 1].least_weight)
                 if least < SAFE:

@@ -48,6 +48,8 @@ class _Form:
         sources = tuple(sorted(self.weights))
         weights = tuple(_compact(self.weights[s]) for s in sources)
         errors = tuple(_compact(self.errors[s]) if s in self.errors else None for s in sources)
+        # Refused rather than bounded: further on infinity less infinity is NaN, and every
+        # comparison with that is false.
         numbers = [self.bias, self.bias_error, *weights, *(e for e in errors if e is not None)]
         if not all(np.isfinite(n.data if sp.issparse(n) else n).all() for n in numbers):
             raise InputError(
@@ -91,6 +93,7 @@ class _Builder:
         return _Form({number: sp.eye_array(size, format="csr")}, {}, np.zeros(size), np.zeros(size))
 
     def relu(self, form: _Form) -> _Form:
+        # The errors stay with the map; what leaves the ReLU is a source of its own, without any.
         self.hidden.append(form.freeze())
         self.sizes.append(form.bias.size)
         return self.source(len(self.hidden))
@@ -123,6 +126,8 @@ class _Builder:
 
     def clip(self, x: _Form, low: float, high: float) -> _Form:
         """low + relu(x - low) - relu(x - high), each part only where its bound is finite."""
+        # A part with an infinite bound would put infinity into the bias; without it clip is the
+        # rest.
         if not isfinite(low):
             return x if not isfinite(high) else _sum((1.0, -1.0), [x, self.relu(_shift(x, -high))])
         lower = _shift(self.relu(_shift(x, -low)), low)
@@ -160,6 +165,7 @@ def _products_are_single(matrix: Matrix) -> bool:
 
 def _is_selection(matrix: Matrix) -> bool:
     """Whether the matrix only picks entries or sets them to 0: then products with it are exact."""
+    # One product a row, by 0, 1 or -1: neither it nor a sum of it alone is rounded.
     values = matrix.data if sp.issparse(matrix) else np.asarray(matrix)
     return _products_are_single(matrix) and bool(np.isin(values, (0.0, 1.0, -1.0)).all())
 
@@ -198,13 +204,17 @@ def _affine(layer: Affine, x: _Form) -> _Form:
             parts.append((abs(outer) @ abs(inner)) * terms)
             parts.append(underflow(outer, inner))
         if s in x.errors:
+            # The true inner coefficients are within their errors: outer (inner + e) differs from
+            # outer inner by at most |outer| |e|.
             parts.append((abs(outer) @ x.errors[s]) * (1.0 + terms))
+            # Times 1 an error stays what it is; else its product may underflow to 0 and be lost.
             parts.append(None if exact_outer else underflow(outer, x.errors[s]))
         for part in parts:
             if part is not None:
                 errors[s] = _add(errors.get(s), part)
     bias = np.asarray(outer @ x.bias) + layer.bias
     bias_error = np.asarray(abs(outer) @ x.bias_error) * (1.0 + terms)
+    # Where nothing came in, the bias is the layer's own, plus 0: not rounded.
     if np.any(x.bias):
         bias_error = bias_error + terms * (np.asarray(abs(outer) @ np.abs(x.bias)) + np.abs(bias))
     for lost in (underflow(outer, x.bias), underflow(outer, x.bias_error)):
@@ -221,6 +231,7 @@ def _sum(coefficients: Sequence[float], forms: Sequence[_Form]) -> _Form:
     bias_error = np.zeros(forms[0].bias.size)
     rounding = 2.0 * (len(forms) + 2) * UNIT
     for c, form in zip(coefficients, forms, strict=True):
+        # A change of sign or of the exponent rounds nothing.
         exact = c in (1.0, -1.0, 2.0)
         for s, weight in form.weights.items():
             part = weight * c
@@ -228,12 +239,15 @@ def _sum(coefficients: Sequence[float], forms: Sequence[_Form]) -> _Form:
                 carried = form.errors[s] * (abs(c) * (1.0 + rounding))
                 errors[s] = _add(errors.get(s), carried)
                 errors[s] = _add(errors[s], _scaled_underflow(c, form.errors[s]))
+            # u |sum| <= u (|part| + |what was there|) for the addition, and as much for the
+            # product: `rounding` is 6 u or more.
             if s in weights or not exact:
                 errors[s] = _add(errors.get(s), (abs(part) + abs(weights.get(s, part))) * rounding)
             if not exact:
                 errors[s] = _add(errors[s], _scaled_underflow(c, weight))
             weights[s] = _add(weights.get(s), part)
         bias_error = bias_error + abs(c) * (1.0 + rounding) * form.bias_error
+        # The product of a small error and c may underflow to 0, and the error with it.
         bias_error = bias_error + SMALL * (form.bias_error > 0.0)
         if np.any(form.bias):
             bias_error = bias_error + rounding * (np.abs(bias) + np.abs(c * form.bias))
@@ -259,6 +273,8 @@ def _add(left: Any, right: Any) -> Any:
 
 def _shift(form: _Form, amount: float) -> _Form:
     error = form.bias_error
+    # u |a + b| <= u (|a| + |b|), twice, for the rounding of this bound; no absolute term, since a
+    # sum that is small enough to be subnormal is exact.
     if amount != 0.0:
         error = error + 2.0 * UNIT * (np.abs(form.bias) + abs(amount))
     return _Form(form.weights, form.errors, form.bias + amount, error)
@@ -274,6 +290,8 @@ def _select(form: _Form, rows: NDArray[np.int64]) -> _Form:
 
 
 def _concat(forms: Sequence[_Form]) -> _Form:
+    # A part that does not take of a source has zeros there, and a part that is exact zeros for
+    # errors: rows stay where they are.
     sources = sorted({s for form in forms for s in form.weights})
     return _Form(
         {s: _stack([form.weights.get(s) for form in forms], forms) for s in sources},
