@@ -43,6 +43,8 @@ class Bracket:
     @property
     def gap(self) -> float:
         """``upper - lower``, 0 where both are infinite."""
+        # Infinity less infinity is NaN: a bracket that says "none in the box" would never be
+        # closed.
         return 0.0 if self.lower == self.upper else self.upper - self.lower
 
     def closed(self, tolerance: float) -> bool:
@@ -53,6 +55,8 @@ class Bracket:
         """The bracket with ``verdict`` taken into account; ``Unknown`` changes nothing."""
         match verdict:
             case Unsat(radius=radius, evidence=evidence):
+                # A lower end never falls. At an equal radius the earlier evidence stays: a solver's
+                # word must not take the place of a bound. NaN moves nothing.
                 if not radius > self.lower:
                     return self
                 return replace(self, lower=radius, evidence=evidence)

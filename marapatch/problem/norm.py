@@ -56,6 +56,7 @@ class Norm(Enum):
         """
         difference = x - y
         back = x - difference
+        # x - y = difference + error, exactly; where both have one sign, |difference| is too small.
         error = (x - (difference + back)) + (back - y)
         short = np.sign(error) * np.sign(difference) > 0.0
         further = np.nextafter(difference, np.copysign(inf, difference))
@@ -67,6 +68,8 @@ class Norm(Enum):
         Exact for L-inf of the difference given; one-sided (never understated) for L1 and L2.
         """
         size = np.abs(difference)
+        # 2 (n + 2) u, for n - 1 additions and the few operations around them; nextafter pays for
+        # the product with it.
         slack = 1.0 + (size.shape[-1] + 2) * 2.0**-52
         match self:
             case Norm.LINF:
@@ -74,6 +77,8 @@ class Norm(Enum):
             case Norm.L1:
                 return np.asarray(np.nextafter(size.sum(axis=-1) * slack, np.inf))
             case Norm.L2:
+                # In units of the largest entry: no square overflows, and none that counts
+                # underflows.
                 scale = size.max(axis=-1, initial=0.0)
                 unit = np.divide(size, scale[..., None], where=scale[..., None] > 0.0, out=size)
                 root = np.sqrt(np.square(unit).sum(axis=-1))
@@ -133,6 +138,7 @@ class Norm(Enum):
             case Norm.LINF:
                 return np.clip(radius[..., None] * np.sign(gradient), -down, up)
             case Norm.L2:
+                # The square of a tiny gradient would underflow to 0, and its row stand still.
                 size = np.abs(gradient).max(axis=-1, initial=0.0, keepdims=True)
                 unit = np.divide(gradient, size, where=size > 0.0, out=np.zeros_like(gradient))
                 return _scale_to_length(unit, radius, displacement_bounds, at_most=np.inf)
@@ -169,6 +175,7 @@ class Norm(Enum):
                 step = generator.uniform(-1.0, 1.0, shape)
             case Norm.L2:
                 step = generator.normal(size=shape)
+                # A share t^n of a ball's volume is within a share t of its radius.
                 depth = generator.uniform(size=(*shape[:-1], 1)) ** (1.0 / shape[-1])
                 step *= depth / np.sqrt(np.square(step).sum(axis=-1, keepdims=True))
             case Norm.L1:
@@ -243,6 +250,7 @@ def _scale_to_length(
         open_rows = (free > 0.0) & (left > 0.0)
         ratio = np.divide(left, free, where=open_rows, out=np.zeros_like(left))
         grown = np.where(free > 0.0, np.sqrt(ratio), at_most)
+        # It only grows: if rounding let it fall, entries could be clipped and freed in turn.
         scale = np.maximum(scale, np.minimum(grown, at_most))
         now = (np.abs(direction) * _finite(scale)[..., None] >= limit) & (direction != 0.0)
         if np.array_equal(now, clipped):
@@ -252,6 +260,7 @@ def _scale_to_length(
 
 
 def _finite(scale: Array) -> Array:
+    # Infinity times an entry of 0 would be NaN.
     return np.minimum(scale, np.finfo(np.float64).max)
 
 
@@ -277,9 +286,11 @@ def _soft_threshold_to_length(
         done = done | (fits & (over >= -1e-9 * radius)) | (high - low <= 1e-15 * high)
         if done.all():
             break
+        # By this threshold only entries strictly between 0 and their limit change, each by -1.
         slope = ((amount > 0.0) & (amount < limit)).sum(axis=-1)
         newton = threshold + np.divide(over, slope, where=slope > 0, out=np.full_like(over, np.inf))
         inside = (newton > low) & (newton < high)
         threshold = np.where(done, threshold, np.where(inside, newton, 0.5 * (low + high)))
+    # `high` is the last threshold that fits: that of a search cut short may be too small.
     amount = np.minimum(np.maximum(size - high[..., None], 0.0), limit)
     return np.asarray(np.copysign(amount, step))

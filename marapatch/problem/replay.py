@@ -57,6 +57,7 @@ class Replay:
         if found is None:
             return None
         margin, outputs = found
+        # Of the rounded vector, and rounded up: an upper end must not be understated.
         distance = self.ball.norm.between(x, self.ball.centre)
         shaped = vector.reshape(self.network.input_shape)
         return Witness(shaped, distance, margin, outputs, self._confirm(shaped))
@@ -68,11 +69,17 @@ class Replay:
             outputs, error = self.network.standard_form.evaluation_error(x)
             slack = self.condition.slack(outputs[None])[0]
             size = np.abs(self.condition.matrix) @ np.abs(outputs) + np.abs(self.condition.rhs)
+            # |C y - C y~| <= |C| error for the outputs y~ as computed, gamma for C y~ - d in
+            # float64; the next line pays for the rounding of this bound itself and for what
+            # underflows in it.
             doubt = np.abs(self.condition.matrix) @ error + gamma(outputs.size + 2) * size
             doubt = doubt * (1.0 + gamma(outputs.size)) + SMALL
+            # Above 0 only where slack > doubt: a float64 difference has the sign of the true one.
             margin = float((slack - doubt).min())
         if margin > 0.0:
             return margin, outputs
+        # A row that is surely not met needs no exact evaluation. NaN, of what overflowed, compares
+        # false both times, and leaves it to the exact one.
         if (slack + doubt < 0.0).any() or not can_be_exact(self.network):
             return None
         exact = exact_outputs(self.network, x)
@@ -113,8 +120,10 @@ def decided_class(network: Network, x: Array, rule: Rule) -> int:
         outputs, error = network.standard_form.evaluation_error(x)
         scores = rule.sign * outputs
         best = int(np.argmax(scores))
+        # A step outward each, since sum and difference are rounded to nearest themselves.
         least = np.nextafter(scores[best] - error[best], -inf)
         others = np.delete(np.nextafter(scores + error, inf), best)
+    # Strictly less: of equal classes the first is decided, and that may be another than `best`.
     if (others < least).all() or not can_be_exact(network):
         return best
     exact = [y if rule is Rule.ARGMAX else -y for y in exact_outputs(network, x)]
@@ -141,6 +150,7 @@ def tie_note(network: Network, x: Array, condition: OutputCondition) -> str:
     difference = sp.csr_array(condition.matrix[strict])
     same = np.ones(int(strict.sum()), dtype=bool)
     for part in (*output.weights, output.bias[:, None]):
+        # In float64, as nothing is proved by it: it words a note.
         same &= np.asarray(abs(difference @ part).sum(axis=1)).reshape(-1) == 0.0
     if same.any():
         return (
@@ -174,6 +184,8 @@ def round_into_box(
     inside = np.where(free, np.clip(claimed, ball.lower, ball.upper), ball.centre)
     with np.errstate(over="ignore"):
         vector = inside.astype(dtype)
+    # Rounding to nearest goes beyond an end by one step of the type at most, so one step back is
+    # inside, if any number of the type near there is; `fits` sees whether.
     above, below = vector > ball.upper, vector < ball.lower
     vector[above] = np.nextafter(vector[above], dtype.type(-np.inf))
     vector[below] = np.nextafter(vector[below], dtype.type(np.inf))

@@ -68,6 +68,8 @@ class ScoreRow:
     def weakened(self, count: int) -> ScoreRow:
         """What one of ``count`` rows of a group meets at least: the largest of the exponentials
         that sum to 1 is 1 over their number or more."""
+        # The upper end of the logarithm: a smaller right-hand side asks for less, and what is
+        # refuted has to be implied.
         rhs = self.rhs - log_bounds(Fraction(count))[1]
         return ScoreRow(self.inputs, self.scores, rhs, self.weight, self.offsets)
 
@@ -81,6 +83,7 @@ class ScoreRow:
         rhs = self.rhs
         for j, share in shares.items():
             scores[j] = scores.get(j, Fraction(0)) - self.weight * share
+            # The upper end of log(share) as well: it makes rhs smaller, and the row weaker.
             rhs += self.weight * share * (self.offsets[j] - log_bounds(share)[1])
         return ScoreRow(self.inputs, {j: c for j, c in scores.items() if c}, rhs)
 
@@ -145,6 +148,7 @@ def holds(
             # A (L - LSE(y)) >= 0 with L = (a . y - b) / A: the signs of exp(L) - sum exp(y) and A.
             total = sum(row.outputs.values(), Fraction(0))
             low, high = _linear(row.outputs, scores)
+            # Divided by a total below 0 the ends change places.
             ends = sorted([(low - row.rhs) / total, (high - row.rhs) / total])
             terms = [(Fraction(1), (ends[0], ends[1])), *((Fraction(-1), y) for y in scores)]
             direction = 1 if total > 0 else -1
@@ -154,6 +158,8 @@ def holds(
             assert_never(transform)
     coefficients = [direction * c for c, _ in terms]
     ranges = [y for _, y in terms]
+    # Over points the sum may be 0, which decides rows that are not strict: `sign_of_sum` finds that
+    # as well, `least_sum` only a sign that is not 0.
     if all(low == high for low, high in ranges):
         sign = sign_of_sum(coefficients, [low for low, _ in ranges])
     else:
@@ -179,6 +185,7 @@ def _inputs(row: LinearRow, x: Sequence[Fraction]) -> Fraction:
 def _linear(coefficients: Mapping[int, Fraction], ranges: Sequence[Interval]) -> Interval:
     low = high = Fraction(0)
     for j, c in coefficients.items():
+        # A negative coefficient swaps the ends.
         ends = c * ranges[j][0], c * ranges[j][1]
         low, high = low + min(ends), high + max(ends)
     return low, high
@@ -200,10 +207,12 @@ def _probabilities(row: LinearRow, classes: int) -> Group | None:
     coefficients = {j: row.outputs.get(j, Fraction(0)) - row.rhs for j in range(classes)}
     more = {j: c for j, c in coefficients.items() if c > 0}
     less = {j: -c for j, c in coefficients.items() if c < 0}
+    # No term is below 0, so the sum never is: always met, but for a strict row of zeros alone.
     if not less:
         return () if row.strict and not more else None
     rows = []
     for s, c in more.items():
+        # The lower end: smaller offsets make LSE smaller, and y_s >= LSE asks for less.
         offsets = {j: log_bounds(size / c)[0] for j, size in less.items()}
         rows.append(_lead(s, offsets))
     return tuple(rows)
@@ -229,6 +238,7 @@ def _log_probabilities(row: LinearRow, classes: int) -> Group | None:
         return (ScoreRow(_NONE, row.outputs, row.rhs, total, offsets),)
     rows = []
     for k in range(classes):
+        # Divided by |A| > 0, in rational numbers: no logarithm is taken, so nothing is rounded.
         scores = {j: a / -total for j, a in row.outputs.items()}
         scores[k] = scores.get(k, Fraction(0)) + 1
         rows.append(ScoreRow(_NONE, {j: c for j, c in scores.items() if c}, row.rhs / -total))
@@ -275,6 +285,8 @@ def tangent_at(row: ScoreRow, scores: Array) -> Shares:
     classes = sorted(row.offsets)
     values = np.array([scores[j] + float(row.offsets[j]) for j in classes])
     sizes = np.exp(values - values.max())
+    # Whole counts, and what floor leaves over to the largest: as fractions they sum to 1 exactly,
+    # which Gibbs' inequality asks for, whatever float64 made of the exponentials.
     counts = np.floor(sizes / sizes.sum() * MOST_SHARES).astype(int)
     counts[int(np.argmax(counts))] += MOST_SHARES - counts.sum()
     return tuple(
