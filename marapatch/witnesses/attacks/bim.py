@@ -102,6 +102,7 @@ class BasicIterativeMethod:
                 fall = 0.5 * (1.0 + cos(pi * k / self.steps))
                 soft = smoothing * max(0.0, 1.0 - k / (0.7 * self.steps))
                 points, margins, gradients = tracker.ascend(points, soft)
+                # A step behind the last gradient would never be evaluated.
                 if k + 1 == self.steps:
                     break
                 steps = points - asked.centres
@@ -123,9 +124,12 @@ class BasicIterativeMethod:
                 )
                 if k == 0:
                     within = (displacement_bounds[0][random], displacement_bounds[1][random])
+                    # A log-uniform draw needs an end, which an unbounded box has not.
                     largest = np.where(np.isfinite(cap[random]), cap[random], 1e3 * radius[random])
                     far = radius[random] ** (1.0 - spread) * largest**spread
                     steps[random] = problem.distance.random(generator, far, within)
+                    # Project with the radius drawn: within the linear model's the start would be
+                    # cut back to it.
                     radius[random] = far
                 points = asked.centres + problem.distance.project(
                     steps, radius, displacement_bounds
@@ -158,6 +162,8 @@ def _step(
         case Norm.L1:
             result = length[:, None] * unit
             if steepest.any():
+                # From `step`, not from the centre: steps that leave the box would be clipped, and
+                # the sum of an L1 step spent on entries that are at an end already.
                 down, up = (
                     (displacement_bounds[0] + step)[steepest],
                     (displacement_bounds[1] - step)[steepest],

@@ -113,6 +113,7 @@ class CarliniWagner:
                 steps = points - asked.centres
                 hit |= margins > asked.margin + self.confidence
                 scale = _scale(tracker, known, steps, margins, gradients)
+                # f is flat at 0 above the confidence: there the distance alone pulls.
                 wanted = np.where(margins > asked.margin + self.confidence, 0.0, constant)
                 size = step_size * _fall(k, self.steps)
                 if distance is Norm.L2:
@@ -122,10 +123,13 @@ class CarliniWagner:
                     threshold = (size * scale / constant)[:, None]
                     # The dual norm of L1 is the largest entry.
                     steps = steps + threshold * wanted[:, None] * _unit(gradients, Norm.L1)
+                    # The proximal step of threshold * |d|_1: it sets small entries to 0, and
+                    # changes no sign.
                     steps = np.copysign(np.maximum(np.abs(steps) - threshold, 0.0), steps)
                 steps = np.clip(steps, -asked.displacement_bounds[0], asked.displacement_bounds[1])
             working = np.where(hit, np.minimum(working, constant), working)
             failing = np.where(hit, failing, np.maximum(failing, constant))
+            # The geometric mean, since c is a factor; infinite, and not used, until a run succeeds.
             with np.errstate(over="ignore"):
                 middle = np.sqrt(failing * working)
             constant = np.minimum(np.where(np.isfinite(working), middle, 4.0 * constant), _LARGEST)
@@ -157,8 +161,11 @@ class CarliniWagner:
             distances = asked.distances(points)
             threshold = np.where(found, np.minimum(threshold, 0.9 * distances), threshold)
             threshold = np.where(late, 1.05 * threshold, threshold)
+            # Never above the nearest success: entries below tau are free, and could pass what is
+            # found. Before the first one tau is what the linear model predicts.
             threshold = np.minimum(np.where(lost, threshold, scale), scale)
             over = np.sign(steps) * (np.abs(steps) > threshold[:, None])
+            # g / |g|_1 times the number of entries that move is g / mean |g|, as in the loss.
             pull = np.where(found, 0.0, constant)[:, None] * _unit(gradients, Norm.LINF) * movable
             length = step_size * _fall(k, total) * threshold
             steps = steps + length[:, None] * np.sign(pull - over)

@@ -43,12 +43,14 @@ class FastGradientMethod:
     ) -> AttackResult:
         """Attack every input of ``problem``; an incumbent's successes are kept where nearer."""
         n = len(problem)
+        # Without the deadline: it is one gradient, and running out of time is caught below only.
         start = Tracker(problem, np.arange(n))
         _, margins, gradients = start.ascend(problem.centres)
         tracker = Tracker(problem, np.repeat(np.arange(n), self.radii), deadline)
         slopes = np.repeat(gradients, self.radii, axis=0)
         radii = first_radii(problem, margins, gradients, self.radii)
         low = np.zeros(n)
+        # Without 0: `low` is the centre, or a radius that failed.
         share = np.linspace(0.0, 1.0, self.radii + 1)[1:]
         with suppress(OutOfTimeError):
             for _ in range(self.rounds):
@@ -70,6 +72,8 @@ def first_radii(problem: Problem, margins: Array, gradients: Array, count: int) 
     """
     predicted = predicted_radius(problem, margins, gradients)
     highest = np.minimum(problem.farthest, predicted * 2.0**10)
+    # Below the highest, also where the box ends before the linear model's radius: the radii have to
+    # increase.
     lowest = np.minimum(0.5 * predicted, 0.5 * highest)
     share = np.linspace(0.0, 1.0, count)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -80,6 +84,7 @@ def first_radii(problem: Problem, margins: Array, gradients: Array, count: int) 
 def _bracket(radii: Array, success: Flags, low: Array) -> tuple[Array, Array]:
     """The first success of each row, or its last radius, and the failure just before it."""
     rows = np.arange(radii.shape[0])
+    # argmax of a row of failures is 0: the first radius would pass for a success.
     first = np.where(success.any(axis=1), success.argmax(axis=1), radii.shape[1] - 1)
     before = np.where(first > 0, radii[rows, np.maximum(first - 1, 0)], low)
     return before, radii[rows, first]

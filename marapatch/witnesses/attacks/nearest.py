@@ -68,6 +68,7 @@ class Cascade:
             problem,
             np.concatenate(claims),
             np.concatenate(about),
+            # Costs are by row of the batch that was attacked, and told by input of this problem.
             gradients=(scout.gradients * len(wide) + result.gradients * len(final)) / n,
             evaluations=(scout.evaluations * len(wide) + result.evaluations * len(final)) / n,
         )
@@ -97,6 +98,7 @@ def _other_classes(problem: Problem) -> tuple[Rows, Classes]:
     """One row for each input and each class it could change to, at most ``_MOST_TARGETS``."""
     outputs = problem.form.evaluate(problem.snap(problem.centres))
     scores = np.array(-outputs if problem.objective.argmin else outputs)
+    # Last of all, and one fewer is taken than there are: the label is no target of its own.
     scores[np.arange(len(problem)), problem.objective.classes] = -inf
     count = min(problem.form.outputs - 1, _MOST_TARGETS)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
@@ -106,5 +108,6 @@ def _other_classes(problem: Problem) -> tuple[Rows, Classes]:
 def _nearest_of_each(rows: Rows, result: AttackResult, count: int) -> Rows:
     """The ``count`` nearest rows of each input, rows without a success last."""
     order = np.lexsort((result.distances, rows))
+    # Sorted by input, so that searchsorted gives where each one's rows begin.
     ranks = np.arange(rows.size) - np.searchsorted(rows[order], rows[order])
     return np.sort(order[ranks < count])

@@ -64,6 +64,7 @@ class Objective:
             direction[rows, rival] = -1.0
         else:
             spread = scores.max(axis=-1) - scores.min(axis=-1)
+            # `tiny`: with a softness of 0, or equal scores, the rival's own weight would be 0 / 0.
             width = softness * spread + np.finfo(np.float64).tiny
             behind = (scores - scores[rows, rival][:, None]) / width[:, None]
             # A label may lead its rivals, but is none; far behind them a weight is just 0.
@@ -71,6 +72,7 @@ class Objective:
             weights[rows, self.classes] = 0.0
             direction -= weights / weights.sum(axis=-1, keepdims=True)
         direction[rows, self.classes] = 1.0
+        # Untargeted the lead has to fall, and scores of argmin are -y: two signs, which cancel.
         return direction if self.targeted != self.argmin else -direction
 
     def _rival(self, outputs: Array) -> tuple[Array, Classes]:

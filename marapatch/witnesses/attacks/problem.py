@@ -70,6 +70,7 @@ class Problem:
                 f"attack: class {self.objective.classes[wrong][0]} does not exist; the network has "
                 f"{outputs} outputs"
             )
+        # NaN in a box compares false, so that it is refused as well.
         if not ((self.lower <= self.centres) & (self.centres <= self.upper)).all():
             raise InputError("attack: an input lies outside its box; clip it or widen the box")
         if not (self.radius >= 0.0).all() or not 0.0 <= self.margin < inf:
@@ -122,6 +123,8 @@ class Problem:
     def displacement_bounds(self) -> DisplacementBounds:
         """How far each entry can go down and up inside :attr:`admissible`, (n, inputs) each."""
         low, high = self.admissible
+        # A centre that is no number of the type may lie outside the rounded box, by less than a
+        # step: a negative room would turn clipping around.
         return np.maximum(self.centres - low, 0.0), np.maximum(high - self.centres, 0.0)
 
     @cached_property
@@ -135,9 +138,13 @@ class Problem:
         if self.distance is Norm.LINF or not limited.any():
             return np.minimum(corner, self.radius)
         radius = np.where(limited, self.radius, 0.0)
+        # The spacing of a type grows with the number, so rounding moves an entry of the ball by no
+        # more than that at its largest.
         farthest = (np.abs(self.centres) + radius[:, None]).astype(self.dtype)
         movable = np.maximum(*self.displacement_bounds) > 0.0
         rounding = self.distance.measure(np.where(movable, np.spacing(farthest), 0.0))
+        # 1e-9 because `measure` rounds up; half at least, where the type is coarse for the radius:
+        # what is then rounded out of the ball does not count, as every success is measured again.
         inner = np.maximum((1.0 - 1e-9) * radius - rounding, 0.5 * radius)
         return np.minimum(corner, np.where(limited, inner, inf))
 
@@ -214,6 +221,7 @@ class AttackResult:
 
     def merge(self, other: AttackResult) -> AttackResult:
         """The nearer of two results for each input (this one on ties); the costs add up."""
+        # Without a success a distance is infinite, and infinity is not below infinity.
         nearer = other.distances < self.distances
         return AttackResult(
             np.where(nearer[:, None], other.inputs, self.inputs),
@@ -241,6 +249,7 @@ def verify_claims(
     Trusts float64 evaluation; :func:`marapatch.problem.replay.replay` bounds its error.
     """
     claims = np.asarray(vectors, dtype=np.float64).reshape(-1, problem.form.inputs)
+    # Clipping and rounding leave NaN as it is.
     usable = np.isfinite(claims).all(axis=-1)
     claims, rows = claims[usable], rows[usable]
     inputs = np.full(problem.centres.shape, np.nan, dtype=problem.dtype)
@@ -250,6 +259,8 @@ def verify_claims(
         points = asked.snap(claims)
         found = asked.objective.margins(problem.form.evaluate(points))
         distances = asked.distances(points)
+        # Of the snapped vector: what rounding took away from the lead, or added to the distance,
+        # counts.
         good = (found > problem.margin) & (distances <= asked.radius)
         # Farthest first: the nearest is written last and stays.
         order = np.flatnonzero(good)
@@ -269,6 +280,7 @@ def _rounded(limit: Array, dtype: np.dtype[np.floating], *, up: bool) -> Array:
     wrong = near.astype(np.float64) < limit if up else near.astype(np.float64) > limit
     toward = np.array(inf if up else -inf, dtype=dtype)
     largest = np.finfo(dtype).max
+    # Rounding to nearest is wrong by one number at most: the next one is on the right side.
     rounded = np.where(wrong, np.nextafter(near, toward), near)
     return np.clip(rounded, -largest, largest).astype(np.float64)
 

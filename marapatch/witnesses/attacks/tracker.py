@@ -36,6 +36,7 @@ class Tracker:
         self.rows = rows
         self.asked = problem.take(rows)
         self.nearest = np.full(rows.size, inf)
+        # A copy, since successes are written into it; the centres as such are a step of 0.
         self.vectors = np.array(self.asked.centres)
         self.deadline = deadline
         self._gradients = 0
@@ -91,6 +92,8 @@ class Tracker:
             self._check_time()
             hidden, outputs = self.problem.form.pre_activations(snapped[part])
             margins[part] = objective.margins(outputs)
+            # Where the output is ReLU(z) the last pre-activation is what slopes are taken of, and
+            # no longer one that a ReLU follows.
             if self._scores is not self.problem.form:
                 outputs = hidden.pop()
             soft = None if smoothing is None or not smoothing.any() else smoothing[part]
@@ -121,6 +124,7 @@ class Tracker:
         if hits.size == 0:
             return
         distances = self.problem.distance.measure(snapped[hits] - self.asked.centres[hits])
+        # Beyond the radius it is no success for `verify_claims`, and may not lead the search.
         nearer = (distances < self.nearest[hits]) & (distances <= self.asked.radius[hits])
         hits = hits[nearer]
         self.nearest[hits] = distances[nearer]
@@ -134,9 +138,12 @@ def predicted_radius(problem: Problem, margins: Array, gradients: Array) -> Arra
     """
     slope = problem.distance.dual(gradients)
     known = slope > 0.0
+    # Without a slope the linear model never meets the margin, and infinity would mean the farthest
+    # corner at once.
     default = np.where(np.isfinite(problem.farthest), 0.01 * problem.farthest, 1.0)
     predicted = np.divide(np.abs(margins), slope, where=known, out=np.array(default))
     tiny = np.finfo(np.float64).tiny
+    # Not 0: radii are searched by factors, and would never leave it.
     return np.asarray(np.minimum(np.maximum(predicted, tiny), problem.farthest))
 
 
